@@ -1,0 +1,39 @@
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+ROOMS  := $(shell find src -name '*.pxd')
+PURE   := MMTWIN_PURE=1
+
+.PHONY: all demo test test-pure test-deep lint bench clean
+
+all: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml setup.py $(ROOMS) $(ROOMS:.pxd=.py)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: $(STAMP) ## replay a bundled trace of a real program, with and without a regression
+	$(BIN)/mmtwin demo
+
+test: $(STAMP) ## every quick test, compiled and uncompiled
+	$(BIN)/python -m pytest -n 2
+	$(PURE) $(BIN)/python -m pytest -n 2
+
+test-deep: $(STAMP) ## long fuzzing and differential runs
+	$(BIN)/python -m pytest -n 2 --deep
+
+lint: $(STAMP) ## ruff, mypy strict, the floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP) ## the benchmarks, side by side in one run
+	$(BIN)/mmtwin bench
+
+clean:
+	rm -rf build out $(VENV)
+	find src -name '*.so' -delete -o -name '*.c' -not -path '*/native/*' -delete
