@@ -1,0 +1,1 @@
+"""Real kernels, held against the twin."""

@@ -1,0 +1,69 @@
+"""Calls as a real kernel and the twin are both told to make them.
+
+A call is a process slot, a name, raw arguments and at most one byte string that an argument points
+to. Names are those of the trace format (system calls and ``touch``), and
+
+- ``fork(slot)``: the child takes the given slot;
+- ``exit()``: the process ends;
+- ``open(flags)``, ``memfd_create(flags)``: with the path or name as text; descriptors count from 3;
+- ``setrlimit(resource, soft, hard)``; ``capset(mask)``: the capabilities kept;
+- ``shmat(segment, addr, flags)``: the segment's place in the list made before the run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+#: System call numbers of x86-64.
+NUMBERS: Final = {
+    "read": 0,
+    "open": 2,
+    "close": 3,
+    "mmap": 9,
+    "mprotect": 10,
+    "munmap": 11,
+    "brk": 12,
+    "mremap": 25,
+    "msync": 26,
+    "mincore": 27,
+    "madvise": 28,
+    "shmget": 29,
+    "shmat": 30,
+    "shmctl": 31,
+    "shmdt": 67,
+    "ftruncate": 77,
+    "capset": 126,
+    "personality": 135,
+    "mlock": 149,
+    "munlock": 150,
+    "mlockall": 151,
+    "munlockall": 152,
+    "prctl": 157,
+    "remap_file_pages": 216,
+    "prlimit64": 302,
+    "memfd_create": 319,
+    "mlock2": 325,
+    "pkey_mprotect": 329,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of one process.
+
+    ``args`` are unsigned 64-bit; ``text`` is what the call's pointer argument points to (without
+    the NUL that ends it), None for a null pointer or where there is none.
+    """
+
+    slot: int
+    name: str
+    args: tuple[int, ...] = ()
+    text: bytes | None = None
+
+    def __str__(self) -> str:
+        """As a person would write it: ``1: mmap(0x0, 0x3000, ...)``."""
+        shown = [hex(value) for value in self.args]
+        if self.text is not None:
+            shown.append(repr(self.text.decode("latin-1")))
+        return f"{self.slot}: {self.name}({', '.join(shown)})"

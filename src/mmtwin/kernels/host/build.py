@@ -1,0 +1,66 @@
+"""Compiles the agent once and keeps the program in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+SOURCE = Path(__file__).parent / "native" / "agent.c"
+
+#: No C library and a fixed address: the process holds nothing but the agent and the kernel's own.
+FLAGS = [
+    "-O2",
+    "-Wall",
+    "-Wextra",
+    "-static",
+    "-nostdlib",
+    "-ffreestanding",
+    "-fno-builtin",
+    "-fno-tree-loop-distribute-patterns",
+    "-fno-stack-protector",
+    "-fno-pie",
+    "-no-pie",
+    "-Wl,-z,noseparate-code",
+    "-Wl,--build-id=none",
+]
+
+
+class AgentError(Exception):
+    """The agent cannot be built or does not run here; the message says why."""
+
+
+def cache_directory() -> Path:
+    """``$XDG_CACHE_HOME/mmtwin`` or ``~/.cache/mmtwin``; created if absent."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    directory = Path(base) / "mmtwin"
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def agent_program(compiler: str = "cc") -> Path:
+    """The compiled agent; built if this source was not yet compiled by this compiler.
+
+    Raises AgentError where there is no compiler or it refuses the source.
+    """
+    source = SOURCE.read_bytes()
+    key = hashlib.sha256(source + "\0".join([compiler, *FLAGS]).encode()).hexdigest()[:16]
+    program = cache_directory() / f"agent-{key}"
+    if program.exists():
+        return program
+    # Built beside its place and moved there, so that two builders cannot see half a program.
+    with tempfile.TemporaryDirectory(dir=program.parent) as scratch:
+        fresh = Path(scratch) / "agent"
+        command = [compiler, *FLAGS, "-o", str(fresh), str(SOURCE)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise AgentError(
+                f"cannot run the C compiler {compiler!r}: {error.strerror}; install gcc"
+            ) from error
+        if done.returncode:
+            raise AgentError(f"{compiler} refused {SOURCE.name}: {done.stderr.strip()}")
+        fresh.replace(program)
+    return program
