@@ -1,0 +1,1 @@
+"""Floor 0: the flat simulated memory, its journal, layouts and views, allocators, sanitizer."""

@@ -1,0 +1,110 @@
+"""Fixed-size objects out of memory: what the maple tree asks for nodes, and others for theirs."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cython import ulonglong as u64
+
+from mmtwin.memory.memory import Memory
+
+FREE_LIST = 0
+NEXT_NEW = 8
+END_NEW = 16
+IN_USE = 24
+CONTROL_SIZE = 32
+RUN = 65536
+"""Bytes taken from below at once."""
+
+
+class Injector(Protocol):
+    """Decides which allocations fail, as the kernel's failslab does."""
+
+    def should_fail(self, name: str, gfp: int) -> bool:
+        """True if this allocation from the cache ``name`` with the flags ``gfp`` fails."""
+
+
+class Allocator:
+    """Gives out objects of one size.
+
+    ``alloc`` returns an address, or 0 when there is no memory; the content is whatever was there.
+    """
+
+    def __init__(self, memory: Memory, name: str, object_size: u64) -> None:
+        self.memory = memory
+        self.name = name
+        self.object_size = object_size
+        self.injector: Injector | None = None
+
+    def alloc(self, gfp: u64) -> u64:
+        """The address of an object, 0 if none can be had under the flags ``gfp``."""
+        raise TypeError(f"{type(self).__name__} does not say how to allocate")
+
+    def free(self, address: u64) -> None:
+        """Take the object at ``address`` back."""
+        raise TypeError(f"{type(self).__name__} does not say how to free")
+
+    def in_use(self) -> u64:
+        """How many objects are out."""
+        raise TypeError(f"{type(self).__name__} does not count")
+
+
+class Arena(Allocator):
+    """An allocator whose whole state lies in memory: free list, end of the used run, count.
+
+    Freed objects are given out again last in, first out. The link of the free list lies in the
+    middle of a free object, as in SLUB since 5.7, out of the way of what use-after-free reads.
+    ``align`` is a power of two, in bytes.
+    """
+
+    def __init__(self, memory: Memory, object_size: u64, align: u64, name: str) -> None:
+        super().__init__(memory, name, object_size)
+        self.stride = (object_size + align - 1) & ~(align - 1)
+        self.align = align
+        self.link = (object_size // 2) & ~7
+        self.control = memory.boot_alloc(CONTROL_SIZE, 8)
+
+    def alloc(self, gfp: u64) -> u64:
+        """The address of an object, 0 if the injector or the end of memory refuses it."""
+        if self.injector is not None and self.injector.should_fail(self.name, gfp):
+            return 0
+        memory: Memory = self.memory
+        address: u64 = memory.load(self.control + FREE_LIST)
+        if address != 0:
+            watcher = memory.watcher
+            if watcher is not None:
+                watcher.on_alloc(address, self.object_size)
+            memory.store(self.control + FREE_LIST, memory.load(address + self.link))
+        else:
+            address = memory.load(self.control + NEXT_NEW)
+            if address == 0 or address + self.stride > memory.load(self.control + END_NEW):
+                address = self._new_run()
+                if address == 0:
+                    return 0
+            memory.store(self.control + NEXT_NEW, address + self.stride)
+            if memory.watcher is not None:
+                memory.watcher.on_alloc(address, self.object_size)
+        memory.store(self.control + IN_USE, memory.load(self.control + IN_USE) + 1)
+        return address
+
+    def _new_run(self) -> u64:
+        """Begin a new run of objects; its first address, 0 if there is no memory."""
+        size: u64 = RUN if self.stride < RUN else self.stride
+        first: u64 = self.memory.boot_alloc(size, self.align)
+        self.memory.store(self.control + END_NEW, first + size)
+        if self.memory.watcher is not None:
+            self.memory.watcher.on_reserve(first, size)
+        return first
+
+    def free(self, address: u64) -> None:
+        """Take the object at ``address`` back."""
+        memory: Memory = self.memory
+        memory.store(address + self.link, memory.load(self.control + FREE_LIST))
+        memory.store(self.control + FREE_LIST, address)
+        memory.store(self.control + IN_USE, memory.load(self.control + IN_USE) - 1)
+        if memory.watcher is not None:
+            memory.watcher.on_free(address, self.object_size)
+
+    def in_use(self) -> u64:
+        """How many objects are out."""
+        return self.memory.load(self.control + IN_USE)

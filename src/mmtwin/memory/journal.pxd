@@ -1,0 +1,17 @@
+cdef class Journal:
+    cdef readonly bint keep_all
+    cdef readonly unsigned long long start, end
+    cdef public unsigned long long present
+    cdef unsigned long long first, past_first, spill_first, chunk_entries
+    cdef unsigned long long[::1] words
+    cdef object chunk, past, spill
+    cdef bint past_dirty
+    cdef void append(self, unsigned long long index, unsigned long long old) except *
+    cpdef unsigned long long entry_index(self, unsigned long long position) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long entry_old(self, unsigned long long position) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long exchange(self, unsigned long long position, unsigned long long value) except? 0xDEADBEEFDEADBEEF
+    cpdef void forget(self) except *
+    cpdef void truncate(self, unsigned long long position) except *
+    cpdef void check(self, unsigned long long position) except *
+    cdef void _spill_chunk(self) except *
+    cdef object _past_words(self, unsigned long long position)

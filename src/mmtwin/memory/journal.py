@@ -1,0 +1,136 @@
+"""The journal: every change of a word of memory, so that a state is a prefix of it.
+
+An entry is (word index, value). While the entry lies in the past the value is what the word held
+before the store; once the present has been moved back over it, what the word held after. Moving
+the present is therefore one exchange of values per entry, in either direction.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from array import array
+from typing import BinaryIO
+
+from cython import bint
+from cython import ulonglong as u64
+
+from mmtwin.memory.errors import JournalForgotten
+
+CHUNK = 1 << 18
+"""Entries held in memory at once (16 bytes each); older ones spill to a temporary file."""
+
+
+class Journal:
+    """A growing log of (word index, other value), addressed by position.
+
+    Positions are absolute: the first entry ever made is 0. ``start`` is the oldest position kept,
+    ``end`` one past the newest entry, ``present`` where memory stands now
+    (``start <= present <= end``).
+
+    With ``keep_all=False`` nothing spills: ``forget`` is called once a step and drops what came
+    before, unless a single step writes more than a chunk, which spills as usual.
+    """
+
+    def __init__(self, *, keep_all: bint = True) -> None:
+        self.keep_all = keep_all
+        self.start = 0
+        self.end = 0
+        self.present = 0
+        self.chunk_entries = CHUNK
+        self.first = 0
+        self.chunk = array("Q", bytes(16 * CHUNK))
+        self.words = self.chunk
+        self.past_first = 0
+        self.past_dirty = False
+        self.past: array[int] | None = None
+        self.spill: BinaryIO | None = None
+
+    def append(self, index: u64, old: u64) -> None:
+        """Log that the word at ``index`` held ``old``. A future moved back over is forgotten."""
+        if self.present != self.end:
+            self.truncate(self.present)
+        slot: u64 = self.end - self.first
+        if slot == self.chunk_entries:
+            self._spill_chunk()
+            slot = 0
+        self.words[2 * slot] = index
+        self.words[2 * slot + 1] = old
+        self.end += 1
+        self.present = self.end
+
+    def entry_index(self, position: u64) -> u64:
+        """The word index of the entry at ``position`` (``start <= position < end``)."""
+        if position >= self.first:
+            return self.words[2 * (position - self.first)]
+        return self._past_words(position)[2 * (position - self.past_first)]
+
+    def entry_old(self, position: u64) -> u64:
+        """The other value of the entry at ``position``: the word's old value if in the past."""
+        if position >= self.first:
+            return self.words[2 * (position - self.first) + 1]
+        return self._past_words(position)[2 * (position - self.past_first) + 1]
+
+    def exchange(self, position: u64, value: u64) -> u64:
+        """Put ``value`` into the entry at ``position``; return what was there."""
+        old: u64 = self.entry_old(position)
+        if position >= self.first:
+            self.words[2 * (position - self.first) + 1] = value
+        else:
+            self._past_words(position)[2 * (position - self.past_first) + 1] = value
+            self.past_dirty = True
+        return old
+
+    def forget(self) -> None:
+        """Drop every entry: the present becomes the oldest state that can be reached."""
+        self.start = self.present
+        self.end = self.present
+        self.first = self.present
+        self.past = None
+        self.past_dirty = False
+        if self.spill is not None:
+            self.spill.close()
+            self.spill = None
+
+    def truncate(self, position: u64) -> None:
+        """Drop the entries from ``position`` on; memory must stand at or before it."""
+        self.check(position)
+        self.end = position
+        if position < self.first:
+            self.chunk[:] = self._past_words(position)
+            self.first = self.past_first
+            self.past = None
+            self.past_dirty = False
+
+    def check(self, position: u64) -> None:
+        """Raise :class:`JournalForgotten` unless ``start <= position <= end``."""
+        if position < self.start or position > self.end:
+            raise JournalForgotten(
+                f"position {position} is not within the journal's {self.start}..{self.end}"
+            )
+
+    def _spill_chunk(self) -> None:
+        if self.spill is None:
+            self.spill = tempfile.TemporaryFile(prefix="mmtwin-journal-")
+            self.spill_first = self.first
+        self.spill.seek(16 * (self.first - self.spill_first))
+        self.spill.write(self.chunk)
+        self.first = self.end
+
+    def _past_words(self, position: u64) -> array[int]:
+        """The spilled chunk that holds ``position``, written back when another is asked for."""
+        if self.spill is None or position < self.spill_first:
+            raise JournalForgotten(f"position {position} is not kept")
+        nth: u64 = (position - self.spill_first) // self.chunk_entries
+        first: u64 = self.spill_first + nth * self.chunk_entries
+        if self.past is not None and first == self.past_first:
+            return self.past
+        if self.past is not None and self.past_dirty:
+            self.spill.seek(16 * (self.past_first - self.spill_first))
+            self.spill.write(self.past)
+        self.spill.seek(16 * (first - self.spill_first))
+        words = array("Q")
+        words.frombytes(self.spill.read(16 * self.chunk_entries))
+        self.past = words
+        self.past_first = first
+        self.past_dirty = False
+        return words

@@ -1,0 +1,1 @@
+"""Floor 2: physical pages and what is carved from them."""

@@ -1,0 +1,13 @@
+from mmtwin.memory.allocator cimport Arena
+from mmtwin.memory.memory cimport Memory
+
+cdef class SlabCache(Arena):
+    cdef readonly unsigned long long number, memmap
+    cdef unsigned long long _new_run(self) except? 0xDEADBEEFDEADBEEF
+
+cdef class SlabCaches:
+    cdef readonly Memory memory
+    cdef readonly unsigned long long memmap
+    cdef readonly list caches
+    cpdef unsigned long long number_at(self, unsigned long long address) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long object_at(self, unsigned long long address) except? 0xDEADBEEFDEADBEEF
