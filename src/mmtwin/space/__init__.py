@@ -1,0 +1,38 @@
+"""Floor 4: virtual memory areas and the calls that change them.
+
+The engine is one object, :class:`~mmtwin.space.space.Space`, made of a chain of classes, a concern
+a file, each built on the one before:
+
+======================  ========================================================================
+``fields``              ``VmaFields``: members of VMAs and address spaces
+``files``               ``Files``: struct file, inodes, i_mmap, vm_operations
+``counters``            ``Counters``: total_vm and its kin, limits, commit charge
+``anon_vma``            ``AnonVma``: prepare, clone, fork, unlink
+``vma_alloc``           ``VmaAlloc``: vm_area_alloc, vm_area_dup, vm_area_free
+``lookup``              ``Lookup``: find_vma and its kin over the maple tree
+``merge``               ``Merge``: merging and splitting
+``munmap``              ``Munmap``
+``unmapped_area``       ``UnmappedArea``: where a new area goes
+``touch``               ``Touch``: faults as far as VMAs see them, stack growth, populate
+``mmap``                ``Mmap``
+``brk``                 ``Brk``
+``mprotect``            ``Mprotect``
+``mlock``               ``Mlock``
+``madvise``             ``Madvise``
+``prctl_vma``           ``PrctlVma``
+``mremap``              ``Mremap``
+``remap_file_pages``    ``RemapFilePages``
+``msync``               ``Msync``
+``sysv_shm``            ``SysvShm``
+``fork``                ``Fork``
+``exec``                ``Exec``: a fresh image, from parsed maps text
+``exit``                ``Exit``
+``proc_maps``           ``ProcMaps``: the text of /proc/PID/maps
+``space``               ``Space``: the whole, with the 6.1 rules
+``v6_18``               ``Space618``: what 6.18 does otherwise
+======================  ========================================================================
+
+System calls take the address of an ``mm_struct`` and raw unsigned 64-bit arguments and return a
+signed result: a value or a negative errno. Internal functions that return an address report an
+error as the kernel's ``ERR_PTR`` does: as the unsigned form of the negative errno.
+"""

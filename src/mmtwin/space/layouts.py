@@ -1,0 +1,377 @@
+"""Where the address-space structures keep their fields, by profile.
+
+Offsets of 6.1 are those of an x86-64 distribution kernel (NUMA, swap, userfaultfd, anonymous VMA
+names); those of 6.18 come from a 6.18 kernel's BTF. Only members that the twin uses are listed.
+Where the kernel holds a pointer to something that the twin does not model, the member holds the
+thing itself, and its description says so. ``task_struct``, ``signal_struct``, ``cred`` and the
+twin's own structures are compact selections with offsets of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mmtwin.memory.layout import Field, Layout
+from mmtwin.space.flags import RLIM_NLIMITS
+
+VMA_MEMBERS = {
+    "vm_start": "first byte",
+    "vm_end": "first byte after the area",
+    "vm_mm": "struct mm_struct",
+    "vm_page_prot": "protection bits of its page-table entries",
+    "vm_flags": "VM_*",
+    "shared_next": "next in the mapping's i_mmap (rb_parent_color)",
+    "shared_prev": "previous in the mapping's i_mmap (rb_right)",
+    "anon_vma_chain_next": "list of anon_vma_chain, newest first",
+    "anon_vma_chain_prev": "its other end",
+    "anon_vma": "struct anon_vma of its own pages, 0 while never write-faulted",
+    "vm_ops": "struct vm_operations_struct; 0 means anonymous",
+    "vm_pgoff": "page offset of vm_start in the file, or in the anonymous object",
+    "vm_file": "struct file (open file description), 0 for none",
+    "vm_private_data": "for special mappings: struct vm_special_mapping",
+    "vm_policy": "memory policy, 0 for the default",
+    "anon_name": "name given by prctl(PR_SET_VMA)",
+    "vm_userfaultfd_ctx": "struct userfaultfd_ctx, 0 for none",
+}
+VMA_STRINGS = {"anon_name"}
+VMA_6_1 = (
+    152,
+    {
+        "vm_start": 0,
+        "vm_end": 8,
+        "vm_mm": 16,
+        "vm_page_prot": 24,
+        "vm_flags": 32,
+        "shared_next": 40,
+        "shared_prev": 48,
+        "anon_name": 40,
+        "anon_vma_chain_next": 72,
+        "anon_vma_chain_prev": 80,
+        "anon_vma": 88,
+        "vm_ops": 96,
+        "vm_pgoff": 104,
+        "vm_file": 112,
+        "vm_private_data": 120,
+        "vm_policy": 136,
+        "vm_userfaultfd_ctx": 144,
+    },
+)
+VMA_6_18 = (
+    192,
+    {
+        "vm_start": 0,
+        "vm_end": 8,
+        "vm_mm": 16,
+        "vm_page_prot": 24,
+        "vm_flags": 32,
+        "anon_vma_chain_next": 48,
+        "anon_vma_chain_prev": 56,
+        "anon_vma": 64,
+        "vm_ops": 72,
+        "vm_pgoff": 80,
+        "vm_file": 88,
+        "vm_private_data": 96,
+        "vm_policy": 112,
+        "shared_next": 136,
+        "shared_prev": 144,
+        "anon_name": 168,
+        "vm_userfaultfd_ctx": 176,
+    },
+)
+
+MM_MEMBERS = {
+    "mm_mt": "struct maple_tree of the VMAs",
+    "mmap_base": "where top-down searches begin (exclusive end)",
+    "mmap_legacy_base": "where bottom-up searches begin",
+    "task_size": "end of user space",
+    "mm_users": "tasks that use the address space",
+    "mm_count": "references to the structure",
+    "map_count": "number of VMAs",
+    "hiwater_vm": "most pages ever mapped, as of the last time total_vm was lowered",
+    "total_vm": "pages mapped",
+    "locked_vm": "pages in VM_LOCKED areas",
+    "pinned_vm": "pages pinned for ever",
+    "data_vm": "pages in private writable areas that are no stack",
+    "exec_vm": "pages in executable areas that are not writable and no stack",
+    "stack_vm": "pages in stack areas",
+    "def_flags": "VM_* that every new area gets",
+    "start_code": "program text",
+    "end_code": "end of it",
+    "start_data": "program data",
+    "end_data": "end of it",
+    "start_brk": "where the heap begins",
+    "brk": "the program break",
+    "start_stack": "stack pointer at exec",
+    "arg_start": "argument strings",
+    "arg_end": "end of them",
+    "env_start": "environment strings",
+    "env_end": "end of them",
+    "flags": "MMF_* and, in the twin, the layout bit MM_TOPDOWN",
+    "owner": "struct task_struct whose limits and capabilities count",
+}
+MM_HALVES = {"mm_users", "mm_count", "map_count"}
+MM_6_1 = (
+    1048,
+    {
+        "mm_mt": 0,
+        "mmap_base": 24,
+        "mmap_legacy_base": 32,
+        "task_size": 56,
+        "mm_users": 76,
+        "mm_count": 80,
+        "map_count": 96,
+        "hiwater_vm": 168,
+        "total_vm": 176,
+        "locked_vm": 184,
+        "pinned_vm": 192,
+        "data_vm": 200,
+        "exec_vm": 208,
+        "stack_vm": 216,
+        "def_flags": 224,
+        "start_code": 240,
+        "end_code": 248,
+        "start_data": 256,
+        "end_data": 264,
+        "start_brk": 272,
+        "brk": 280,
+        "start_stack": 288,
+        "arg_start": 296,
+        "arg_end": 304,
+        "env_start": 312,
+        "env_end": 320,
+        "flags": 880,
+        "owner": 904,
+    },
+)
+MM_6_18 = (
+    1472,
+    {
+        "mm_count": 0,
+        "mm_mt": 64,
+        "mmap_base": 80,
+        "mmap_legacy_base": 88,
+        "task_size": 112,
+        "mm_users": 132,
+        "map_count": 176,
+        "hiwater_vm": 352,
+        "total_vm": 360,
+        "locked_vm": 368,
+        "pinned_vm": 376,
+        "data_vm": 384,
+        "exec_vm": 392,
+        "stack_vm": 400,
+        "def_flags": 408,
+        "start_code": 424,
+        "end_code": 432,
+        "start_data": 440,
+        "end_data": 448,
+        "start_brk": 456,
+        "brk": 464,
+        "start_stack": 472,
+        "arg_start": 480,
+        "arg_end": 488,
+        "env_start": 496,
+        "env_end": 504,
+        "flags": 1272,
+        "owner": 1296,
+    },
+)
+
+MM_TOPDOWN_BIT = 63
+"""Bit of ``mm.flags`` that says: unmapped areas are searched from the top (MMF_TOPDOWN in 6.18,
+the choice of ``get_unmapped_area`` function in 6.1)."""
+
+ANON_VMA_FIELDS = (
+    Field("root", 0, 8, "struct anon_vma whose lock covers the whole family", "pointer"),
+    Field("refcount", 48, 4, "references"),
+    Field("num_children", 56, 8, "anon_vmas whose parent this is; a root counts itself"),
+    Field("num_active_vmas", 64, 8, "VMAs whose own anon_vma this is"),
+    Field("parent", 72, 8, "struct anon_vma of the VMA this one was forked from", "pointer"),
+    Field("first", 80, 8, "first anon_vma_chain in its tree (rb_root)", "pointer"),
+    Field("count", 88, 8, "links in its tree (the kernel keeps rb_leftmost here)"),
+)
+ANON_VMA_CHAIN_FIELDS = (
+    Field("vma", 0, 8, "the VMA", "pointer"),
+    Field("anon_vma", 8, 8, "one of the anon_vmas its pages may hang on", "pointer"),
+    Field("same_vma_next", 16, 8, "next link of the same VMA", "pointer"),
+    Field("same_vma_prev", 24, 8, "previous link of the same VMA", "pointer"),
+    Field("tree_next", 32, 8, "next link of the same anon_vma (rb_parent_color)", "pointer"),
+    Field("tree_prev", 40, 8, "previous link of the same anon_vma (rb_right)", "pointer"),
+    Field("cached_vma_start", 48, 8, "vm_pgoff when it was put in (rb_left)"),
+    Field("cached_vma_last", 56, 8, "last page offset when it was put in (rb_subtree_last)"),
+)
+VM_OPERATIONS_FIELDS = (
+    Field("open", 0, 8, "called when a copy of the area appears", "pointer"),
+    Field("close", 8, 8, "called when an area goes", "pointer"),
+    Field("may_split", 16, 8, "may the area be split?", "pointer"),
+    Field("mremap", 24, 8, "called after a move", "pointer"),
+    Field("mprotect", 32, 8, "called before a change of protection", "pointer"),
+    Field("fault", 40, 8, "gives the page", "pointer"),
+    Field("name", 88, 8, "gives the area's name for /proc", "pointer"),
+)
+FILE_OPERATIONS_FIELDS = (
+    Field("kind", 0, 8, "what mmap does, one of FILE_*"),
+    Field("get_unmapped_area", 8, 8, "the file's own search, one of AREA_*"),
+    Field("maxbytes", 16, 8, "largest size of such a file, in bytes"),
+)
+SPECIAL_MAPPING_FIELDS = (
+    Field("name", 0, 8, "name in /proc/PID/maps", "string"),
+    Field("mremap", 8, 8, "has a mremap hook"),
+)
+FILE_MEMBERS = {
+    "f_mode": (4, "FMODE_*"),
+    "f_op": (8, "struct file_operations"),
+    "f_inode": (8, "struct inode"),
+    "f_mapping": (8, "struct address_space"),
+    "f_flags": (4, "O_* of the open call"),
+    "f_count": (8, "references"),
+    "f_path": (8, "the path's number (the kernel: a dentry)"),
+}
+FILE_6_1 = (
+    232,
+    {
+        "f_path": 24,
+        "f_inode": 32,
+        "f_op": 40,
+        "f_count": 56,
+        "f_flags": 64,
+        "f_mode": 68,
+        "f_mapping": 208,
+    },
+)
+FILE_6_18 = (
+    184,
+    {
+        "f_mode": 4,
+        "f_op": 8,
+        "f_mapping": 16,
+        "f_inode": 32,
+        "f_flags": 40,
+        "f_path": 72,
+        "f_count": 176,
+    },
+)
+INODE_FIELDS = (
+    Field("i_flags", 12, 4, "S_*", "flags"),
+    Field("i_sb", 40, 8, "device number, major<<20 | minor (the kernel: the superblock)"),
+    Field("i_mapping", 48, 8, "struct address_space", "pointer"),
+    Field("i_ino", 64, 8, "inode number"),
+    Field("i_nlink", 72, 4, "names it has"),
+    Field("i_size", 80, 8, "bytes"),
+    Field("i_count", 344, 4, "references"),
+    Field("i_mmap_writable", 444, 4, "VMAs that share it and may write (i_data)"),
+    Field("i_mmap", 448, 8, "first VMA that maps it (i_data)", "pointer"),
+    Field("i_seals", 608, 4, "F_SEAL_* of a memfd (the kernel: shmem_inode_info)"),
+)
+
+TASK_FIELDS = (
+    Field("mm", 0, 8, "struct mm_struct", "pointer"),
+    Field("signal", 8, 8, "struct signal_struct", "pointer"),
+    Field("cred", 16, 8, "struct cred", "pointer"),
+    Field("personality", 24, 8, "persona bits", "flags"),
+    Field("pid", 32, 8, "thread id"),
+    Field("usage", 40, 8, "references"),
+)
+SIGNAL_FIELDS = (
+    Field("rlim_cur", 0, 8, "soft limits by RLIMIT_*", "word", RLIM_NLIMITS),
+    Field("rlim_max", 128, 8, "hard limits by RLIMIT_*", "word", RLIM_NLIMITS),
+)
+CRED_FIELDS = (Field("cap_effective", 0, 8, "capability bits", "flags"),)
+SYSCTL_FIELDS = (
+    Field("max_map_count", 0, 8, "vm.max_map_count"),
+    Field("mmap_min_addr", 8, 8, "vm.mmap_min_addr, bytes"),
+    Field("stack_guard_gap", 16, 8, "bytes kept free below a VM_GROWSDOWN area"),
+    Field("overcommit_memory", 24, 8, "vm.overcommit_memory: 0 guess, 1 always, 2 never"),
+    Field("overcommit_ratio", 32, 8, "vm.overcommit_ratio, per cent"),
+    Field("overcommit_kbytes", 40, 8, "vm.overcommit_kbytes, 0 to use the ratio"),
+    Field("admin_reserve_kbytes", 48, 8, "vm.admin_reserve_kbytes"),
+    Field("user_reserve_kbytes", 56, 8, "vm.user_reserve_kbytes"),
+    Field("totalram_pages", 64, 8, "pages of RAM"),
+    Field("total_swap_pages", 72, 8, "pages of swap"),
+    Field("vm_committed_as", 80, 8, "pages charged"),
+    Field("legacy_va_layout", 88, 8, "vm.legacy_va_layout"),
+    Field("thp_enabled", 96, 8, "transparent huge pages: 0 never, 1 madvise, 2 always"),
+    Field("vsyscall", 104, 8, "1 if the gate area is listed in /proc/PID/maps"),
+    Field("last_ino", 112, 8, "last inode number given to a shmem object"),
+    Field("anon_vma_name", 120, 8, "1 if anonymous areas can be named (CONFIG_ANON_VMA_NAME)"),
+    Field("pkeys", 128, 8, "1 if the CPU has protection keys"),
+    Field("soft_dirty", 136, 8, "1 with CONFIG_MEM_SOFT_DIRTY"),
+    Field("thp", 144, 8, "1 with CONFIG_TRANSPARENT_HUGEPAGE"),
+)
+
+
+def _layout(
+    name: str, placed: tuple[int, dict[str, int]], docs: dict[str, tuple[int, str]], source: str
+) -> Layout:
+    size, offsets = placed
+    fields = []
+    for member, offset in offsets.items():
+        width, doc = docs[member]
+        kind = "string" if member in VMA_STRINGS or member == "f_path" else "word"
+        fields.append(Field(member, offset, width, doc, kind))
+    return Layout(name, size, source, fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Layouts:
+    """The layouts of one profile, by structure name."""
+
+    vm_area_struct: Layout
+    mm_struct: Layout
+    anon_vma: Layout
+    anon_vma_chain: Layout
+    file: Layout
+    inode: Layout
+    vm_operations_struct: Layout
+    file_operations: Layout
+    vm_special_mapping: Layout
+    task_struct: Layout
+    signal_struct: Layout
+    cred: Layout
+    sysctl: Layout
+
+    def slabs(self) -> dict[str, tuple[int, int]]:
+        """Object size and alignment in bytes of every slab cache that this floor asks for."""
+        return {
+            "vm_area_struct": (self.vm_area_struct.size, 8),
+            "mm_struct": (self.mm_struct.size, 64),
+            "anon_vma": (self.anon_vma.size, 8),
+            "anon_vma_chain": (self.anon_vma_chain.size, 8),
+            "filp": (self.file.size, 64),
+            "inode_cache": (self.inode.size, 8),
+            "task_struct": (self.task_struct.size, 64),
+            "signal_cache": (self.signal_struct.size, 64),
+            "cred_jar": (self.cred.size, 64),
+        }
+
+
+def layouts_for(profile: str) -> Layouts:
+    """The layouts of profile ``"6.1"`` or ``"6.18"``; :class:`KeyError` for any other."""
+    source = f"Linux {profile}, x86-64"
+    vma, mm, file = {
+        "6.1": (VMA_6_1, MM_6_1, FILE_6_1),
+        "6.18": (VMA_6_18, MM_6_18, FILE_6_18),
+    }[profile]
+    own = "the twin's selection"
+    return Layouts(
+        vm_area_struct=_layout(
+            "vm_area_struct", vma, {k: (8, d) for k, d in VMA_MEMBERS.items()}, source
+        ),
+        mm_struct=_layout(
+            "mm_struct",
+            mm,
+            {k: (4 if k in MM_HALVES else 8, d) for k, d in MM_MEMBERS.items()},
+            source,
+        ),
+        anon_vma=Layout("anon_vma", 96, source, ANON_VMA_FIELDS),
+        anon_vma_chain=Layout("anon_vma_chain", 64, source, ANON_VMA_CHAIN_FIELDS),
+        file=_layout("file", file, FILE_MEMBERS, source),
+        inode=Layout("inode", 616, source, INODE_FIELDS),
+        vm_operations_struct=Layout("vm_operations_struct", 128, source, VM_OPERATIONS_FIELDS),
+        file_operations=Layout("file_operations", 24, own, FILE_OPERATIONS_FIELDS),
+        vm_special_mapping=Layout("vm_special_mapping", 16, own, SPECIAL_MAPPING_FIELDS),
+        task_struct=Layout("task_struct", 48, own, TASK_FIELDS),
+        signal_struct=Layout("signal_struct", 256, own, SIGNAL_FIELDS),
+        cred=Layout("cred", 8, own, CRED_FIELDS),
+        sysctl=Layout("sysctl", 152, own, SYSCTL_FIELDS),
+    )
