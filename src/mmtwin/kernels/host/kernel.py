@@ -133,7 +133,8 @@ class HostKernel:
         """Make the calls one after another; one answer for each, two for a fork that succeeds
         (the parent's, then the child's).
 
-        Raises KernelDiedError when a process is ended by a signal, AgentError when the agent is silent.
+        Raises KernelDiedError when a process is ended by a signal, AgentError when the agent is
+        silent.
         """
         answers: list[Answer] = []
         waiting: list[Call] = []
