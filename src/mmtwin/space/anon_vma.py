@@ -1,0 +1,305 @@
+"""anon_vma: which anonymous pages belong to which areas, over splits, merges and forks.
+
+A VMA's chain (``anon_vma_chain``) links it to its own anon_vma and, after forks, to those of its
+ancestors, newest first. Each anon_vma knows all links that point to it. Pages store an anon_vma
+and a page offset, which is why two different anon_vmas cannot share one VMA.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from cython import bint, declare
+from cython import int as i32
+from cython import longlong as i64
+from cython import ulonglong as u64
+
+from mmtwin.machine.bug import KernelWarning
+from mmtwin.machine.gfp import GFP_KERNEL, GFP_NOWAIT, NOWARN
+from mmtwin.memory.memory import Memory
+from mmtwin.space import flags as c
+from mmtwin.space.counters import Counters
+
+VM_ACCESS_FLAGS = declare(u64, c.VM_ACCESS_FLAGS)
+VM_SOFTDIRTY = declare(u64, c.VM_SOFTDIRTY)
+
+# struct anon_vma
+ROOT = declare(u64, 0)
+REFCOUNT = declare(u64, 48)
+NUM_CHILDREN = declare(u64, 56)
+NUM_ACTIVE_VMAS = declare(u64, 64)
+PARENT = declare(u64, 72)
+TREE_FIRST = declare(u64, 80)
+TREE_COUNT = declare(u64, 88)
+ANON_VMA_SIZE = declare(u64, 96)
+# struct anon_vma_chain; a list of one VMA's links runs through SAME_VMA.
+AVC_VMA = declare(u64, 0)
+AVC_ANON_VMA = declare(u64, 8)
+SAME_VMA = declare(u64, 16)
+SAME_VMA_PREV = declare(u64, 24)
+TREE_NEXT = declare(u64, 32)
+TREE_PREV = declare(u64, 40)
+CACHED_START = declare(u64, 48)
+CACHED_LAST = declare(u64, 56)
+
+
+class AnonVma(Counters):
+    """Allocation, chains, clone, fork, unlink and reuse of anon_vmas."""
+
+    # Objects and counts.
+
+    def anon_vma_alloc(self) -> u64:
+        """A new root without VMAs, one reference; 0 without memory."""
+        memory: Memory = self.memory
+        anon_vma: u64 = self.anon_vma_cache.alloc(GFP_KERNEL)
+        if anon_vma != 0:
+            memory.zero(anon_vma, ANON_VMA_SIZE)
+            memory.store(anon_vma + ROOT, anon_vma)
+            memory.store(anon_vma + PARENT, anon_vma)
+            memory.store32(anon_vma + REFCOUNT, 1)
+        return anon_vma
+
+    def anon_vma_free(self, anon_vma: u64) -> None:
+        """Give the object back, and its reference to the root."""
+        root: u64 = self.memory.load(anon_vma + ROOT)
+        self.anon_vma_cache.free(anon_vma)
+        if root != anon_vma:
+            self.put_anon_vma(root)
+
+    def put_anon_vma(self, anon_vma: u64) -> None:
+        """Drop a reference; the last one frees it."""
+        count: u64 = self.memory.load32(anon_vma + REFCOUNT) - 1
+        self.memory.store32(anon_vma + REFCOUNT, count)
+        if count == 0:
+            self.anon_vma_free(anon_vma)
+
+    def anon_vma_count(self, anon_vma: u64, field: u64, change: i32) -> None:
+        """Add 1 or -1 to ``NUM_CHILDREN`` or ``NUM_ACTIVE_VMAS``."""
+        count: u64 = self.memory.load(anon_vma + field)
+        self.memory.store(anon_vma + field, count + 1 if change > 0 else count - 1)
+
+    # Links.
+
+    def init_chain(self, vma: u64) -> None:
+        """An empty chain."""
+        head: u64 = vma + self.at_chain
+        self.memory.store(head, head)
+        self.memory.store(head + 8, head)
+
+    def chain_is_empty(self, vma: u64) -> bint:
+        """Whether the VMA has no links."""
+        head: u64 = vma + self.at_chain
+        return self.memory.load(head) == head
+
+    def chain_is_singular(self, vma: u64) -> bint:
+        """Whether the VMA has exactly one link: faulted, and not inherited over a fork."""
+        head: u64 = vma + self.at_chain
+        first: u64 = self.memory.load(head)
+        return first != head and first == self.memory.load(head + 8)
+
+    def anon_vma_chain_link(self, vma: u64, avc: u64, anon_vma: u64) -> None:
+        """Link ``vma`` to ``anon_vma`` by ``avc``, as the newest of its chain."""
+        memory: Memory = self.memory
+        head: u64 = vma + self.at_chain
+        first: u64 = memory.load(head)
+        memory.store(avc + AVC_VMA, vma)
+        memory.store(avc + AVC_ANON_VMA, anon_vma)
+        memory.store(avc + SAME_VMA, first)
+        memory.store(avc + SAME_VMA_PREV, head)
+        memory.store(first + 8, avc + SAME_VMA)
+        memory.store(head, avc + SAME_VMA)
+        self.anon_vma_interval_tree_insert(avc, anon_vma)
+
+    def anon_vma_chain_unlink(self, avc: u64) -> None:
+        """Take ``avc`` out of its VMA's chain and free it."""
+        memory: Memory = self.memory
+        after: u64 = memory.load(avc + SAME_VMA)
+        before: u64 = memory.load(avc + SAME_VMA_PREV)
+        memory.store(before, after)
+        memory.store(after + 8, before)
+        self.anon_vma_chain_cache.free(avc)
+
+    def anon_vma_interval_tree_insert(self, avc: u64, anon_vma: u64) -> None:
+        """Put a link among those of its anon_vma, keyed by its VMA's present page offsets."""
+        memory: Memory = self.memory
+        vma: u64 = memory.load(avc + AVC_VMA)
+        start: u64 = self.vm_pgoff(vma)
+        memory.store(avc + CACHED_START, start)
+        memory.store(avc + CACHED_LAST, start + self.vma_pages(vma) - 1)
+        first: u64 = memory.load(anon_vma + TREE_FIRST)
+        memory.store(avc + TREE_NEXT, first)
+        memory.store(avc + TREE_PREV, anon_vma + TREE_FIRST)
+        if first != 0:
+            memory.store(first + TREE_PREV, avc + TREE_NEXT)
+        memory.store(anon_vma + TREE_FIRST, avc)
+        memory.store(anon_vma + TREE_COUNT, memory.load(anon_vma + TREE_COUNT) + 1)
+
+    def anon_vma_interval_tree_remove(self, avc: u64, anon_vma: u64) -> None:
+        """Take a link out of those of its anon_vma."""
+        memory: Memory = self.memory
+        after: u64 = memory.load(avc + TREE_NEXT)
+        link: u64 = memory.load(avc + TREE_PREV)
+        memory.store(link, after)
+        if after != 0:
+            memory.store(after + TREE_PREV, link)
+        memory.store(anon_vma + TREE_COUNT, memory.load(anon_vma + TREE_COUNT) - 1)
+
+    def anon_vma_interval_tree_pre_update_vma(self, vma: u64) -> None:
+        """Before a VMA's start, end or page offset changes: out of all its anon_vmas."""
+        head: u64 = vma + self.at_chain
+        link: u64 = self.memory.load(head)
+        while link != head:
+            avc: u64 = link - SAME_VMA
+            self.anon_vma_interval_tree_remove(avc, self.memory.load(avc + AVC_ANON_VMA))
+            link = self.memory.load(link)
+
+    def anon_vma_interval_tree_post_update_vma(self, vma: u64) -> None:
+        """After the change: back in, under the new key."""
+        head: u64 = vma + self.at_chain
+        link: u64 = self.memory.load(head)
+        while link != head:
+            avc: u64 = link - SAME_VMA
+            self.anon_vma_interval_tree_insert(avc, self.memory.load(avc + AVC_ANON_VMA))
+            link = self.memory.load(link)
+
+    # Clone, fork, unlink.
+
+    def anon_vma_clone(self, dst: u64, src: u64) -> i64:
+        """Link ``dst`` to every anon_vma of ``src``, oldest first, so that lists stay newest first.
+
+        If ``dst`` has no anon_vma of its own while ``src`` has (a fork), the first one met that
+        has fewer than two children and no active VMA becomes ``dst``'s own. ``-ENOMEM`` leaves
+        ``dst`` without links and without its anon_vma.
+        """
+        memory: Memory = self.memory
+        head: u64 = src + self.at_chain
+        link: u64 = memory.load(head + 8)
+        forked: bint = self.anon_vma(dst) == 0 and self.anon_vma(src) != 0
+        while link != head:
+            old: u64 = link - SAME_VMA
+            avc: u64 = self.anon_vma_chain_cache.alloc(GFP_NOWAIT | NOWARN)
+            if avc == 0:
+                avc = self.anon_vma_chain_cache.alloc(GFP_KERNEL)
+            if avc == 0:
+                # Own pointer first: unlinking must not lower a count that was never raised.
+                self.set_anon_vma(dst, 0)
+                self.unlink_anon_vmas(dst)
+                return -errno.ENOMEM
+            anon_vma: u64 = memory.load(old + AVC_ANON_VMA)
+            self.anon_vma_chain_link(dst, avc, anon_vma)
+            if forked and self.anon_vma(dst) == 0:
+                few: bint = memory.load(anon_vma + NUM_CHILDREN) < 2
+                if few and memory.load(anon_vma + NUM_ACTIVE_VMAS) == 0:
+                    self.set_anon_vma(dst, anon_vma)
+            link = memory.load(link + 8)
+        own: u64 = self.anon_vma(dst)
+        if own != 0:
+            self.anon_vma_count(own, NUM_ACTIVE_VMAS, 1)
+        return 0
+
+    def anon_vma_fork(self, vma: u64, pvma: u64) -> i64:
+        """Give the child's ``vma`` the links of the parent's ``pvma`` and an anon_vma of its own.
+
+        A clean parent gives a clean child. ``-ENOMEM`` leaves the child without links.
+        """
+        memory: Memory = self.memory
+        parent: u64 = self.anon_vma(pvma)
+        if parent == 0:
+            return 0
+        self.set_anon_vma(vma, 0)
+        error: i64 = self.anon_vma_clone(vma, pvma)
+        if error != 0:
+            return error
+        if self.anon_vma(vma) != 0:
+            return 0
+        anon_vma: u64 = self.anon_vma_alloc()
+        avc: u64 = 0
+        if anon_vma != 0:
+            self.anon_vma_count(anon_vma, NUM_ACTIVE_VMAS, 1)
+            avc = self.anon_vma_chain_cache.alloc(GFP_KERNEL)
+            if avc == 0:
+                self.put_anon_vma(anon_vma)
+        if avc == 0:
+            self.unlink_anon_vmas(vma)
+            return -errno.ENOMEM
+        root: u64 = memory.load(parent + ROOT)
+        memory.store(anon_vma + ROOT, root)
+        memory.store(anon_vma + PARENT, parent)
+        memory.store32(root + REFCOUNT, memory.load32(root + REFCOUNT) + 1)
+        self.set_anon_vma(vma, anon_vma)
+        self.anon_vma_chain_link(vma, avc, anon_vma)
+        self.anon_vma_count(parent, NUM_CHILDREN, 1)
+        return 0
+
+    def unlink_anon_vmas(self, vma: u64) -> None:
+        """Remove all links of a VMA; an anon_vma that loses its last link is freed."""
+        memory: Memory = self.memory
+        head: u64 = vma + self.at_chain
+        link: u64 = memory.load(head)
+        while link != head:
+            avc: u64 = link - SAME_VMA
+            anon_vma: u64 = memory.load(avc + AVC_ANON_VMA)
+            link = memory.load(link)
+            self.anon_vma_interval_tree_remove(avc, anon_vma)
+            if memory.load(anon_vma + TREE_FIRST) == 0:
+                # Left in the chain: it is freed below, once the counts are settled.
+                self.anon_vma_count(memory.load(anon_vma + PARENT), NUM_CHILDREN, -1)
+                continue
+            self.anon_vma_chain_unlink(avc)
+        own: u64 = self.anon_vma(vma)
+        if own != 0:
+            self.anon_vma_count(own, NUM_ACTIVE_VMAS, -1)
+            self.set_anon_vma(vma, 0)
+        link = memory.load(head)
+        while link != head:
+            rest: u64 = link - SAME_VMA
+            gone: u64 = memory.load(rest + AVC_ANON_VMA)
+            link = memory.load(link)
+            if memory.load(gone + NUM_CHILDREN) != 0:
+                raise KernelWarning("anon_vma->num_children", "unlink_anon_vmas")
+            if memory.load(gone + NUM_ACTIVE_VMAS) != 0:
+                raise KernelWarning("anon_vma->num_active_vmas", "unlink_anon_vmas")
+            self.put_anon_vma(gone)
+            self.anon_vma_chain_unlink(rest)
+
+    # An area's first anonymous page.
+
+    def anon_vma_compatible(self, a: u64, b: u64) -> bint:
+        """Whether ``a`` (below) and ``b`` could share an anon_vma if protections were equal."""
+        differ: u64 = (self.vm_flags(a) ^ self.vm_flags(b)) & ~(VM_ACCESS_FLAGS | VM_SOFTDIRTY)
+        return (
+            self.vm_end(a) == self.vm_start(b)
+            and self.vm_policy(a) == self.vm_policy(b)
+            and self.vm_file(a) == self.vm_file(b)
+            and differ == 0
+            and self.vm_pgoff(b) == self.vm_pgoff(a) + self.vma_pages(a)
+        )
+
+    def reusable_anon_vma(self, old: u64, a: u64, b: u64) -> u64:
+        """``old``'s anon_vma if the areas ``a`` and ``b`` may share it, else 0."""
+        if self.anon_vma_compatible(a, b):
+            anon_vma: u64 = self.anon_vma(old)
+            if anon_vma != 0 and self.chain_is_singular(old):
+                return anon_vma
+        return 0
+
+    def anon_vma_attach(self, vma: u64, near: u64) -> i64:
+        """Give a clean ``vma`` an anon_vma: ``near`` (a neighbour's), or a new root if 0.
+
+        ``-ENOMEM`` changes nothing.
+        """
+        avc: u64 = self.anon_vma_chain_cache.alloc(GFP_KERNEL)
+        if avc == 0:
+            return -errno.ENOMEM
+        anon_vma: u64 = near
+        if anon_vma == 0:
+            anon_vma = self.anon_vma_alloc()
+            if anon_vma == 0:
+                self.anon_vma_chain_cache.free(avc)
+                return -errno.ENOMEM
+            # A root counts itself, so that it is never mistaken for one to reuse.
+            self.anon_vma_count(anon_vma, NUM_CHILDREN, 1)
+        self.set_anon_vma(vma, anon_vma)
+        self.anon_vma_chain_link(vma, avc, anon_vma)
+        self.anon_vma_count(anon_vma, NUM_ACTIVE_VMAS, 1)
+        return 0

@@ -1,0 +1,338 @@
+"""Open files, inodes, shared-memory objects, and the VMAs that map them.
+
+A VMA's identity as a file mapping is the open file description (``struct file``), not the inode:
+two opens of one file never merge. Paths are interned strings, their numbers stand in memory.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from cython import bint, declare
+from cython import ulonglong as u64
+
+from mmtwin.machine.gfp import GFP_KERNEL
+from mmtwin.machine.profile import Profile
+from mmtwin.memory.memory import Memory
+from mmtwin.space import flags as c
+from mmtwin.space.fields import Caches, VmaFields
+
+VM_SHARED = declare(u64, c.VM_SHARED)
+VM_MAYWRITE = declare(u64, c.VM_MAYWRITE)
+FMODE_READ = declare(u64, c.FMODE_READ)
+FMODE_WRITE = declare(u64, c.FMODE_WRITE)
+
+FILE_NO_MMAP = 0
+"""A directory or the like: no mmap method (ENODEV)."""
+FILE_REGULAR = 1
+"""A file of a disk file system, or a block device."""
+FILE_SHMEM = 2
+"""tmpfs, memfd, and what stands behind shared anonymous memory."""
+FILE_ZERO = 3
+"""/dev/zero: private maps are anonymous but keep the file, shared ones get a shmem object."""
+FILE_HUGETLB = 4
+FILE_DEVICE = 5
+"""A driver that maps its own pages: VM_IO, VM_PFNMAP, VM_DONTEXPAND, VM_DONTDUMP."""
+
+AREA_MM = 0
+"""The address space's own search."""
+AREA_THP = 1
+"""thp_get_unmapped_area (ext4, xfs, btrfs): large maps begin where huge pages can."""
+AREA_SHMEM = 2
+AREA_HUGETLB = 3
+
+MAX_LFS_FILESIZE = 0x7FFFFFFFFFFFFFFF
+MAX_DEVICE_SIZE = 0xFFFFFFFFFFFFFFFF
+INODE_BUCKETS = 1024
+TEXT = 0xFFFFFFFF81000000
+
+OPEN = declare(u64, 0)
+CLOSE = declare(u64, 8)
+MAY_SPLIT = declare(u64, 16)
+# struct inode, struct file_operations.
+I_SB = declare(u64, 40)
+I_MAPPING = declare(u64, 48)
+I_INO = declare(u64, 64)
+I_SIZE = declare(u64, 80)
+I_HASH = declare(u64, 208)
+I_COUNT = declare(u64, 344)
+I_DATA = declare(u64, 376)
+I_MMAP_WRITABLE = declare(u64, 444)
+I_MMAP = declare(u64, 448)
+FOPS_AREA = declare(u64, 8)
+INODE_SIZE = declare(u64, 616)
+
+SHMEM_DEV = 1
+"""Device 00:01, the kernel's internal tmpfs."""
+
+
+class Files(VmaFields):
+    """``struct file``, inodes, ``i_mmap``, and the tables of functions that VMAs point to."""
+
+    def __init__(self, memory: Memory, caches: Caches, profile: Profile) -> None:
+        super().__init__(memory, caches, profile)
+        file = self.layouts.file
+        self.at_f_mode = file.offset("f_mode")
+        self.at_f_op = file.offset("f_op")
+        self.at_f_inode = file.offset("f_inode")
+        self.at_f_mapping = file.offset("f_mapping")
+        self.at_f_flags = file.offset("f_flags")
+        self.at_f_count = file.offset("f_count")
+        self.at_f_path = file.offset("f_path")
+        self.file_size = file.size
+        self.inode_hash = memory.boot_alloc(8 * INODE_BUCKETS, 8)
+        self.generic_file_vm_ops = self._vm_ops("generic_file", ("fault",))
+        self.shmem_vm_ops = self._vm_ops("shmem", ("fault",))
+        self.special_mapping_vmops = self._vm_ops(
+            "special_mapping", ("close", "may_split", "mremap", "fault", "name")
+        )
+        self.shm_vm_ops = self._vm_ops("shm", ("open", "close", "may_split", "fault"))
+        self.hugetlb_vm_ops = self._vm_ops("hugetlb", ("open", "close", "may_split", "fault"))
+        self.device_vm_ops = self._vm_ops("device", ("open", "close", "fault"))
+        self.file_ops = {
+            (kind, area): self._file_ops(kind, area, maxbytes)
+            for kind, area, maxbytes in (
+                (FILE_NO_MMAP, AREA_MM, MAX_LFS_FILESIZE),
+                (FILE_REGULAR, AREA_MM, MAX_LFS_FILESIZE),
+                (FILE_REGULAR, AREA_THP, MAX_LFS_FILESIZE),
+                (FILE_SHMEM, AREA_SHMEM, MAX_LFS_FILESIZE),
+                (FILE_ZERO, AREA_MM, MAX_DEVICE_SIZE),
+                (FILE_ZERO, AREA_SHMEM, MAX_DEVICE_SIZE),
+                (FILE_HUGETLB, AREA_HUGETLB, MAX_LFS_FILESIZE),
+                (FILE_DEVICE, AREA_MM, MAX_DEVICE_SIZE),
+            )
+        }
+
+    def _vm_ops(self, name: str, hooks: tuple[str, ...]) -> int:
+        layout = self.layouts.vm_operations_struct
+        table = self.memory.boot_alloc(layout.size, 8)
+        for hook in hooks:
+            symbol = self.memory.strings.number(f"{name}_{hook}")
+            self.memory.store(table + layout.offset(hook), TEXT + 16 * symbol)
+        return table
+
+    def _file_ops(self, kind: int, area: int, maxbytes: int) -> int:
+        layout = self.layouts.file_operations
+        table = self.memory.boot_alloc(layout.size, 8)
+        self.memory.store(table + layout.offset("kind"), kind)
+        self.memory.store(table + layout.offset("get_unmapped_area"), area)
+        self.memory.store(table + layout.offset("maxbytes"), maxbytes)
+        return table
+
+    # Inodes and open files.
+
+    def iget(self, dev: u64, ino: u64) -> u64:
+        """The inode ``ino`` of device ``dev``, a new one if none is in use; 0 without memory."""
+        memory: Memory = self.memory
+        bucket: u64 = self.inode_hash + 8 * ((ino * 31 + dev) % INODE_BUCKETS)
+        inode: u64 = memory.load(bucket)
+        while inode != 0:
+            if memory.load(inode + I_INO) == ino and memory.load(inode + I_SB) == dev:
+                memory.store32(inode + I_COUNT, memory.load32(inode + I_COUNT) + 1)
+                return inode
+            inode = memory.load(inode + I_HASH)
+        inode = self.inode_cache.alloc(GFP_KERNEL)
+        if inode == 0:
+            return 0
+        memory.zero(inode, INODE_SIZE)
+        memory.store(inode + I_SB, dev)
+        memory.store(inode + I_INO, ino)
+        memory.store(inode + I_MAPPING, inode + I_DATA)
+        memory.store32(inode + I_COUNT, 1)
+        memory.store(inode + I_HASH, memory.load(bucket))
+        memory.store(bucket, inode)
+        return inode
+
+    def iput(self, inode: u64) -> None:
+        """Drop a reference; the last one takes the inode out of the hash and frees it."""
+        memory: Memory = self.memory
+        count: u64 = memory.load32(inode + I_COUNT) - 1
+        memory.store32(inode + I_COUNT, count)
+        if count != 0:
+            return
+        dev: u64 = memory.load(inode + I_SB)
+        ino: u64 = memory.load(inode + I_INO)
+        link: u64 = self.inode_hash + 8 * ((ino * 31 + dev) % INODE_BUCKETS)
+        while memory.load(link) != inode:
+            link = memory.load(link) + I_HASH
+        memory.store(link, memory.load(inode + I_HASH))
+        self.inode_cache.free(inode)
+
+    def alloc_file(self, inode: u64, path: u64, operations: u64, f_flags: u64) -> u64:
+        """A new open file description that takes over a reference to ``inode``; 0 = no memory."""
+        memory: Memory = self.memory
+        file: u64 = self.file_cache.alloc(GFP_KERNEL)
+        if file == 0:
+            return 0
+        memory.zero(file, self.file_size)
+        mode: u64 = (f_flags + 1) & 3
+        memory.store(file + self.at_f_op, operations)
+        memory.store(file + self.at_f_inode, inode)
+        memory.store(file + self.at_f_mapping, memory.load(inode + I_MAPPING))
+        memory.store(file + self.at_f_path, path)
+        memory.store(file + self.at_f_count, 1)
+        memory.store32(file + self.at_f_flags, f_flags)
+        memory.store32(file + self.at_f_mode, mode)
+        return file
+
+    def open_file(
+        self,
+        path: str,
+        dev_major: int,
+        dev_minor: int,
+        ino: int,
+        open_flags: int = 0,
+        kind: int | None = None,
+    ) -> int:
+        """A new open file description with one reference: the address of its ``struct file``.
+
+        ``open_flags`` are O_*. ``kind`` is one of FILE_*; None tells it from the path and device:
+        /dev/zero, memfds, System V segments and tmpfs (an unnamed device below /dev/shm) are
+        known, all else is a regular file. Raises :class:`MemoryError` without memory.
+        """
+        if kind is None:
+            kind = kind_of_path(path, dev_major, dev_minor)
+        area = AREA_MM
+        if kind == FILE_SHMEM:
+            area = AREA_SHMEM
+        elif kind == FILE_HUGETLB:
+            area = AREA_HUGETLB
+        elif kind == FILE_REGULAR and dev_major != 0:
+            area = AREA_THP
+        elif kind == FILE_ZERO and self.profile.since(6, 7):
+            area = AREA_SHMEM
+        inode = self.iget(dev_major << 20 | dev_minor, ino)
+        number = self.memory.strings.number(path)
+        file = self.alloc_file(inode, number, self.file_ops[kind, area], open_flags) if inode else 0
+        if file == 0:
+            raise MemoryError(f"no memory for an open file: {path}")
+        return file
+
+    def shmem_file_setup(self, name: str, size: u64) -> u64:
+        """A fresh unlinked shmem object of ``size`` bytes, open for reading and writing.
+
+        Returns its ``struct file`` or ``-ENOMEM`` as an address. ``name`` is what /proc prints.
+        """
+        memory: Memory = self.memory
+        counter: u64 = self.sysctl + 112
+        ino: u64 = memory.load(counter) + 1
+        memory.store(counter, ino)
+        inode: u64 = self.iget(SHMEM_DEV, ino)
+        file: u64 = 0
+        if inode != 0:
+            memory.store(inode + I_SIZE, size)
+            number: u64 = memory.strings.number(name)
+            file = self.alloc_file(inode, number, self.file_ops[FILE_SHMEM, AREA_SHMEM], 2)
+        if file == 0:
+            return u64_of(-errno.ENOMEM)
+        return file
+
+    def get_file(self, file: u64) -> None:
+        """Take a reference to an open file description."""
+        at: u64 = file + self.at_f_count
+        self.memory.store(at, self.memory.load(at) + 1)
+
+    def fput(self, file: u64) -> None:
+        """Drop a reference; the last one closes the description."""
+        at: u64 = file + self.at_f_count
+        count: u64 = self.memory.load(at) - 1
+        self.memory.store(at, count)
+        if count == 0:
+            self.iput(self.memory.load(file + self.at_f_inode))
+            self.file_cache.free(file)
+
+    def file_kind(self, file: u64) -> u64:
+        """One of FILE_*."""
+        return self.memory.load(self.memory.load(file + self.at_f_op))
+
+    def file_area(self, file: u64) -> u64:
+        """One of AREA_*: which search it brings."""
+        return self.memory.load(self.memory.load(file + self.at_f_op) + FOPS_AREA)
+
+    def file_mode(self, file: u64) -> u64:
+        """FMODE_* bits."""
+        return self.memory.load32(file + self.at_f_mode)
+
+    def file_inode(self, file: u64) -> u64:
+        """Its inode."""
+        return self.memory.load(file + self.at_f_inode)
+
+    # What a VMA's operations say.
+
+    def vm_op(self, vma: u64, hook: u64) -> u64:
+        """The function at byte offset ``hook`` of its vm_operations_struct; 0 for none."""
+        operations: u64 = self.vm_ops(vma)
+        return self.memory.load(operations + hook) if operations != 0 else 0
+
+    def has_close(self, vma: u64) -> bint:
+        """Whether something must hear of it when the VMA goes (``vm_ops->close``)."""
+        return self.vm_op(vma, CLOSE) != 0
+
+    def has_may_split(self, vma: u64) -> bint:
+        """Whether its operations have a say in splits (``vm_ops->may_split``)."""
+        return self.vm_op(vma, MAY_SPLIT) != 0
+
+    # i_mmap: which VMAs map an inode. A list here; the kernel keeps an interval tree.
+
+    def vma_is_shared_maywrite(self, vma: u64) -> bint:
+        """Whether the VMA counts in i_mmap_writable."""
+        return self.vm_flags(vma) & (VM_SHARED | VM_MAYWRITE) == VM_SHARED | VM_MAYWRITE
+
+    def vma_interval_tree_insert(self, vma: u64) -> None:
+        """Put a file VMA among those of its inode."""
+        memory: Memory = self.memory
+        head: u64 = memory.load(self.vm_file(vma) + self.at_f_inode) + I_MMAP
+        first: u64 = memory.load(head)
+        memory.store(vma + self.at_shared, first)
+        memory.store(vma + self.at_shared + 8, head)
+        if first != 0:
+            memory.store(first + self.at_shared + 8, vma + self.at_shared)
+        memory.store(head, vma)
+
+    def vma_interval_tree_remove(self, vma: u64) -> None:
+        """Take a file VMA out of those of its inode."""
+        memory: Memory = self.memory
+        after: u64 = memory.load(vma + self.at_shared)
+        link: u64 = memory.load(vma + self.at_shared + 8)
+        memory.store(link, after)
+        if after != 0:
+            memory.store(after + self.at_shared + 8, link)
+
+    def vma_link_file(self, vma: u64) -> None:
+        """Make a new file VMA known to its inode; nothing for one without a file."""
+        file: u64 = self.vm_file(vma)
+        if file == 0:
+            return
+        if self.vma_is_shared_maywrite(vma):
+            at: u64 = self.file_inode(file) + I_MMAP_WRITABLE
+            self.memory.store32(at, self.memory.load32(at) + 1)
+        self.vma_interval_tree_insert(vma)
+
+    def unlink_file_vma(self, vma: u64) -> None:
+        """Undo :meth:`vma_link_file` before the VMA goes."""
+        file: u64 = self.vm_file(vma)
+        if file == 0:
+            return
+        if self.vma_is_shared_maywrite(vma):
+            at: u64 = self.file_inode(file) + I_MMAP_WRITABLE
+            self.memory.store32(at, self.memory.load32(at) - 1)
+        self.vma_interval_tree_remove(vma)
+
+    def file_path(self, file: int) -> str:
+        """The path as /proc/PID/maps prints it, unescaped."""
+        return self.memory.strings.string(self.memory.load(file + self.at_f_path))
+
+
+def kind_of_path(path: str, dev_major: int, dev_minor: int) -> int:
+    """What kind of file stands at ``path`` on device ``dev_major:dev_minor``: one of FILE_*."""
+    if path == "/dev/zero":
+        return FILE_ZERO
+    internal = (dev_major, dev_minor) == (0, SHMEM_DEV)
+    if internal or path.startswith("/memfd:") or (dev_major == 0 and path.startswith("/dev/shm/")):
+        return FILE_SHMEM
+    return FILE_REGULAR
+
+
+def u64_of(value: int) -> int:
+    """The unsigned 64-bit form of a signed number (the kernel's ``ERR_PTR``)."""
+    return value & 0xFFFFFFFFFFFFFFFF
