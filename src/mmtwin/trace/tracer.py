@@ -318,7 +318,7 @@ class Tracer:
             if op == MMAP and not args[3] & MAP_ANONYMOUS:
                 self._file(task, call)
             self._limits(task, call)
-            if self._maps:
+            if self._maps and space.inside in (task, None):
                 call.maps = proc.maps(task.tid)
             if self._touch and result >= 0:
                 self._forget(space, op, args, result)
@@ -392,7 +392,8 @@ class Tracer:
             thread = proc.group_and_parent(child)[0] != child
             flags = CLONE_VM | CLONE_THREAD | CLONE_FILES if thread else SIGCHLD
         self._adopt(parent, child, HOW[event], flags)
-        if parent.space.inside is parent:
+        if flags & CLONE_VFORK and parent.space.inside is parent:
+            # The call returns only when the child, which may use this very space, lets it.
             self._release(parent.space)
 
     def _adopt(self, parent: Task, child: int, how: How, flags: int) -> None:
