@@ -1,0 +1,5 @@
+"""``python -m mmtwin``."""
+
+from mmtwin.cli import main
+
+main()

@@ -1,0 +1,184 @@
+"""``mmtwin replay``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from mmtwin.check.run import Check, Result, Run, count_steps
+from mmtwin.cli.outcome import CLEAN, FOUND, INTERRUPTED, document, fail
+from mmtwin.cli.report import present
+from mmtwin.machine.failslab import FailSlab
+from mmtwin.machine.profile import PROFILES
+from mmtwin.regressions import catalogue
+from mmtwin.regressions.regression import Regression
+from mmtwin.replay.kernel import profile_of
+from mmtwin.trace.errors import TraceError
+from mmtwin.trace.reader import read_trace
+from mmtwin.view.console import counts_line, facts, finding_panel, number, verdict
+
+AUTO = "auto"
+BAR_FROM = 20_000
+"""Steps from which on a bar is shown."""
+
+
+def replay(
+    trace: Annotated[Path, typer.Argument(help="A trace: .jsonl, plain or as .gz, .xz, .zst.")],
+    profile: Annotated[
+        str, typer.Option(help="The kernel: 6.1 or 6.18; auto asks the trace.", show_default=True)
+    ] = AUTO,
+    regression: Annotated[
+        list[str] | None, typer.Option(help="Put a historical bug back; can be repeated.")
+    ] = None,
+    check: Annotated[
+        Check,
+        typer.Option(
+            help="What is checked: what each step touched, everything after each "
+            "step, the journal afterwards, or nothing."
+        ),
+    ] = Check.TOUCHED,
+    failslab: Annotated[
+        str | None,
+        typer.Option(
+            help="Make slab allocations fail: CACHE,nowait,after=N,times=N.", metavar="SPEC"
+        ),
+    ] = None,
+    sanitize: Annotated[
+        bool, typer.Option("--sanitize", help="Watch for use after free (slow).")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON document on standard output.")
+    ] = False,
+    report: Annotated[Path | None, typer.Option(help="Write one self-contained page.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only the exit code.")] = False,
+) -> None:
+    """Carry out a recorded trace, compare each result and map, name the first bad step."""
+    regressions = regressions_named(regression or [])
+    injector = injector_from(failslab)
+    path = str(trace)
+    try:
+        name, why = profile, "asked for"
+        if profile == AUTO:
+            name, why = profile_of(next(iter(read_trace(path))))
+        if name not in PROFILES:
+            fail(f"--profile {name}: there is no such profile; there are {', '.join(PROFILES)}")
+        with progress(path, shown=not (json or quiet)) as on_step:
+            run = Run(
+                lambda: read_trace(path),
+                PROFILES[name],
+                regressions=regressions,
+                check=check,
+                injector=injector,
+                sanitize=sanitize,
+                on_step=on_step,
+            )
+            result = run.run()
+    except TraceError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{path}: {error.strerror or error}")
+    present(
+        result_document(result, path, [r.name for r in regressions]),
+        result_text(result, trace.name, f"{name} ({why})", check),
+        json=json,
+        quiet=quiet,
+        page=report,
+    )
+    raise typer.Exit(INTERRUPTED if result.interrupted else CLEAN if result.ok else FOUND)
+
+
+def regressions_named(names: list[str]) -> list[Regression]:
+    """The catalogue's entries of these names; ends the command at an unknown one."""
+    found = []
+    for name in names:
+        try:
+            found.append(catalogue.get(name))
+        except KeyError:
+            fail(f"--regression {name}: there is no such regression; see mmtwin bugs list")
+    return found
+
+
+def injector_from(spec: str | None) -> Callable[[], FailSlab] | None:
+    """What makes a fresh injector from the option's text; ends the command if it is wrong."""
+    if spec is None:
+        return None
+    try:
+        FailSlab.parse(spec)
+    except ValueError as error:
+        fail(f"--failslab: {error}")
+    return lambda: FailSlab.parse(spec)
+
+
+@contextmanager
+def progress(path: str, *, shown: bool) -> Iterator[Callable[[int], None] | None]:
+    """A bar on standard error while a long trace runs; None where it would not help."""
+    console = Console(stderr=True)
+    if not shown or not console.is_terminal:
+        yield None
+        return
+    total = count_steps(read_trace(path))
+    if total < BAR_FROM:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("replay", total=total)
+
+        def on_step(step: int) -> None:
+            if step % 512 == 0:
+                bar.update(task, completed=step)
+
+        yield on_step
+
+
+def result_document(result: Result, trace: str, regressions: list[str]) -> dict[str, object]:
+    """The JSON document of a replay."""
+    return document(
+        "replay",
+        profile=result.profile.name,
+        ok=result.ok,
+        counts=result.counts.as_json(),
+        findings=[finding.as_json() for finding in result.findings],
+        trace=trace,
+        regressions=regressions,
+        damage=result.damage.as_json() if result.damage is not None else None,
+        seconds=round(result.seconds, 3),
+        interrupted=result.interrupted,
+    )
+
+
+def result_text(result: Result, trace: str, profile: str, check: Check) -> Group:
+    """The summary that a person reads."""
+    counts = result.counts.as_json()
+    rows: list[tuple[str, RenderableType]] = [
+        ("trace", Text(trace, "bold")),
+        ("kernel", profile),
+        ("replay", counts_line(counts)),
+        ("maps", f"{number(result.counts.maps_compared)} texts of /proc/PID/maps compared"),
+    ]
+    for reason, times in sorted(result.counts.reasons.items()):
+        rows.append(("settled", f"{number(times)} × {reason}"))
+    if result.counts.inferred:
+        rows.append(("inferred", f"{number(result.counts.inferred)} × exec's random program break"))
+    if check is not Check.OFF:
+        rows.append(("checks", f"{number(result.counts.checks)} ({check.value})"))
+    rows.append(("time", f"{result.seconds:.2f} s"))
+    parts: list[RenderableType] = [facts(rows)]
+    for finding in result.findings[:1]:
+        parts.append(finding_panel(finding.as_json(), result.counts.calls))
+    if result.damage is not None:
+        parts.append(Text(str(result.damage), "yellow"))
+    parts.append(verdict(result.ok, result.interrupted))
+    return Group(*parts)

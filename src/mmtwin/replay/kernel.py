@@ -1,0 +1,24 @@
+"""Which kernel a trace was recorded on, told by the trace itself."""
+
+from __future__ import annotations
+
+import re
+
+from mmtwin.trace.records import Exec, Record
+
+
+def profile_of(first: Record) -> tuple[str, str]:
+    """The profile to replay a trace under, and the evidence, from the trace's first record.
+
+    A recorder's ``host`` key is believed; without one the special mappings tell: ``[vvar_vclock]``
+    exists since 6.13.
+    """
+    if isinstance(first, Exec):
+        if first.host is not None:
+            found = re.match(r"(\d+)\.(\d+)", first.host.kernel)
+            if found:
+                release = (int(found[1]), int(found[2]))
+                return "6.18" if release >= (6, 12) else "6.1", f"recorded on {first.host.kernel}"
+        if "[vvar_vclock]" in first.maps:
+            return "6.18", "[vvar_vclock] is mapped"
+    return "6.1", "no [vvar_vclock] is mapped"

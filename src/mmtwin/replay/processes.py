@@ -1,0 +1,273 @@
+"""Processes of a replay: who has which address space, and what each record does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mmtwin.memory.view import View
+from mmtwin.replay.feed import Feed
+from mmtwin.replay.files import Files
+from mmtwin.space import flags as c
+from mmtwin.trace import calls
+from mmtwin.trace.maps import parse_maps
+from mmtwin.trace.records import Call, Child, Exec, Gone, Limits, Record, Touch
+from mmtwin.twin import Twin
+
+CLONE_VM = 0x100
+AHEAD_FOR_FLAGS = 512
+"""Records to look ahead for the ``clone`` line that follows a ``child`` line."""
+PR_SET_VMA = 0x53564D41
+PR_SET_VMA_ANON_NAME = 0
+MAP_TYPE = 0xF
+LOW = 0xFFFFFFFF
+BRK_DISTANCE = 1 << 30
+"""How far above the image the first program break may lie: arch_randomize_brk, 1 GiB at most."""
+NO_EFFECT = frozenset(
+    {
+        calls.FORK,
+        calls.VFORK,
+        calls.CLONE,
+        calls.CLONE3,
+        calls.EXIT,
+        calls.EXIT_GROUP,
+        calls.PKEY_ALLOC,
+        calls.PKEY_FREE,
+        calls.PERSONALITY,
+    }
+)
+"""Calls whose effect on memory, if any, stands in other records (``child``, ``gone``)."""
+
+
+class Unpredictable(Exception):
+    """The record does not hold what the result hangs on; ``str()`` says what is missing."""
+
+
+class Processes:
+    """Carries single records out in a twin."""
+
+    def __init__(self, twin: Twin, feed: Feed) -> None:
+        self.twin = twin
+        self.space = space = twin.space
+        self.feed = feed
+        self.files = Files(twin)
+        self.inferred = 0
+        self._at_mm = twin.layouts.task_struct.offset("mm")
+        self._calls: dict[int, Callable[[int, Call], int | None]] = {
+            calls.MMAP: self._mmap,
+            calls.BRK: self._brk,
+            calls.MUNMAP: lambda mm, r: space.sys_munmap(mm, *r.args[:2]),
+            calls.MPROTECT: lambda mm, r: space.sys_mprotect(mm, *r.args[:3]),
+            calls.PKEY_MPROTECT: lambda mm, r: space.sys_pkey_mprotect(mm, *r.args[:4]),
+            calls.MREMAP: lambda mm, r: space.sys_mremap(mm, *r.args[:5]),
+            calls.MADVISE: lambda mm, r: space.sys_madvise(mm, *r.args[:3]),
+            calls.MLOCK: lambda mm, r: space.sys_mlock(mm, *r.args[:2]),
+            calls.MLOCK2: lambda mm, r: space.sys_mlock2(mm, *r.args[:3]),
+            calls.MUNLOCK: lambda mm, r: space.sys_munlock(mm, *r.args[:2]),
+            calls.MLOCKALL: lambda mm, r: space.sys_mlockall(mm, r.args[0]),
+            calls.MUNLOCKALL: lambda mm, r: space.sys_munlockall(mm),
+            calls.MSYNC: lambda mm, r: space.sys_msync(mm, *r.args[:3]),
+            calls.REMAP_FILE_PAGES: lambda mm, r: space.sys_remap_file_pages(mm, *r.args[:5]),
+            calls.PRCTL: self._prctl,
+            calls.SHMAT: self._shmat,
+            calls.SHMDT: lambda mm, r: space.sys_shmdt(mm, r.args[0]),
+        }
+
+    def carry_out(self, record: Record) -> int | None:
+        """Do what the record says was done; the result of a call, None where there is none.
+
+        :class:`Unpredictable` if the record does not hold what the result hangs on.
+        """
+        match record:
+            case Call():
+                return self._call(record)
+            case Touch():
+                self.space.touch(self.mm(record.pid), record.addr, record.len, record.write)
+            case Exec():
+                self._exec(record)
+            case Child():
+                self._child(record)
+            case Gone():
+                self._gone(record.pid)
+        return None
+
+    def _call(self, record: Call) -> int | None:
+        if record.limits is not None:
+            self._set_limits(self._task(record.pid), record.limits)
+        if record.op in NO_EFFECT:
+            return None
+        function = self._calls.get(record.op)
+        if function is None:
+            raise Unpredictable(f"{record.name_of_call} is not carried out")
+        return function(self.mm(record.pid), record)
+
+    # Who is who.
+
+    def mm(self, pid: int) -> int:
+        """The address space of a thread, 0 if it has none."""
+        return self.twin.memory.load(self._task(pid) + self._at_mm)
+
+    def maps(self, pid: int) -> str:
+        """The twin's /proc/PID/maps of a thread."""
+        mm = self.mm(pid)
+        return self.space.proc_maps(mm) if mm else ""
+
+    def maps_agree(self, pid: int, text: str) -> bool:
+        """Whether the twin's /proc/PID/maps of a thread is ``text``."""
+        return self.maps(pid) == text
+
+    def view(self, mm: int) -> View:
+        """The members of an address space by name."""
+        return View(self.twin.memory, self.twin.layouts.mm_struct, mm)
+
+    def _task(self, pid: int) -> int:
+        task = self.twin.pids.find(pid)
+        if task == 0:
+            raise Unpredictable("the thread is not known")
+        return task
+
+    def _drop_mm(self, task: int) -> None:
+        memory = self.twin.memory
+        mm = memory.load(task + self._at_mm)
+        if mm:
+            memory.store(task + self._at_mm, 0)
+            self.space.mmput(mm)
+
+    def _exec(self, record: Exec) -> None:
+        twin = self.twin
+        if record.former is not None and record.former != record.pid:
+            self._gone(record.former)
+        task = twin.pids.find(record.pid)
+        if task == 0:
+            task = self.space.task_alloc(0)
+            twin.pids.add(record.pid, task)
+        self._drop_mm(task)
+        view = View(twin.memory, twin.layouts.task_struct, task)
+        if record.personality is not None:
+            view.personality = record.personality
+        if record.ipc_lock is False:
+            cred = View(twin.memory, twin.layouts.cred, view.get("cred"))
+            cred.cap_effective = cred.get("cap_effective") & ~(1 << c.CAP_IPC_LOCK)
+        if record.host is not None:
+            self._set_host(record)
+        if record.limits is not None:
+            self._set_limits(task, record.limits)
+        lines = parse_maps(record.maps)
+        self.files.learn(lines)
+        image = record.image
+        mm = self.space.load_image(
+            task,
+            lines,
+            start_brk=image.start_brk if image else 0,
+            start_stack=image.start_stack if image else 0,
+        )
+        if image is not None:
+            fields = self.view(mm)
+            fields.start_code, fields.end_code = image.start_code, image.end_code
+            fields.start_data, fields.end_data = image.start_data, image.end_data
+        twin.memory.store(task + self._at_mm, mm)
+
+    def _set_host(self, record: Exec) -> None:
+        assert record.host is not None
+        sysctl = self.space.view("sysctl", self.space.sysctl)
+        sysctl.max_map_count = record.host.max_map_count
+        sysctl.overcommit_memory = record.host.overcommit_memory
+        sysctl.mmap_min_addr = record.host.mmap_min_addr
+        sysctl.legacy_va_layout = record.host.legacy_va_layout
+        sysctl.thp = int(record.host.thp != "")
+        sysctl.thp_enabled = {"always": 2, "madvise": 1}.get(record.host.thp, 0)
+        sysctl.pkeys = int(record.host.pku)
+
+    def _set_limits(self, task: int, limits: Limits) -> None:
+        twin = self.twin
+        signal = View(twin.memory, twin.layouts.task_struct, task).get("signal")
+        view = View(twin.memory, twin.layouts.signal_struct, signal)
+        for which, value in (
+            (c.RLIMIT_STACK, limits.stack),
+            (c.RLIMIT_AS, limits.address_space),
+            (c.RLIMIT_DATA, limits.data),
+            (c.RLIMIT_MEMLOCK, limits.memlock),
+        ):
+            view.put("rlim_cur", value, which)
+
+    def _child(self, record: Child) -> None:
+        twin = self.twin
+        if twin.pids.find(record.child):
+            if record.late:
+                return
+            self._gone(record.child)
+        parent = self._task(record.pid)
+        mm = twin.memory.load(parent + self._at_mm)
+        child = self.space.task_alloc(parent)
+        twin.pids.add(record.child, child)
+        if not mm:
+            return
+        if self._shares(record):
+            view = self.view(mm)
+            view.mm_users = view.get("mm_users") + 1
+            twin.memory.store(child + self._at_mm, mm)
+        else:
+            copy = self.space.dup_mmap(mm, child)
+            if copy < 0:
+                raise Unpredictable("the copy of the address space failed")
+            twin.memory.store(child + self._at_mm, copy)
+
+    def _shares(self, record: Child) -> bool:
+        """Whether the new thread uses its parent's address space rather than a copy."""
+        flags = record.flags
+        if flags is None and record.how == "clone":
+            for later in self.feed.ahead(AHEAD_FOR_FLAGS):
+                if isinstance(later, Call) and later.pid == record.pid:
+                    if later.op == calls.CLONE:
+                        flags = later.args[0]
+                    elif later.op == calls.CLONE3:
+                        flags = later.flags
+                    break
+        if flags is not None:
+            return bool(flags & CLONE_VM)
+        return record.how != "fork"
+
+    def _gone(self, pid: int) -> None:
+        task = self.twin.pids.find(pid)
+        if task:
+            self._drop_mm(task)
+            self.twin.pids.remove(pid)
+            self.space.put_task(task)
+
+    # Calls that need more than their arguments.
+
+    def _mmap(self, mm: int, record: Call) -> int:
+        addr, length, prot, flags, _, offset = record.args
+        file = 0
+        if not flags & c.MAP_ANONYMOUS:
+            if record.file is None:
+                raise Unpredictable("what the descriptor stands for is not recorded")
+            file = self.files.of_mmap(mm, record)
+        elif flags & MAP_TYPE != c.MAP_PRIVATE:
+            self.files.number_shared_object(record)
+        return self.space.sys_mmap(mm, addr, length, prot & LOW, flags & LOW, file, offset)
+
+    def _brk(self, mm: int, record: Call) -> int:
+        view = self.view(mm)
+        if view.get("start_brk") == 0 and record.ret is not None:
+            end = view.get("end_data")
+            if end <= record.ret <= end + BRK_DISTANCE:
+                # Exec drew the break at random; the first answer is where the record shows it.
+                view.start_brk = record.ret
+                view.brk = record.ret
+                self.inferred += 1
+        return self.space.sys_brk(mm, record.args[0])
+
+    def _prctl(self, mm: int, record: Call) -> int | None:
+        option, what, addr, length, name = record.args[:5]
+        if option & LOW != PR_SET_VMA or what != PR_SET_VMA_ANON_NAME:
+            return None
+        if name and record.name is None:
+            raise Unpredictable("the name given to the area is not recorded")
+        return self.space.sys_prctl_set_vma(mm, addr, length, record.name if name else None)
+
+    def _shmat(self, mm: int, record: Call) -> int:
+        if record.size is None:
+            raise Unpredictable("the segment's size is not recorded")
+        return self.space.sys_shmat(
+            mm, self.files.segment(record), record.size, record.args[1], record.args[2] & LOW
+        )

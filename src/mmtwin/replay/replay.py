@@ -1,0 +1,186 @@
+"""Replay: every record of a trace carried out in a twin and held against what the kernel did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from mmtwin.machine.bug import KernelBug, KernelWarning
+from mmtwin.memory.errors import BadAccess, PoisonedAccess
+from mmtwin.replay.feed import Feed
+from mmtwin.replay.finding import Counts, Finding
+from mmtwin.replay.maps_diff import differing_lines
+from mmtwin.replay.processes import Processes, Unpredictable
+from mmtwin.replay.settle import Settler
+from mmtwin.replay.text import call_text, result_text
+from mmtwin.trace.records import Call, Record
+from mmtwin.twin import Twin
+
+
+class StepCheck(Protocol):
+    """What looks at the structures after a step."""
+
+    def __call__(self, replay: Replay, mark: int) -> list[Finding]:
+        """The findings of the step that began at the journal's position ``mark``."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the twin made of one record: its result, and the maps if they were asked for."""
+
+    result: int | None
+    agrees: bool
+
+
+class Replay:
+    """Carries records out one after the other.
+
+    ``check`` is called after every step; ``stop_at_finding`` ends the run at the first finding,
+    otherwise the run goes on until the twin cannot (a kernel BUG or a wild access). ``compare``
+    switches the comparison with the record off.
+    """
+
+    def __init__(
+        self,
+        twin: Twin,
+        records: Iterable[Record],
+        *,
+        check: StepCheck | None = None,
+        compare: bool = True,
+        stop_at_finding: bool = True,
+        on_step: Callable[[int], None] | None = None,
+    ) -> None:
+        self.twin = twin
+        self.feed = Feed(records)
+        self.processes = Processes(twin, self.feed)
+        self.settler = Settler(self)
+        self.check = check
+        self.compare = compare
+        self.stop_at_finding = stop_at_finding
+        self.on_step = on_step
+        self.counts = Counts()
+        self.findings: list[Finding] = []
+        self.step = 0
+        self.marks: list[int] = [twin.memory.mark()]
+        self.record: Record | None = None
+
+    def run(self) -> list[Finding]:
+        """Carry out all records; the findings."""
+        for _ in self.steps():
+            pass
+        return self.findings
+
+    def steps(self) -> Iterator[Record]:
+        """Carry out the records one at a time, giving each after its step."""
+        for record in self.feed:
+            alive = self._one(record)
+            yield record
+            if not alive or (self.findings and self.stop_at_finding):
+                return
+
+    def _one(self, record: Record) -> bool:
+        """One step; False if the twin cannot go on."""
+        self.record = record
+        self.step += 1
+        self.counts.calls += 1
+        mark = self.twin.begin_step()
+        alive = True
+        try:
+            self._carry_out(record, mark)
+        except (KernelBug, KernelWarning) as bug:
+            alive = False
+            self.find("bug", str(bug), {"condition": bug.condition, "where": bug.where})
+        except PoisonedAccess as access:
+            alive = False
+            self.find(
+                "memory", str(access), {"address": f"{access.address:#x}", "kind": access.kind}
+            )
+        except BadAccess as access:
+            alive = False
+            self.find("bug", f"unable to handle a {access}", {"address": f"{access.address:#x}"})
+        if self.twin.keep_journal:
+            self.marks.append(self.twin.memory.mark())
+        if self.check is not None and alive:
+            self.counts.checks += 1
+            self.findings += self.check(self, mark)
+        if self.on_step is not None:
+            self.on_step(self.step)
+        return alive
+
+    def _carry_out(self, record: Record, mark: int) -> None:
+        if not self.compare:
+            self.processes.carry_out(record)
+            self.counts.agreed += 1
+            return
+        try:
+            outcome = self.attempt(record)
+        except Unpredictable as reason:
+            self.counts.settle(str(reason))
+            return
+        if outcome.agrees:
+            self.counts.agreed += 1
+            return
+        reason = self.settler.settle(record, mark)
+        if reason is not None:
+            self.counts.settle(reason)
+            return
+        self.counts.disagreed += 1
+        self.twin.memory.rewind(mark)
+        outcome = self.attempt(record)
+        self._disagree(record, outcome)
+
+    def attempt(self, record: Record) -> Outcome:
+        """Carry the record out from the present state and compare."""
+        result = self.processes.carry_out(record)
+        return Outcome(result, self.agrees(record, result))
+
+    def agrees(self, record: Record, result: int | None) -> bool:
+        """Whether the result and, where recorded, the maps are the record's."""
+        if not isinstance(record, Call):
+            return True
+        if record.ret is not None and result is not None and result != record.ret:
+            return False
+        return self.maps_agree(record)
+
+    def maps_agree(self, record: Call) -> bool:
+        """Whether the twin's maps are those recorded after the call."""
+        if not record.maps:
+            return True
+        self.counts.maps_compared += 1
+        return self.processes.maps_agree(record.pid, record.maps)
+
+    def _disagree(self, record: Record, outcome: Outcome) -> None:
+        evidence: dict[str, object] = {}
+        parts = []
+        if isinstance(record, Call):
+            if (
+                record.ret is not None
+                and outcome.result is not None
+                and outcome.result != record.ret
+            ):
+                parts.append(
+                    f"the kernel gave {result_text(record.ret)}, the twin {result_text(outcome.result)}"
+                )
+                evidence["result"] = {"twin": outcome.result, "record": record.ret}
+            if record.maps and not self.processes.maps_agree(record.pid, record.maps):
+                lines = differing_lines(self.processes.maps(record.pid), record.maps)
+                evidence["maps"] = lines
+                parts.append(f"the maps differ in {len(lines)} lines")
+        self.find("disagreement", "; ".join(parts), evidence)
+
+    def find(self, kind: str, message: str, evidence: dict[str, object]) -> None:
+        """Add a finding at the present step."""
+        assert self.record is not None
+        self.findings.append(
+            Finding(
+                kind=kind,  # type: ignore[arg-type]
+                step=self.step,
+                line=self.record.line,
+                call=call_text(self.record),
+                pid=self.record.pid,
+                message=message,
+                evidence=evidence,
+                regressions=tuple(r.name for r in self.twin.regressions),
+            )
+        )

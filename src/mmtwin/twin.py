@@ -1,0 +1,103 @@
+"""A twin: one simulated machine, built from a profile and what is put back into it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol, TypeVar
+
+from mmtwin.machine.pids import ENTRY_SIZE, Pids
+from mmtwin.machine.profile import Profile
+from mmtwin.maple.maple import Maple
+from mmtwin.memory.allocator import Injector
+from mmtwin.memory.journal import Journal
+from mmtwin.memory.memory import Memory
+from mmtwin.memory.sanitizer import Sanitizer
+from mmtwin.pages.slab import SlabCaches
+from mmtwin.space.layouts import layouts_for
+from mmtwin.space.space import Space
+from mmtwin.space.v6_18 import Space618
+
+MEMORY_SIZE = 4 << 30
+"""Bytes of physical memory; held lazily, so that only what is used costs anything."""
+
+_Engine = TypeVar("_Engine", bound=type)
+
+
+class Override(Protocol):
+    """A historical bug that can be put back: a class that replaces methods of an engine."""
+
+    @property
+    def name(self) -> str:
+        """The bug's name in the catalogue."""
+
+    @property
+    def layer(self) -> Literal["maple", "space"]:
+        """Whose methods are replaced."""
+
+    def override(self, profile: Profile) -> type:
+        """The class with the old methods, for this kernel."""
+
+
+def with_overrides(engine: _Engine, overrides: Sequence[type]) -> _Engine:
+    """The engine class with the methods of ``overrides`` in front of its own, last one first."""
+    if not overrides:
+        return engine
+    return type(engine.__name__, (*reversed(overrides), engine), {})  # type: ignore[return-value]
+
+
+class Twin:
+    """One machine: memory, slab caches, the maple tree and address-space engines, its threads.
+
+    ``regressions`` are composed into the engines; ``injector`` decides which slab allocations
+    fail. ``keep_journal`` keeps every store since the start (otherwise only those since
+    :meth:`begin_step`). ``sanitize`` watches for use after free, at a third of the speed or less.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        regressions: Sequence[Override] = (),
+        *,
+        injector: Injector | None = None,
+        keep_journal: bool = False,
+        sanitize: bool = False,
+        memory_size: int = MEMORY_SIZE,
+    ) -> None:
+        self.profile = profile
+        self.regressions = tuple(regressions)
+        self.memory = Memory(memory_size)
+        if sanitize:
+            Sanitizer(self.memory)
+        self.caches = SlabCaches(self.memory)
+        self.caches.create("maple_node", 256, 256)
+        self.caches.create("pid", ENTRY_SIZE)
+        self.layouts = layouts_for(profile.name)
+        for name, (size, align) in self.layouts.slabs().items():
+            self.caches.create(name, size, align)
+        maple = with_overrides(Maple, self._overrides("maple"))
+        self.maple = maple(self.memory, self.caches.get("maple_node"), era=profile.maple_era)
+        space = with_overrides(
+            Space618 if profile.since(6, 12) else Space, self._overrides("space")
+        )
+        self.space = space(self.memory, self.maple, self.caches, profile)
+        self.pids = Pids(self.memory, self.caches.get("pid"))
+        self.keep_journal = keep_journal
+        self.memory.journal = Journal(keep_all=keep_journal)
+        for cache in self.caches.caches:
+            cache.injector = injector
+
+    def _overrides(self, layer: str) -> list[type]:
+        return [r.override(self.profile) for r in self.regressions if r.layer == layer]
+
+    def begin_step(self) -> int:
+        """The journal's position before a step; drops what came before unless it is kept."""
+        memory = self.memory
+        if not self.keep_journal and memory.journal is not None:
+            memory.journal.forget()
+        return memory.mark()
+
+    def mms(self) -> list[int]:
+        """Addresses of the address spaces in use (``mm_struct``), each once, oldest thread first."""
+        mm_at = self.layouts.task_struct.offset("mm")
+        found = (self.memory.load(task + mm_at) for _, task in self.pids)
+        return list(dict.fromkeys(mm for mm in found if mm))
