@@ -3,14 +3,14 @@ from mmtwin.space.fields cimport VmaFields
 cdef class Files(VmaFields):
     cdef readonly unsigned long long inode_hash
     cdef readonly unsigned long long generic_file_vm_ops, shmem_vm_ops, special_mapping_vmops
-    cdef readonly unsigned long long shm_vm_ops, hugetlb_vm_ops, device_vm_ops
+    cdef readonly unsigned long long shm_vm_ops, device_vm_ops
     cdef readonly object file_ops
     cdef unsigned long long at_f_mode, at_f_op, at_f_inode, at_f_mapping, at_f_flags, at_f_count
     cdef unsigned long long at_f_path, file_size
     cdef unsigned long long iget(self, unsigned long long dev, unsigned long long ino) except? 0xDEADBEEFDEADBEEF
     cdef void iput(self, unsigned long long inode) except *
     cdef unsigned long long alloc_file(self, unsigned long long inode, unsigned long long path, unsigned long long operations, unsigned long long f_flags) except? 0xDEADBEEFDEADBEEF
-    cpdef unsigned long long shmem_file_setup(self, str name, unsigned long long size) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long shmem_file_setup(self, str name, unsigned long long size, unsigned long long charged) except? 0xDEADBEEFDEADBEEF
     cpdef void get_file(self, unsigned long long file) except *
     cpdef void fput(self, unsigned long long file) except *
     cdef unsigned long long file_kind(self, unsigned long long file) except? 0xDEADBEEFDEADBEEF

@@ -6,8 +6,6 @@ two opens of one file never merge. Paths are interned strings, their numbers sta
 
 from __future__ import annotations
 
-import errno
-
 from cython import bint, declare
 from cython import ulonglong as u64
 
@@ -30,8 +28,7 @@ FILE_SHMEM = 2
 """tmpfs, memfd, and what stands behind shared anonymous memory."""
 FILE_ZERO = 3
 """/dev/zero: private maps are anonymous but keep the file, shared ones get a shmem object."""
-FILE_HUGETLB = 4
-FILE_DEVICE = 5
+FILE_DEVICE = 4
 """A driver that maps its own pages: VM_IO, VM_PFNMAP, VM_DONTEXPAND, VM_DONTDUMP."""
 
 AREA_MM = 0
@@ -39,7 +36,8 @@ AREA_MM = 0
 AREA_THP = 1
 """thp_get_unmapped_area (ext4, xfs, btrfs): large maps begin where huge pages can."""
 AREA_SHMEM = 2
-AREA_HUGETLB = 3
+AREA_ZERO = 3
+"""/dev/zero since 6.7: shared maps as shared memory, private ones as large anonymous memory."""
 
 MAX_LFS_FILESIZE = 0x7FFFFFFFFFFFFFFF
 MAX_DEVICE_SIZE = 0xFFFFFFFFFFFFFFFF
@@ -60,8 +58,11 @@ I_DATA = declare(u64, 376)
 I_MMAP_WRITABLE = declare(u64, 444)
 I_MMAP = declare(u64, 448)
 FOPS_AREA = declare(u64, 8)
+I_CHARGED = declare(u64, 600)
 INODE_SIZE = declare(u64, 616)
 
+VM_COMMITTED_AS = declare(u64, 80)
+LAST_INO = declare(u64, 112)
 SHMEM_DEV = 1
 """Device 00:01, the kernel's internal tmpfs."""
 
@@ -87,7 +88,6 @@ class Files(VmaFields):
             "special_mapping", ("close", "may_split", "mremap", "fault", "name")
         )
         self.shm_vm_ops = self._vm_ops("shm", ("open", "close", "may_split", "fault"))
-        self.hugetlb_vm_ops = self._vm_ops("hugetlb", ("open", "close", "may_split", "fault"))
         self.device_vm_ops = self._vm_ops("device", ("open", "close", "fault"))
         self.file_ops = {
             (kind, area): self._file_ops(kind, area, maxbytes)
@@ -97,8 +97,7 @@ class Files(VmaFields):
                 (FILE_REGULAR, AREA_THP, MAX_LFS_FILESIZE),
                 (FILE_SHMEM, AREA_SHMEM, MAX_LFS_FILESIZE),
                 (FILE_ZERO, AREA_MM, MAX_DEVICE_SIZE),
-                (FILE_ZERO, AREA_SHMEM, MAX_DEVICE_SIZE),
-                (FILE_HUGETLB, AREA_HUGETLB, MAX_LFS_FILESIZE),
+                (FILE_ZERO, AREA_ZERO, MAX_DEVICE_SIZE),
                 (FILE_DEVICE, AREA_MM, MAX_DEVICE_SIZE),
             )
         }
@@ -156,6 +155,8 @@ class Files(VmaFields):
         while memory.load(link) != inode:
             link = memory.load(link) + I_HASH
         memory.store(link, memory.load(inode + I_HASH))
+        committed: u64 = self.sysctl + VM_COMMITTED_AS
+        memory.store(committed, memory.load(committed) - memory.load(inode + I_CHARGED))
         self.inode_cache.free(inode)
 
     def alloc_file(self, inode: u64, path: u64, operations: u64, f_flags: u64) -> u64:
@@ -195,12 +196,10 @@ class Files(VmaFields):
         area = AREA_MM
         if kind == FILE_SHMEM:
             area = AREA_SHMEM
-        elif kind == FILE_HUGETLB:
-            area = AREA_HUGETLB
         elif kind == FILE_REGULAR and dev_major != 0:
             area = AREA_THP
         elif kind == FILE_ZERO and self.profile.since(6, 7):
-            area = AREA_SHMEM
+            area = AREA_ZERO
         inode = self.iget(dev_major << 20 | dev_minor, ino)
         number = self.memory.strings.number(path)
         file = self.alloc_file(inode, number, self.file_ops[kind, area], open_flags) if inode else 0
@@ -208,23 +207,23 @@ class Files(VmaFields):
             raise MemoryError(f"no memory for an open file: {path}")
         return file
 
-    def shmem_file_setup(self, name: str, size: u64) -> u64:
+    def shmem_file_setup(self, name: str, size: u64, charged: u64) -> u64:
         """A fresh unlinked shmem object of ``size`` bytes, open for reading and writing.
 
-        Returns its ``struct file`` or ``-ENOMEM`` as an address. ``name`` is what /proc prints.
+        ``name`` is what /proc prints; ``charged`` the pages that the caller charged for it and
+        that go back with it. Returns its ``struct file``, 0 without memory.
         """
         memory: Memory = self.memory
-        counter: u64 = self.sysctl + 112
+        counter: u64 = self.sysctl + LAST_INO
         ino: u64 = memory.load(counter) + 1
         memory.store(counter, ino)
         inode: u64 = self.iget(SHMEM_DEV, ino)
         file: u64 = 0
         if inode != 0:
             memory.store(inode + I_SIZE, size)
+            memory.store(inode + I_CHARGED, charged)
             number: u64 = memory.strings.number(name)
             file = self.alloc_file(inode, number, self.file_ops[FILE_SHMEM, AREA_SHMEM], 2)
-        if file == 0:
-            return u64_of(-errno.ENOMEM)
         return file
 
     def get_file(self, file: u64) -> None:
@@ -331,8 +330,3 @@ def kind_of_path(path: str, dev_major: int, dev_minor: int) -> int:
     if internal or path.startswith("/memfd:") or (dev_major == 0 and path.startswith("/dev/shm/")):
         return FILE_SHMEM
     return FILE_REGULAR
-
-
-def u64_of(value: int) -> int:
-    """The unsigned 64-bit form of a signed number (the kernel's ``ERR_PTR``)."""
-    return value & 0xFFFFFFFFFFFFFFFF

@@ -261,6 +261,7 @@ INODE_FIELDS = (
     Field("i_count", 344, 4, "references"),
     Field("i_mmap_writable", 444, 4, "VMAs that share it and may write (i_data)"),
     Field("i_mmap", 448, 8, "first VMA that maps it (i_data)", "pointer"),
+    Field("i_charged", 600, 8, "pages charged for a shmem object (the kernel: shmem_inode_info)"),
     Field("i_seals", 608, 4, "F_SEAL_* of a memfd (the kernel: shmem_inode_info)"),
 )
 
