@@ -6,7 +6,7 @@ cdef class Journal:
     cdef unsigned long long[::1] words
     cdef object chunk, past, spill
     cdef bint past_dirty
-    cdef void append(self, unsigned long long index, unsigned long long old) except *
+    cdef int append(self, unsigned long long index, unsigned long long old) except -1
     cpdef unsigned long long entry_index(self, unsigned long long position) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long entry_old(self, unsigned long long position) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long exchange(self, unsigned long long position, unsigned long long value) except? 0xDEADBEEFDEADBEEF

@@ -12,6 +12,7 @@ from array import array
 from typing import BinaryIO
 
 from cython import bint
+from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.memory.errors import JournalForgotten
@@ -45,8 +46,11 @@ class Journal:
         self.past: array[int] | None = None
         self.spill: BinaryIO | None = None
 
-    def append(self, index: u64, old: u64) -> None:
-        """Log that the word at ``index`` held ``old``. A future moved back over is forgotten."""
+    def append(self, index: u64, old: u64) -> i32:
+        """Log that the word at ``index`` held ``old``. A future moved back over is forgotten.
+
+        Returns 0; an int so that compiled callers see an exception without asking for one.
+        """
         if self.present != self.end:
             self.truncate(self.present)
         slot: u64 = self.end - self.first
@@ -57,6 +61,7 @@ class Journal:
         self.words[2 * slot + 1] = old
         self.end += 1
         self.present = self.end
+        return 0
 
     def entry_index(self, position: u64) -> u64:
         """The word index of the entry at ``position`` (``start <= position < end``)."""

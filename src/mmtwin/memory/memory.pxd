@@ -14,7 +14,7 @@ cdef class Memory:
     cpdef unsigned long long load(self, unsigned long long address) except? 0xDEADBEEFDEADBEEF
     cpdef void store(self, unsigned long long address, unsigned long long value) except *
     cdef unsigned long long _load_slow(self, unsigned long long address, int size) except? 0xDEADBEEFDEADBEEF
-    cdef void poke(self, unsigned long long index, unsigned long long value) except *
+    cdef int poke(self, unsigned long long index, unsigned long long value) except -1
     cpdef unsigned long long translate(self, unsigned long long address, int size, bint loading) except? 0xDEADBEEFDEADBEEF
     cdef int _shift(self, unsigned long long address, int size) except -1
     cdef unsigned long long _load_part(self, unsigned long long address, int size, unsigned long long mask) except? 0xDEADBEEFDEADBEEF

@@ -133,14 +133,18 @@ class Memory:
             self.watcher.on_load(address, size)
         return self.w[self.translate(address, size, True) >> 3]
 
-    def poke(self, index: u64, value: u64) -> None:
-        """Make the word number ``index`` of physical memory ``value``, with its journal entry."""
+    def poke(self, index: u64, value: u64) -> i32:
+        """Make the word number ``index`` of physical memory ``value``, with its journal entry.
+
+        Returns 0 (see ``Journal.append``).
+        """
         old: u64 = self.w[index]
         if old != value:
             if self.journal is not None:
                 self.journal.append(index, old)
             self.w[index] = value
             self.d[index >> 9] = 1
+        return 0
 
     def translate(self, address: u64, size: i32, loading: bint) -> u64:
         """The physical byte address behind a kernel address; :class:`BadAccess` if there is none.
