@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import shutil
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
@@ -64,6 +65,8 @@ def record(
         raise RecordError("recording needs Linux on x86-64")
     if touch and not touches.available():
         raise RecordError("touches need a kernel with PAGEMAP_SCAN (Linux 6.7)")
+    if shutil.which(command[0]) is None:
+        raise RecordError(f"{command[0]}: no such program")
     with TraceWriter(out) as writer:
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
         try:

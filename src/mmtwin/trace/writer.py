@@ -34,7 +34,8 @@ def _open(path: Path) -> Sink:
         case ".xz":
             return lzma.open(path, "wb", preset=XZ_PRESET)
         case ".zst":
-            compressed: Sink = zstandard.open(path, "wb")
+            checked = zstandard.ZstdCompressor(write_checksum=True)
+            compressed: Sink = zstandard.open(path, "wb", cctx=checked)
             return compressed
     return open(path, "wb", buffering=0)
 
