@@ -1,0 +1,23 @@
+from mmtwin.check.addresses cimport AddressSet
+from mmtwin.check.tree cimport TreeCheck
+
+cdef class StepCheck(TreeCheck):
+    cdef AddressSet marked, trees, old_trees
+    cpdef list touched(self, unsigned long long mark, trees)
+    cdef void begin_step(self, unsigned long long mark) except *
+    cdef void step(self, trees) except *
+    cdef bint _tree_touched(self, unsigned long long tree) noexcept
+    cdef void locate(self) except *
+    cdef bint _climb(self, unsigned long long node) except -1
+    cdef void _mark(self, unsigned long long node, unsigned long long tree) except *
+    cdef unsigned long long _climb_back(self, unsigned long long node) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long _old_slot(self, unsigned long long parent, unsigned long long slot, unsigned long long node) noexcept
+    cdef void _mark_back(self, unsigned long long node, unsigned long long tree) except *
+    cdef unsigned long long was_at(self, unsigned long long address) noexcept
+    cdef void _part(self, unsigned long long tree) except *
+    cdef void _losses(self) except *
+    cdef void old_root(self, unsigned long long tree) except *
+    cdef void _old_children(self, unsigned long long node, int kind, bint gone) except *
+    cdef void _lost(self, unsigned long long enode) except *
+    cdef void old_leaf(self, unsigned long long node, bint gone) except *
+    cdef void _leaks(self) except *

@@ -1,0 +1,297 @@
+"""What one step can have broken in the trees, and nothing else.
+
+Why this finds what the whole check finds. Every rule of a tree, taken at one place, reads a few
+words: those of a node, the parent's words that give the node its range, slot and gap, and the
+root's. At the mark all rules held. So a rule broken now has a word among those it reads that the
+journal names, and it suffices to look at every rule that reads a changed word:
+
+1. Rules inside a node read the node and its range. Every touched node that is reachable is
+   entered: by its own parent words, as they are or as they were at the mark, its ancestors are
+   marked, and the walk from the root goes down to all marked nodes. (A node whose parent word and
+   whose parent's slot are both unchanged is reached through its old ancestors; if the slot changed,
+   the parent is touched itself, and so on up to the root.) A node whose range may have moved is
+   entered too: below a touched parent where a border, the slot or the gap changed, and then along
+   the edges of that child's subtree, since only the first child sees the min and the last the max.
+2. The rules between parent and child (parent word, gap, range) read both; either is touched, and in
+   both cases the child is entered and compared with its slot.
+3. The sums (a leak, a count) are kept as differences: what the step added to both sides must be the
+   same, for the sides agreed at the mark. A node is gained if it is in a tree now and was not
+   before, lost if the other way round. Gained nodes are met by the walk. A lost node is touched, or
+   its old parent's slot was changed, or its parent is lost as well; these are followed down.
+
+Conversely whatever is reported is broken now, for the rules are those of the whole check, applied
+to the present words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cython import bint, declare
+from cython import int as i32
+from cython import longlong as i64
+from cython import ulonglong as u64
+
+from mmtwin.check.addresses import AddressSet
+from mmtwin.check.overlay import IS_IN, WAS_IN
+from mmtwin.check.tree import TreeCheck
+from mmtwin.check.violation import Violation
+from mmtwin.memory.memory import Memory
+
+TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
+NODE_MASK = declare(u64, 0xFFFFFFFFFFFFFF00)
+LEAF = declare(i32, 1)
+RANGE = declare(i32, 2)
+ARANGE = declare(i32, 3)
+LEVELS = declare(i32, 32)
+WAS = declare(u64, WAS_IN)
+IS = declare(u64, IS_IN)
+KIND_SHIFT = declare(i32, 8)
+
+
+class StepCheck(TreeCheck):
+    """Checks what was touched since a mark; a whole check is its base class's."""
+
+    def __init__(self, memory: Memory, **options: Any) -> None:
+        super().__init__(memory, **options)
+        self.marked = AddressSet()
+        self.trees = AddressSet()
+        self.old_trees = AddressSet()
+
+    def touched(self, mark: u64, trees: Sequence[int]) -> list[Violation]:
+        """Check what changed since ``mark`` in the trees at the given addresses.
+
+        All was well at ``mark``, and the same trees were there.
+        """
+        self.begin_step(mark)
+        for tree in trees:
+            self.trees.add(tree)
+            self.old_trees.add(tree)
+        self.step(trees)
+        return self.found
+
+    def begin_step(self, mark: u64) -> None:
+        """Read the journal since ``mark``; no tree is known yet."""
+        self.begin()
+        self.partial = True
+        self.gained = 0
+        self.overlay.load(mark)
+        self.marked.clear()
+        self.trees.clear()
+        self.old_trees.clear()
+
+    def step(self, trees: Sequence[int]) -> None:
+        """Check the touched part of the trees and the sums over them."""
+        self.locate()
+        tree: u64
+        for tree in trees:
+            if self.marked.has(tree) or self._tree_touched(tree):
+                self._part(tree)
+        self._losses()
+        for tree in trees:
+            self.old_root(tree)
+        if self.nodes is not None:
+            self._leaks()
+
+    def _tree_touched(self, tree: u64) -> bint:
+        first: u64 = (tree - self.base) >> 3
+        return self.overlay.changed(first + (self.root_at >> 3)) or self.overlay.changed(
+            first + (self.flags_at >> 3)
+        )
+
+    def locate(self) -> None:
+        """Find out which touched blocks are or were nodes of the trees, and mark their ancestors."""
+        nth: u64 = 0
+        while nth < self.overlay.count:
+            node: u64 = self.base + (self.overlay.blocks[nth] << 8)
+            self.overlay.flags[nth] = self._climb_back(node)
+            if self._climb(node):
+                self.overlay.flags[nth] |= IS
+            nth += 1
+
+    def _climb(self, node: u64) -> bint:
+        """Follow the parent words up to the root of a known tree, and mark the nodes on the way."""
+        above: u64 = node
+        word: u64
+        level: i32 = 0
+        while level < LEVELS:
+            word = self.word_at(above)
+            if word & 1:
+                if not self.trees.has(word - 1):
+                    return False
+                self._mark(node, word - 1)
+                return True
+            word &= NODE_MASK
+            if word == above or not self.held(word):
+                return False
+            above = word
+            level += 1
+        return False
+
+    def _mark(self, node: u64, tree: u64) -> None:
+        above: u64 = node
+        self.marked.add(tree)
+        while self.marked.add(above):
+            if self.word_at(above) & 1:
+                return
+            above = self.word_at(above) & NODE_MASK
+
+    def _climb_back(self, node: u64) -> u64:
+        """Was ``node`` in a tree at the mark? 0, or WAS_IN with its type in the bits above.
+
+        Every link is confirmed from above: the parent's slot, at the mark, held the node. The
+        ancestors are marked.
+        """
+        above: u64 = node
+        kind: u64 = 0
+        enode: u64
+        word: u64
+        level: i32 = 0
+        while level < LEVELS:
+            word = self.was_at(above)
+            if word & 1:
+                word -= 1
+                if not self.old_trees.has(word):
+                    return 0
+                enode = self.was_at(word + self.root_at)
+                if enode & NODE_MASK != above or enode & 3 != 2:
+                    return 0
+                if level == 0:
+                    kind = (enode >> 3) & 15
+                self._mark_back(node, word)
+                return WAS | (kind << KIND_SHIFT)
+            enode = self._old_slot(word & NODE_MASK, (word >> 3) & 31, above)
+            if enode == 0:
+                return 0
+            if level == 0:
+                kind = (enode >> 3) & 15
+            above = word & NODE_MASK
+            level += 1
+        return 0
+
+    def _old_slot(self, parent: u64, slot: u64, node: u64) -> u64:
+        """What the slot of ``parent`` held at the mark, if that was ``node``; else 0."""
+        if parent == node or not self.held(parent):
+            return 0
+        enode: u64
+        if slot < 10:
+            enode = self.was_at(parent + 80 + 8 * slot)
+            if enode & NODE_MASK == node:
+                return enode
+        if slot < 16:
+            enode = self.was_at(parent + 128 + 8 * slot)
+            if enode & NODE_MASK == node:
+                return enode
+        return 0
+
+    def _mark_back(self, node: u64, tree: u64) -> None:
+        above: u64 = node
+        self.marked.add(tree)
+        level: i32 = 0
+        while level < LEVELS:
+            self.marked.add(above)
+            if self.was_at(above) & 1:
+                return
+            above = self.was_at(above) & NODE_MASK
+            level += 1
+
+    def was_at(self, address: u64) -> u64:
+        """What the word at an address of the direct map held at the mark."""
+        return self.overlay.was((address - self.base) >> 3)
+
+    def _part(self, tree: u64) -> None:
+        """Check the touched part of one tree."""
+        root: u64 = self.enter(tree)
+        if root == 0:
+            return
+        before: u64 = self.entry_count
+        moved: bint = self._tree_touched(tree)
+        node: u64 = root & NODE_MASK
+        kind: i32 = (root >> 3) & 15
+        self.visit(node, kind, 0, TOP, moved and self._fresh(node), moved, moved)
+        if kind == LEAF and self.entry_count == before:
+            self.report("MT-15", "maple_tree", tree, "entries", "none", "an entry, or no node")
+
+    def _step_touched(self, node: u64) -> bint:
+        return self.marked.has(node)
+
+    def _fresh(self, node: u64) -> bint:
+        nth: i32 = self.overlay.find((node - self.base) >> 3)
+        if nth >= 0:
+            fresh: bint = self.overlay.flags[nth] & WAS == 0
+        else:
+            fresh = self._climb_back(node) == 0
+        if fresh:
+            self.gained += 1
+        return fresh
+
+    # What left the trees.
+
+    def _losses(self) -> None:
+        """Count the nodes that were in a tree at the mark and are in none now."""
+        overlay = self.overlay
+        nth: u64 = 0
+        count: u64 = overlay.count
+        while nth < count:
+            if overlay.flags[nth] & WAS:
+                node: u64 = self.base + (overlay.blocks[nth] << 8)
+                kind: i32 = (overlay.flags[nth] >> KIND_SHIFT) & 15
+                gone: bint = not self.seen.has(node)
+                if gone:
+                    self.gained -= 1
+                if kind == LEAF:
+                    self.old_leaf(node, gone)
+                else:
+                    self._old_children(node, kind, gone)
+            nth += 1
+
+    def old_root(self, tree: u64) -> None:
+        """Follow the root that a touched tree held at the mark."""
+        enode: u64 = self.was_at(tree + self.root_at)
+        if enode & 3 == 2 and enode != self.word_at(tree + self.root_at):
+            self._lost(enode)
+
+    def _old_children(self, node: u64, kind: i32, gone: bint) -> None:
+        """Follow the children that this node had at the mark and whose slot it lost or changed."""
+        at: u64 = ((node - self.base) >> 3) + (10 if kind == ARANGE else 16)
+        end: u64 = at + (10 if kind == ARANGE else 16)
+        enode: u64
+        while at < end:
+            enode = self.overlay.was(at)
+            if enode & NODE_MASK != 0 and (gone or enode != self.w[at]):
+                self._lost(enode)
+            at += 1
+
+    def _lost(self, enode: u64) -> None:
+        """A node lost its place. If it has no other and was not touched, it is gone with its subtree."""
+        node: u64 = enode & NODE_MASK
+        kind: i32 = (enode >> 3) & 15
+        if kind < LEAF or kind > ARANGE or not self.held(node):
+            return
+        if self.overlay.find((node - self.base) >> 3) >= 0 or not self.seen.add(node):
+            return
+        self.gained -= 1
+        if kind == LEAF:
+            self.old_leaf(node, True)
+        else:
+            self._old_children(node, kind, True)
+
+    def old_leaf(self, node: u64, gone: bint) -> None:
+        """A leaf as it was at the mark, now gone or changed: a place to take its entries back."""
+
+    def _leaks(self) -> None:
+        """What the allocator gave out in this step is what the trees gained, and RCU holds."""
+        out: i64 = self.word_at(self.in_use_at) - self.was_at(self.in_use_at)
+        held: i64 = 0
+        if self.waiting_at != 0:
+            held = self.word_at(self.waiting_at) - self.was_at(self.waiting_at)
+        if out != self.gained + held:
+            self.report(
+                "MT-26",
+                "kmem_cache",
+                self.in_use_at,
+                "in use",
+                f"{out:+} nodes out in this step",
+                f"{self.gained:+} reachable, {held:+} waiting for RCU",
+            )

@@ -1,0 +1,32 @@
+from mmtwin.check.addresses cimport AddressSet
+from mmtwin.check.node cimport NodeRules
+from mmtwin.check.overlay cimport Overlay
+from mmtwin.memory.allocator cimport Arena
+
+cdef class TreeCheck(NodeRules):
+    cdef readonly Arena nodes
+    cdef readonly unsigned long long in_use_at, waiting_at
+    cdef readonly unsigned long long node_count, entry_count
+    cdef int root_at, flags_at
+    cdef AddressSet seen
+    cdef Overlay overlay
+    cdef bint partial
+    cdef unsigned long long tree
+    cdef int height, leaf_depth, inner
+    cdef long long gained
+    cpdef list full(self, trees)
+    cdef void begin(self) except *
+    cdef unsigned long long word_at(self, unsigned long long address) noexcept
+    cdef unsigned long long flags_of(self, unsigned long long tree) except? 0xDEADBEEFDEADBEEF
+    cdef void whole(self, unsigned long long tree) except *
+    cdef unsigned long long enter(self, unsigned long long tree) except? 0xDEADBEEFDEADBEEF
+    cdef void direct(self, unsigned long long tree, unsigned long long entry) except *
+    cdef void visit(self, unsigned long long node, int kind, unsigned long long least, unsigned long long most, bint fresh, bint low, bint high) except *
+    cdef void _leaf_depth(self, unsigned long long node) except *
+    cdef void _children(self, unsigned long long node, int kind, int end, unsigned long long least, unsigned long long most, bint fresh, bint low, bint high) except *
+    cdef bint _legal(self, unsigned long long node, int i, unsigned long long child) except -1
+    cdef void _child(self, unsigned long long node, int kind, int i, unsigned long long child, unsigned long long least, unsigned long long most, bint moved) except *
+    cdef bint _moved(self, int image, unsigned long long first, int kind, int i) noexcept
+    cdef bint _step_touched(self, unsigned long long node) noexcept
+    cdef bint _fresh(self, unsigned long long node) except -1
+    cdef void leaf(self, unsigned long long node, int end, unsigned long long least, unsigned long long most, bint fresh) except *
