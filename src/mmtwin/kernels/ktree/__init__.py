@@ -5,6 +5,6 @@ the machine, ``build`` compiles it behind a driver of our own, ``server`` talks 
 """
 
 from mmtwin.kernels.ktree.server import KernelTree
-from mmtwin.kernels.ktree.source import NoKernelSource
+from mmtwin.kernels.ktree.source import NoKernelSourceError
 
-__all__ = ["KernelTree", "NoKernelSource"]
+__all__ = ["KernelTree", "NoKernelSourceError"]

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from mmtwin.kernels.ktree.source import NoKernelSource, cache_folder, fingerprint, kernel_source
+from mmtwin.kernels.ktree.source import NoKernelSourceError, cache_folder, fingerprint, kernel_source
 
 NATIVE = Path(__file__).parent / "native"
 
@@ -41,7 +41,7 @@ def command(source: Path, output: Path) -> list[str]:
 def driver() -> Path:
     """The built driver; compiled when its text, the source or the compiler changed.
 
-    Raises `NoKernelSource` when the source or a compiler is missing, and when it does not compile.
+    Raises `NoKernelSourceError` when the source or a compiler is missing, and when it does not compile.
     """
     source = kernel_source()
     texts = [path.read_text() for path in sorted(NATIVE.rglob("*.[ch]"))]
@@ -57,8 +57,8 @@ def driver() -> Path:
                 command(source, built), capture_output=True, text=True, check=False
             )
         except FileNotFoundError as error:
-            raise NoKernelSource(f"the C compiler {compiler()} is not installed") from error
+            raise NoKernelSourceError(f"the C compiler {compiler()} is not installed") from error
         if done.returncode:
-            raise NoKernelSource(f"the kernel's tree does not compile: {done.stderr[:2000]}")
+            raise NoKernelSourceError(f"the kernel's tree does not compile: {done.stderr[:2000]}")
         built.replace(target)
     return target

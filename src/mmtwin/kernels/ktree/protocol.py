@@ -72,7 +72,7 @@ class Op(IntEnum):
     LOAD = 5
     """a = index"""
     FIND = 6
-    """a = index, b = max; the result's index is where the next find begins"""
+    """a = index, b = max; the result's start is where the next find begins"""
     FIND_AFTER = 7
     """as FIND"""
     NEXT = 8
@@ -91,7 +91,8 @@ class Op(IntEnum):
     FAIL = 15
     """a = the a-th allocation from now fails (0: none), b = 1: and all after it"""
     COUNTS = 16
-    """returns nodes in use; index = nodes handed out since the start, last = callbacks waiting"""
+    """returns nodes in use; start = nodes handed out since the start, last = callbacks waiting, min =
+    destroyed subtrees that the driver did not dare to free (see ``spoiled`` in driver.c)"""
 
     MAS_INIT = 32
     """a, b = range"""
@@ -127,6 +128,12 @@ class Op(IntEnum):
     """a = number of entries"""
     MAS_DESTROY = 50
     MAS_NOMEM = 51
+    MAS_FILL = 52
+    """a, b = window, d = size, c = entry: MAS_EMPTY_AREA, and on success MAS_STORE_GFP"""
+    MAS_FILL_REV = 53
+    """as MAS_FILL, with MAS_EMPTY_AREA_REV"""
+    MAS_REPLACE = 54
+    """a = max, c = entry: MAS_FIND, and if it found something MAS_STORE_GFP over it"""
 
 
 class Operation(NamedTuple):
@@ -155,7 +162,8 @@ class Result(NamedTuple):
     """One result, readable. Which fields an operation fills is said at its code."""
 
     value: int
-    index: int
+    start: int
+    """index of the state; for FIND where the next find begins"""
     last: int
     node: int
     """a sentinel or an error as it stands; for a node 2**32 plus its type bits"""

@@ -22,7 +22,7 @@ from mmtwin.kernels.ktree.protocol import (
 )
 
 
-class DriverDied(RuntimeError):
+class DriverDiedError(RuntimeError):
     """The driver ended in the middle of a request: the kernel's tree crashed, or it was killed."""
 
 
@@ -44,7 +44,7 @@ class KernelTree:
     """Sixteen trees and sixteen states of the kernel's, in a process of their own.
 
     ``poison`` fills nodes with a pattern when they are handed out and given back; turn it off for
-    measurements. Raises `NoKernelSource` when the tree cannot be built here, `DriverDied` from any
+    measurements. Raises `NoKernelSourceError` when the tree cannot be built here, `DriverDiedError` from any
     call when the process ended.
     """
 
@@ -97,7 +97,7 @@ class KernelTree:
     def _send(self, request: Request, argument: int, words: array[int]) -> None:
         stdin = self._process.stdin
         if stdin is None:
-            raise DriverDied("the driver has no input")
+            raise DriverDiedError("the driver has no input")
         try:
             stdin.write(array("Q", (request, argument, len(words))).tobytes())
             stdin.write(words.tobytes())
@@ -114,5 +114,5 @@ class KernelTree:
         words.frombytes(data)
         return words
 
-    def _died(self) -> DriverDied:
-        return DriverDied(f"the driver ended with status {self._process.wait()}")
+    def _died(self) -> DriverDiedError:
+        return DriverDiedError(f"the driver ended with status {self._process.wait()}")

@@ -22,8 +22,8 @@ NEEDED = ("lib", "include", "tools")
 TREE_SOURCE = Path("lib/maple_tree.c")
 
 
-class NoKernelSource(RuntimeError):
-    """The kernel's source, or a compiler for it, is not on this machine; the message says what to do."""
+class NoKernelSourceError(RuntimeError):
+    """The kernel's source or a compiler is not on this machine; the message says what to do."""
 
 
 def cache_folder() -> Path:
@@ -52,7 +52,7 @@ def candidates() -> Iterator[Path]:
 def kernel_source() -> Path:
     """The root of an unpacked source tree with at least ``lib``, ``include`` and ``tools``.
 
-    Archives are unpacked once, into the cache. Raises `NoKernelSource` in one line when there is
+    Archives are unpacked once, into the cache. Raises `NoKernelSourceError` in one line when there is
     none.
     """
     for place in candidates():
@@ -60,7 +60,7 @@ def kernel_source() -> Path:
             return place
         if place.is_file():
             return _unpacked(place)
-    raise NoKernelSource(
+    raise NoKernelSourceError(
         f"the kernel's source is not here: install the package {PACKAGE}, or run `make oracle`, "
         f"or set {VARIABLE}"
     )
@@ -80,7 +80,7 @@ def _unpacked(archive: Path) -> Path:
         _run("tar", "-xf", tarball, "-C", folder, "--wildcards", *(f"*/{n}" for n in NEEDED))
         roots = [path.parent.parent for path in folder.glob(f"*/{TREE_SOURCE}")]
         if len(roots) != 1:
-            raise NoKernelSource(f"{archive} does not hold one kernel source tree")
+            raise NoKernelSourceError(f"{archive} does not hold one kernel source tree")
         # Another process may have been faster; its tree is as good.
         if not target.exists():
             shutil.move(roots[0], target)
@@ -94,12 +94,12 @@ def _tarball_of(package: Path, folder: Path) -> Path:
 
 
 def _run(*command: object) -> None:
-    """Run a command; `NoKernelSource` with its last words if it fails or is missing."""
+    """Run a command; `NoKernelSourceError` with its last words if it fails or is missing."""
     words = [str(word) for word in command]
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
-        raise NoKernelSource(f"the command {words[0]} is not installed") from error
+        raise NoKernelSourceError(f"the command {words[0]} is not installed") from error
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
-        raise NoKernelSource(f"{words[0]} failed: {lines[-1]}")
+        raise NoKernelSourceError(f"{words[0]} failed: {lines[-1]}")
