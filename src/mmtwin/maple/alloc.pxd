@@ -1,0 +1,27 @@
+from mmtwin.maple.gaps cimport Gaps
+from mmtwin.maple.state cimport MaState
+
+cdef class Alloc(Gaps):
+    cdef readonly unsigned long long rcu_list
+    cdef int count_shift, request_shift, chain_at
+    cdef void _start_chain(self, unsigned long long node) except *
+    cdef void _nomem(self, MaState mas, unsigned long long total, unsigned long long missing) except *
+    cpdef unsigned long long mas_allocated(self, MaState mas) except? 0xDEADBEEFDEADBEEF
+    cpdef void mas_set_alloc_req(self, MaState mas, unsigned long long count) except *
+    cpdef unsigned long long mas_alloc_req(self, MaState mas) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long mas_pop_node(self, MaState mas) except? 0xDEADBEEFDEADBEEF
+    cpdef void mas_push_node(self, MaState mas, unsigned long long node) except *
+    cpdef void mas_alloc_nodes(self, MaState mas, unsigned long long gfp) except *
+    cdef int alloc_bulk(self, unsigned long long gfp, unsigned long long first, int count) except? -1
+    cdef int node_count(self, unsigned long long node) except? -1
+    cdef void set_node_count(self, unsigned long long node, int count) except *
+    cdef unsigned long long chain_slot(self, unsigned long long node, int at) except? 0xDEADBEEFDEADBEEF
+    cdef void set_chain_slot(self, unsigned long long node, int at, unsigned long long value) except *
+    cpdef void mas_node_count_gfp(self, MaState mas, int count, unsigned long long gfp) except *
+    cpdef void mas_node_count(self, MaState mas, int count) except *
+    cpdef void mas_free_chain(self, MaState mas) except *
+    cpdef void mas_free(self, MaState mas, unsigned long long enode) except *
+    cpdef void call_rcu(self, unsigned long long node, unsigned long long function) except *
+    cpdef void ma_free_rcu(self, unsigned long long node) except *
+    cdef unsigned long long rcu_take(self) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long rcu_waiting(self) except? 0xDEADBEEFDEADBEEF

@@ -1,0 +1,298 @@
+"""Where nodes for a store come from, and where replaced ones go.
+
+A state holds nodes as a chain of ``struct maple_alloc`` overlays on the very nodes it holds::
+
+    total          word 0   nodes in the chain with this one (valid in the head only)
+    node_count     word 1   slots in use, one byte
+    request_count  word 1   nodes still to be had, upper 32 bits (head only)
+    slot[30]       word 2   more nodes; when full, a new head takes the old one as slot[0]
+
+``mas.alloc`` is 0, a bare request (``count << 1 | 1``), or the head's address. Nodes that readers
+may still see wait for a grace period in a list through their ``rcu_head`` (words 1 and 2).
+"""
+
+from __future__ import annotations
+
+from cython import bint, declare
+from cython import int as i32
+from cython import ulonglong as u64
+
+from mmtwin.machine.bug import KernelWarning
+from mmtwin.machine.gfp import GFP_NOWAIT, NOWARN
+from mmtwin.maple.era import Era
+from mmtwin.maple.gaps import Gaps
+from mmtwin.maple.state import MaState
+from mmtwin.memory.allocator import Allocator
+from mmtwin.memory.memory import Memory
+
+MA_STATE_BULK = 1
+MA_STATE_REBALANCE = 2
+MA_STATE_PREALLOC = 4
+
+MT_FREE_RCU = 1
+"""``rcu_head.func`` of a single node: it is freed."""
+MT_FREE_WALK = 2
+"""``rcu_head.func`` of a dead subtree's top: everything below is freed with it."""
+
+PREALLOC = declare(i32, 4)
+FREE_ONE = declare(u64, 1)
+NOWAIT = declare(u64, GFP_NOWAIT | NOWARN)
+ENOMEM = declare(i32, 12)
+LOW32 = declare(u64, 0xFFFFFFFF)
+
+
+class Alloc(Gaps):
+    """The allocation chain of a state, and the list of nodes that wait for a grace period."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        allocator: Allocator,
+        *,
+        era: str | tuple[int, ...] | Era = "6.1",
+        bits: i32 = 64,
+    ) -> None:
+        super().__init__(memory, allocator, era=era, bits=bits)
+        self.rcu_list = memory.boot_alloc(16, 8)
+        big: bint = memory.big_endian
+        self.count_shift = bits - 8 if big else 0
+        self.request_shift = 32 if self.wide and not big else 0
+        self.chain_at = 16 if self.wide else 12
+
+    # The chain's fields.
+
+    def mas_allocated(self, mas: MaState) -> u64:
+        """How many nodes the state holds."""
+        if mas.alloc == 0 or mas.alloc & 1:
+            return 0
+        return self.load_word(mas.alloc)
+
+    def mas_alloc_req(self, mas: MaState) -> u64:
+        """How many more nodes it asks for."""
+        if mas.alloc & 1:
+            return mas.alloc >> 1
+        if mas.alloc == 0:
+            return 0
+        return (self.load_word(mas.alloc + 8) >> self.request_shift) & LOW32
+
+    def mas_set_alloc_req(self, mas: MaState, count: u64) -> None:
+        """Ask for ``count`` nodes at the next allocation."""
+        if mas.alloc == 0 or mas.alloc & 1:
+            mas.alloc = (count << 1) | 1 if count else 0
+        else:
+            kept: u64 = self.load_word(mas.alloc + 8) & ~(LOW32 << self.request_shift)
+            self.store_word(mas.alloc + 8, kept | (count << self.request_shift))
+
+    def node_count(self, node: u64) -> i32:
+        return (self.load_word(node + self.W) >> self.count_shift) & 255
+
+    def set_node_count(self, node: u64, count: i32) -> None:
+        mask: u64 = 255
+        value: u64 = count
+        kept: u64 = self.load_word(node + self.W) & ~(mask << self.count_shift)
+        self.store_word(node + self.W, kept | (value << self.count_shift))
+
+    def chain_slot(self, node: u64, at: i32) -> u64:
+        return self.load_word(node + self.chain_at + self.W * at)
+
+    def set_chain_slot(self, node: u64, at: i32, value: u64) -> None:
+        self.store_word(node + self.chain_at + self.W * at, value)
+
+    # Taking and giving nodes.
+
+    def mas_pop_node(self, mas: MaState) -> u64:
+        """Take a node out of the chain, zeroed. There must be one: the store has asked for enough."""
+        head: u64 = mas.alloc
+        total: u64 = self.mas_allocated(mas)
+        if total == 0:
+            raise KernelWarning("!total", "mas_pop_node")
+        request: u64 = self.mas_alloc_req(mas)
+        node: u64 = head
+        count: i32
+        if total == 1:
+            mas.alloc = 0
+        else:
+            count = self.node_count(head)
+            if count == 1:
+                mas.alloc = self.chain_slot(head, 0)
+                self.store_word(mas.alloc, total - 1)
+            else:
+                self.store_word(head, total - 1)
+                node = self.chain_slot(head, count - 1)
+                self.set_node_count(head, count - 1)
+                self.set_chain_slot(head, count - 1, 0)
+        if request:
+            self.mas_set_alloc_req(mas, request + 1)
+        self.zero_node(node)
+        return node
+
+    def mas_push_node(self, mas: MaState, node: u64) -> None:
+        """Keep a node that is no longer used for a later need of this state."""
+        head: u64 = mas.alloc
+        total: u64 = self.mas_allocated(mas)
+        request: u64 = self.mas_alloc_req(mas)
+        count: i32
+        self._start_chain(node)
+        count = self.node_count(head) if total else 0
+        if total and count < self.alloc_slots:
+            self.set_chain_slot(head, count, node)
+            self.set_node_count(head, count + 1)
+            self.store_word(head, total + 1)
+        else:
+            self.store_word(node, total + 1)
+            if total:
+                self.set_chain_slot(node, 0, head)
+                self.set_node_count(node, 1)
+            mas.alloc = node
+        if request > 1:
+            self.mas_set_alloc_req(mas, request - 1)
+
+    def alloc_bulk(self, gfp: u64, first: u64, count: i32) -> i32:
+        """Fill ``count`` words from address ``first`` with nodes: all of them or none."""
+        got: i32 = 0
+        while got < count:
+            node: u64 = self.allocator.alloc(gfp)
+            if node == 0:
+                while got > 0:
+                    got -= 1
+                    self.allocator.free(self.load_word(first + self.W * got))
+                    self.store_word(first + self.W * got, 0)
+                return 0
+            self.store_word(first + self.W * got, node)
+            got += 1
+        return got
+
+    def mas_alloc_nodes(self, mas: MaState, gfp: u64) -> None:
+        """Get the nodes asked for. On failure what was had is kept, the rest stays requested and
+        the state is in error -ENOMEM."""
+        requested: u64 = self.mas_alloc_req(mas)
+        if requested == 0:
+            return
+        total: u64 = self.mas_allocated(mas)
+        self.mas_set_alloc_req(mas, 0)
+        if mas.mas_flags & PREALLOC:
+            if total:
+                return
+            raise KernelWarning("!allocated", "mas_alloc_nodes")
+        node: u64
+        count: i32 = 0
+        if total:
+            count = self.node_count(mas.alloc)
+        if total == 0 or count == self.alloc_slots:
+            node = self.allocator.alloc(gfp)
+            if node == 0:
+                self._nomem(mas, total, requested)
+                return
+            if total:
+                self.set_chain_slot(node, 0, mas.alloc)
+            self.set_node_count(node, 1 if total else 0)
+            mas.alloc = node
+            total += 1
+            self.store_word(node, total)
+            requested -= 1
+        node = mas.alloc
+        self.mas_set_alloc_req(mas, 0)
+        while requested:
+            count = self.node_count(node)
+            wanted: u64 = self.alloc_slots - count
+            if requested < wanted:
+                wanted = requested
+            if self.alloc_bulk(gfp, node + self.chain_at + self.W * count, wanted) == 0:
+                self._nomem(mas, total, requested)
+                return
+            if count == 0:
+                self._start_chain(self.chain_slot(node, 0))
+            self.set_node_count(node, count + wanted)
+            total += wanted
+            requested -= wanted
+            node = self.chain_slot(node, 0)
+        self.store_word(mas.alloc, total)
+
+    def _start_chain(self, node: u64) -> None:
+        """Clear a node's count and request; the kernel leaves its other words as they are."""
+        self.store_word(node + self.W, 0)
+        if not self.wide:
+            self.store_word(node + 8, 0)
+
+    def _nomem(self, mas: MaState, total: u64, missing: u64) -> None:
+        self.mas_set_alloc_req(mas, missing)
+        if total:
+            self.store_word(mas.alloc, total)
+        mas.set_err(-ENOMEM)
+
+    def mas_node_count_gfp(self, mas: MaState, count: i32, gfp: u64) -> None:
+        """Make the state hold at least ``count`` nodes."""
+        wanted: u64 = count
+        total: u64 = self.mas_allocated(mas)
+        if total < wanted:
+            self.mas_set_alloc_req(mas, wanted - total)
+            self.mas_alloc_nodes(mas, gfp)
+
+    def mas_node_count(self, mas: MaState, count: i32) -> None:
+        """The same inside a store, where nothing may sleep."""
+        self.mas_node_count_gfp(mas, count, NOWAIT)
+
+    def mas_free_chain(self, mas: MaState) -> None:
+        """Give every node of the chain back and forget any request."""
+        total: u64 = self.mas_allocated(mas)
+        node: u64 = mas.alloc
+        while total > 0:
+            count: i32 = self.node_count(node)
+            first: u64 = self.chain_slot(node, 0) if count else 0
+            at: i32 = 1
+            while at < count:
+                self.allocator.free(self.chain_slot(node, at))
+                total -= 1
+                at += 1
+            self.allocator.free(node)
+            total -= 1
+            node = first
+        mas.alloc = 0
+
+    def mas_free(self, mas: MaState, enode: u64) -> None:
+        """A single node left the tree: after a grace period it is free; without RCU at once, for
+        this state to use again (up to 6.17)."""
+        if self.mt_in_rcu(mas.tree):
+            self.ma_free_rcu(enode & ~255)
+        elif self.recycles:
+            self.mas_push_node(mas, enode & ~255)
+        else:
+            self.allocator.free(enode & ~255)
+
+    # Waiting for a grace period: head and tail at rcu_list, next and func in each rcu_head.
+
+    def call_rcu(self, node: u64, function: u64) -> None:
+        """Queue ``node`` for ``function`` (``MT_FREE_RCU`` or ``MT_FREE_WALK``)."""
+        self.store_word(node + self.W, 0)
+        self.store_word(node + 2 * self.W, function)
+        tail: u64 = self.load_word(self.rcu_list + 8)
+        if tail == 0:
+            self.store_word(self.rcu_list, node)
+        else:
+            self.store_word(tail + self.W, node)
+        self.store_word(self.rcu_list + 8, node)
+
+    def ma_free_rcu(self, node: u64) -> None:
+        """Free a dead node once no reader can be in it."""
+        if self.parent_word(node) != node:
+            raise KernelWarning("node->parent != ma_parent_ptr(node)", "ma_free_rcu")
+        self.call_rcu(node, FREE_ONE)
+
+    def rcu_take(self) -> u64:
+        """Unlink the first waiting node; 0 if none waits."""
+        node: u64 = self.load_word(self.rcu_list)
+        if node:
+            next: u64 = self.load_word(node + self.W)
+            self.store_word(self.rcu_list, next)
+            if next == 0:
+                self.store_word(self.rcu_list + 8, 0)
+        return node
+
+    def rcu_waiting(self) -> u64:
+        """How many entries wait for a grace period (a dead subtree counts once)."""
+        count: u64 = 0
+        node: u64 = self.load_word(self.rcu_list)
+        while node:
+            count += 1
+            node = self.load_word(node + self.W)
+        return count

@@ -1,0 +1,253 @@
+"""Taking nodes and whole subtrees out of use.
+
+A dead node keeps what a later free needs in an overlay of its words::
+
+    parent        word 0           its own address
+    rcu_head      words 1 and 2    next, func
+    piv_parent    word 3           the enode above it in the dead subtree
+    parent_slot   byte 4 W         its slot there
+    type          32 bits at 4 W + 4
+    slot_len      byte 4 W + 8     how many dead children its slots hold
+
+so its first pivots are gone: a reader must look at the parent word after it has read pivots.
+"""
+
+from __future__ import annotations
+
+from cython import bint, declare
+from cython import int as i32
+from cython import ulonglong as u64
+
+from mmtwin.machine.bug import KernelBug
+from mmtwin.maple.alloc import Alloc
+from mmtwin.maple.state import MaState, SubtreeState
+
+FREE_WALK = declare(u64, 2)
+FREE_ONE = declare(u64, 1)
+LEAF = declare(i32, 1)
+RANGE = declare(i32, 2)
+ARANGE = declare(i32, 3)
+HEIGHT_MAX = declare(i32, 32)
+
+
+class Destroy(Alloc):
+    """Topiaries (lists of dead nodes linked through word 1) and the destruction of subtrees."""
+
+    # Topiaries.
+
+    def mat_add(self, mast: SubtreeState, enode: u64) -> None:
+        """Mark a single node dead and list it to be freed."""
+        self.mte_set_node_dead(enode)
+        self.store_word((enode & ~255) + self.W, 0)
+        if mast.free_tail:
+            self.store_word((mast.free_tail & ~255) + self.W, enode)
+        else:
+            mast.free_head = enode
+        mast.free_tail = enode
+
+    def mat_add_subtree(self, mast: SubtreeState, enode: u64) -> None:
+        """Mark the top of a subtree dead and list the subtree to be destroyed."""
+        self.mte_set_node_dead(enode)
+        self.store_word((enode & ~255) + self.W, 0)
+        if mast.destroy_tail:
+            self.store_word((mast.destroy_tail & ~255) + self.W, enode)
+        else:
+            mast.destroy_head = enode
+        mast.destroy_tail = enode
+
+    def mas_mat_free(self, mas: MaState, mast: SubtreeState) -> None:
+        """Free the listed single nodes."""
+        enode: u64 = mast.free_head
+        while enode:
+            next: u64 = self.load_word((enode & ~255) + self.W)
+            self.mas_free(mas, enode)
+            enode = next
+        mast.free_head = mast.free_tail = 0
+
+    def mas_mat_destroy(self, mas: MaState, mast: SubtreeState) -> None:
+        """Destroy the listed subtrees."""
+        enode: u64 = mast.destroy_head
+        while enode:
+            next: u64 = self.load_word((enode & ~255) + self.W)
+            self.mte_destroy_walk(enode, mas.tree)
+            enode = next
+        mast.destroy_head = mast.destroy_tail = 0
+
+    # The overlay of a dead node.
+
+    def dead_type(self, node: u64) -> i32:
+        return self.memory.load32(node + 4 * self.W + 4)
+
+    def set_dead_type(self, node: u64, type: i32) -> None:
+        self.memory.store32(node + 4 * self.W + 4, type)
+
+    def set_dead(self, node: u64, type: i32, parent: u64, slot: i32) -> None:
+        self.set_dead_type(node, type)
+        self.store_word(node + 3 * self.W, parent)
+        self.memory.store8(node + 4 * self.W, slot)
+
+    def piv_parent(self, node: u64) -> u64:
+        return self.load_word(node + 3 * self.W)
+
+    def parent_slot(self, node: u64) -> i32:
+        return self.memory.load8(node + 4 * self.W)
+
+    def slot_len(self, node: u64) -> i32:
+        return self.memory.load8(node + 4 * self.W + 8)
+
+    def set_slot_len(self, node: u64, count: i32) -> None:
+        self.memory.store8(node + 4 * self.W + 8, count)
+
+    # Destroying a subtree.
+
+    def mte_dead_leaves(self, enode: u64) -> i32:
+        """Mark the children dead and leave their plain addresses in the slots; how many.
+
+        The children end at the first slot that is no node: NULL, or the metadata word. Read as an
+        enode that word has no address on little endian and no type on big endian machines, so
+        both are looked at. A full range node has neither: the slot count ends the loop.
+        """
+        node: u64 = enode & ~255
+        type: i32 = self.node_type(enode)
+        offset: i32 = 0
+        while offset < self.slots_of[type]:
+            child: u64 = self.slot(node, type, offset)
+            kind: i32 = (child >> 3) & 15
+            if child & ~255 == 0 or kind == 0:
+                break
+            self.mte_set_node_dead(child)
+            self.set_dead_type(child & ~255, kind)
+            self.set_slot(node, type, offset, child & ~255)
+            offset += 1
+        return offset
+
+    def mte_destroy_descend(self, enode: u64, prev: u64, offset: i32) -> u64:
+        """Mark the nodes along the left edge below ``enode`` dead; the lowest inner one.
+
+        ``prev`` and ``offset`` say where ``enode`` hangs. A first child that is dead already is
+        passed over: it is being freed by itself.
+        """
+        level: i32 = 0
+        while level < HEIGHT_MAX:
+            level += 1
+            node: u64 = enode & ~255
+            type: i32 = self.node_type(enode)
+            next_offset: i32 = 0
+            child: u64 = self.slot(node, type, 0)
+            if self.ma_dead_node(child & ~255):
+                next_offset = 1
+                child = self.slot(node, type, 1)
+            self.mte_set_node_dead(enode)
+            self.set_dead(node, type, prev, offset)
+            if (child >> 3) & 15 < 2:
+                return enode
+            prev = enode
+            offset = next_offset
+            enode = child
+        self.stuck("mte_destroy_descend")
+        return 0
+
+    def mt_destroy_walk(self, enode: u64, tree: u64, free: bint) -> None:
+        """Mark every node of the subtree dead, children before parents; free them if ``free``.
+
+        Without ``free`` the top node keeps what :meth:`mt_free_walk` needs later.
+        """
+        top: u64 = enode & ~255
+        type: i32 = self.node_type(enode)
+        if type == LEAF:
+            self.mte_set_node_dead(enode)
+            self.set_dead_type(top, type)
+            if free:
+                self.allocator.free(top)
+            return
+        at: u64 = self.mte_destroy_descend(enode, enode, 0)
+        while at != enode:
+            node: u64 = at & ~255
+            self.set_slot_len(node, self.mte_dead_leaves(at))
+            if free:
+                self.free_slots(node, self.node_type(at), self.slot_len(node))
+            offset: i32 = self.parent_slot(node) + 1
+            at = self.piv_parent(node)
+            type = self.node_type(at)
+            if offset < self.slots_of[type]:
+                child: u64 = self.slot(at & ~255, type, offset)
+                if (child >> 3) & 15 and child & ~255:
+                    at = self.mte_destroy_descend(child, at, offset)
+        self.set_slot_len(top, self.mte_dead_leaves(enode))
+        if free:
+            self.free_slots(top, self.node_type(enode), self.slot_len(top))
+            self.allocator.free(top)
+        elif self.slot_len(top) < self.slots_of[self.node_type(enode)]:
+            # Unlike 6.1.192, which takes the child in the last slot of a full node for metadata
+            # once mte_dead_leaves() has taken its type bits, and cuts its address.
+            self.mt_clear_meta(top, self.node_type(enode))
+
+    def free_slots(self, node: u64, type: i32, count: i32) -> None:
+        at: i32 = 0
+        while at < count:
+            self.allocator.free(self.slot(node, type, at) & ~255)
+            at += 1
+
+    def mt_clear_meta(self, node: u64, type: i32) -> None:
+        """Clear the metadata of an inner node, unless its last slot holds a child."""
+        if type == RANGE and self.pivot(node, self.pivots_of[type] - 1):
+            child: u64 = self.slot(node, type, self.slots_of[type] - 1)
+            if child & ~255 and (child >> 3) & 15:
+                return
+        if type == RANGE or type == ARANGE:
+            self.ma_set_meta(node, type, 0, 0)
+
+    def mte_destroy_walk(self, enode: u64, tree: u64) -> None:
+        """Destroy a subtree that has left the tree: at once, or after a grace period."""
+        if self.mt_in_rcu(tree):
+            self.mt_destroy_walk(enode, tree, False)
+            self.call_rcu(enode & ~255, FREE_WALK)
+        else:
+            self.mt_destroy_walk(enode, tree, True)
+
+    # After the grace period.
+
+    def dead_walk(self, node: u64, offset: i32) -> u64:
+        """From slot ``offset`` down the left edge of a dead subtree to the lowest inner node."""
+        level: i32 = 0
+        while level < HEIGHT_MAX:
+            level += 1
+            child: u64 = self.slot(node, self.dead_type(node), offset) & ~255
+            offset = 0
+            if self.dead_type(child) < 2:
+                return node
+            node = child
+        self.stuck("mt_free_walk")
+        return 0
+
+    def mt_free_walk(self, node: u64) -> None:
+        """Free a dead subtree by what its nodes say of themselves."""
+        top: u64 = node
+        if self.dead_type(top) >= 2:
+            node = self.dead_walk(top, 0)
+            while node != top:
+                self.free_slots(node, self.dead_type(node), self.slot_len(node))
+                offset: i32 = self.parent_slot(node) + 1
+                above: u64 = self.piv_parent(node) & ~255
+                if offset < self.slot_len(above):
+                    node = self.dead_walk(above, offset)
+                else:
+                    node = above
+            self.free_slots(top, self.dead_type(top), self.slot_len(top))
+        self.allocator.free(top)
+
+    def rcu_barrier(self) -> u64:
+        """End the grace period: free everything that waits. Returns how many entries waited."""
+        count: u64 = 0
+        node: u64 = self.rcu_take()
+        while node:
+            function: u64 = self.load_word(node + 2 * self.W)
+            if function == FREE_WALK:
+                self.mt_free_walk(node)
+            elif function == FREE_ONE:
+                self.allocator.free(node)
+            else:
+                raise KernelBug(f"rcu_head of {node:#x} has func {function:#x}", "rcu_do_batch")
+            count += 1
+            node = self.rcu_take()
+        return count

@@ -1,0 +1,15 @@
+from mmtwin.maple.state cimport MaState
+from mmtwin.maple.walk cimport Walk
+
+cdef class Iterate(Walk):
+    cdef int _nothing(self, MaState mas, unsigned long long node) except? -1
+    cpdef int mas_prev_node(self, MaState mas, unsigned long long min) except? -1
+    cpdef int mas_next_node(self, MaState mas, unsigned long long node, unsigned long long max) except? -1
+    cpdef unsigned long long mas_next_nentry(self, MaState mas, unsigned long long node, unsigned long long max, int type) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long mas_prev_nentry(self, MaState mas, unsigned long long limit, unsigned long long index) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long mas_next_entry(self, MaState mas, unsigned long long limit) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long mas_prev_entry(self, MaState mas, unsigned long long min) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long next_unbounded(self, MaState mas, unsigned long long max) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long prev_unbounded(self, MaState mas, unsigned long long min) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long find_unbounded(self, MaState mas, unsigned long long max) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long find_rev_unbounded(self, MaState mas, unsigned long long min) except? 0xDEADBEEFDEADBEEF

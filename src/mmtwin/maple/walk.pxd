@@ -1,0 +1,20 @@
+from mmtwin.maple.nodes cimport Nodes
+from mmtwin.maple.state cimport MaState
+
+cdef class Walk(Nodes):
+    cdef void stuck(self, str where) except *
+    cpdef unsigned long long mas_start(self, MaState mas) except? 0xDEADBEEFDEADBEEF
+    cpdef void mas_descend(self, MaState mas) except *
+    cpdef int mas_ascend(self, MaState mas) except? -1
+    cpdef int mas_data_end(self, MaState mas) except? -1
+    cpdef bint mas_prev_sibling(self, MaState mas) except? -1
+    cpdef bint mas_next_sibling(self, MaState mas) except? -1
+    cpdef unsigned long long mtree_range_walk(self, MaState mas) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long mas_state_walk(self, MaState mas) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long mas_walk(self, MaState mas) except? 0xDEADBEEFDEADBEEF
+    cpdef void mas_rewalk(self, MaState mas, unsigned long long index) except *
+    cpdef unsigned long long mtree_load(self, unsigned long long tree, unsigned long long index) except? 0xDEADBEEFDEADBEEF
+
+cdef unsigned long long word_at(Nodes nodes, unsigned long long address) except? 0xDEADBEEFDEADBEEF
+cdef int end_of(Nodes nodes, unsigned long long node, int type, unsigned long long max) except? -1
+cdef int slot_for(Nodes nodes, unsigned long long node, int end, unsigned long long index) except? -1

@@ -1,0 +1,325 @@
+"""Walking down and up: how a cursor gets to the slot that holds an index."""
+
+from __future__ import annotations
+
+from cython import bint, declare
+from cython import int as i32
+from cython import ulonglong as u64
+
+from mmtwin.machine.bug import KernelBug
+from mmtwin.maple.nodes import Nodes
+from mmtwin.maple.state import MaState
+
+ACTIVE = declare(i32, 0)
+START = declare(i32, 1)
+ROOT = declare(i32, 2)
+NONE = declare(i32, 3)
+PAUSE = declare(i32, 4)
+ARANGE = declare(i32, 3)
+LEAF = declare(i32, 1)
+
+HEIGHT_MAX = declare(i32, 32)
+"""No walk passes more levels than this; a corrupt tree may pretend to have them."""
+
+RETRIES_MAX = declare(i32, 4096)
+"""How often a reader starts again before it counts as stuck: a kernel's watchdog."""
+
+
+def word_at(nodes: Nodes, address: u64) -> u64:
+    """A word of memory, without a call when nobody watches."""
+    if nodes.wide and address >= nodes.memory.base:
+        offset: u64 = address - nodes.memory.base
+        if offset < nodes.memory.limit and offset & 7 == 0:
+            return nodes.memory.w[offset >> 3]
+    return nodes.load_word(address)
+
+
+def end_of(nodes: Nodes, node: u64, type: i32, max: u64) -> i32:
+    """``ma_data_end`` for the hot walks."""
+    last: i32 = nodes.pivots_of[type] - 1
+    if type != ARANGE:
+        pivot: u64 = word_at(nodes, node + nodes.W * (last + 1))
+        if pivot != 0:
+            return last if pivot == max else last + 1
+    return (word_at(nodes, node + nodes.meta_at[type]) >> nodes.meta_end_shift) & 255
+
+
+def slot_for(nodes: Nodes, node: u64, end: i32, index: u64) -> i32:
+    """The first slot whose pivot is at least ``index``, ``end`` if no pivot before it is."""
+    at: i32 = 0
+    if nodes.wide and node >= nodes.memory.base and end < 32:
+        offset: u64 = node - nodes.memory.base
+        if offset < nodes.memory.limit:
+            word: u64 = (offset >> 3) + 1
+            while at < end and nodes.memory.w[word + at] < index:
+                at += 1
+            return at
+    while at < end and nodes.pivot(node, at) < index:
+        at += 1
+    return at
+
+
+class Walk(Nodes):
+    """Start, descend, ascend, and the two walks that readers use."""
+
+    def stuck(self, where: str) -> None:
+        raise KernelBug("soft lockup: the reader starts again and again", where)
+
+    def mas_start(self, mas: MaState) -> u64:
+        """Begin at the root if the state is at its start.
+
+        Returns the direct entry if the tree is one and ``index`` is 0, otherwise 0. The state is
+        then active at the root node, none (empty tree) or root (direct entry).
+        """
+        if mas.status != START:
+            return 0
+        mas.min = 0
+        mas.max = self.max_index
+        mas.depth = 0
+        tries: i32 = 0
+        while tries < RETRIES_MAX:
+            root: u64 = self.root(mas.tree)
+            if root & 3 == 2 and root > 4096:
+                mas.status = ACTIVE
+                mas.node = root & ~2
+                mas.depth = self.depth_base
+                mas.offset = 0
+                if not self.ma_dead_node(root & ~255):
+                    return 0
+                tries += 1
+                continue
+            mas.offset = self.node_slots
+            mas.node = 0
+            if root == 0:
+                mas.status = NONE
+                return 0
+            mas.status = ROOT
+            return 0 if mas.index > 0 else root
+        self.stuck("mas_start")
+        return 0
+
+    def mas_descend(self, mas: MaState) -> None:
+        """Go into the child at ``offset``; ``min`` and ``max`` become the child's."""
+        node: u64 = mas.node & ~255
+        type: i32 = self.node_type(mas.node)
+        if mas.offset > 0:
+            mas.min = (self.pivot(node, mas.offset - 1) + 1) & self.max_index
+        mas.max = self.mas_safe_pivot(node, type, mas.offset, mas.max)
+        mas.node = self.slot(node, type, mas.offset)
+
+    def mas_ascend(self, mas: MaState) -> i32:
+        """Go to the parent; 1 if a dead node was met and the walk must start again.
+
+        In the root only ``offset`` becomes 0. A node does not store its range: ``min`` and
+        ``max`` come from the nearest ancestors that bound them.
+        """
+        node: u64 = mas.node & ~255
+        word: u64 = self.parent_word(node)
+        if word & 1:
+            mas.offset = 0
+            return 0
+        parent: u64 = word & ~255
+        if parent == node:
+            return 1
+        inner: i32 = self.inner_type(mas.tree)
+        offset: i32 = (word >> 3) & 31
+        if self.mte_parent(mas.node) != parent:
+            return 1
+        mas.node = parent | (inner << 3) | 4
+        mas.offset = offset
+        min: u64 = 0
+        max: u64 = self.max_index
+        found_min: bint = False
+        found_max: bint = False
+        node = parent
+        levels: i32 = 0
+        while not (found_min and found_max):
+            word = self.parent_word(node)
+            if word & 1:
+                break
+            levels += 1
+            if levels > HEIGHT_MAX:
+                self.stuck("mas_ascend")
+            node = word & ~255
+            offset = (word >> 3) & 31
+            if self.ma_dead_node(node):
+                return 1
+            if not found_min and offset > 0:
+                found_min = True
+                min = (self.pivot(node, offset - 1) + 1) & self.max_index
+            if not found_max and offset < self.pivots_of[inner]:
+                found_max = True
+                max = self.pivot(node, offset)
+            if self.ma_dead_node(node):
+                return 1
+        mas.min = min
+        mas.max = max
+        return 0
+
+    def mas_data_end(self, mas: MaState) -> i32:
+        """The last used slot of the state's node."""
+        return self.ma_data_end(mas.node & ~255, self.node_type(mas.node), mas.max)
+
+    def mas_prev_sibling(self, mas: MaState) -> bint:
+        """Move to the node on the left under the same parent; False if there is none."""
+        slot: i32 = self.mte_parent_slot(mas.node)
+        if slot == 0 or self.ma_is_root(mas.node & ~255):
+            return False
+        self.mas_ascend(mas)
+        mas.offset = slot - 1
+        self.mas_descend(mas)
+        return True
+
+    def mas_next_sibling(self, mas: MaState) -> bint:
+        """Move to the node on the right under the same parent; False if there is none."""
+        if self.ma_is_root(mas.node & ~255):
+            return False
+        node: u64 = mas.node
+        min: u64 = mas.min
+        max: u64 = mas.max
+        offset: i32 = mas.offset
+        slot: i32 = self.mte_parent_slot(node) + 1
+        self.mas_ascend(mas)
+        if slot > self.mas_data_end(mas):
+            mas.node = node
+            mas.min = min
+            mas.max = max
+            mas.offset = offset
+            return False
+        mas.offset = slot
+        self.mas_descend(mas)
+        return True
+
+    def mtree_range_walk(self, mas: MaState) -> u64:
+        """Walk from the state's node down to ``index``; the entry there.
+
+        ``index`` and ``last`` become the slot's range. If a dead node is met the state goes back
+        to its start and 0 is returned.
+        """
+        enode: u64 = mas.node
+        min: u64 = mas.min
+        max: u64 = mas.max
+        index: u64 = mas.index
+        level: i32 = 0
+        while level < HEIGHT_MAX:
+            level += 1
+            node: u64 = enode & ~255
+            type: i32 = (enode >> 3) & 15
+            if type < 1 or type > 3:
+                self.node_type(enode)
+            end: i32 = end_of(self, node, type, max)
+            if word_at(self, node) & ~255 == node:
+                mas.reset()
+                return 0
+            first: u64 = min
+            last: u64 = max
+            offset: i32 = slot_for(self, node, end, index)
+            if offset > 0:
+                min = (word_at(self, node + self.W * offset) + 1) & self.max_index
+            if offset < end or (offset == 0 and self.pivot(node, 0) >= index):
+                pivot: u64 = word_at(self, node + self.W * (offset + 1))
+                if pivot != 0 or offset == 0:
+                    max = pivot
+            next: u64 = word_at(self, node + self.slots_at[type] + self.W * offset)
+            if word_at(self, node) & ~255 == node:
+                mas.reset()
+                return 0
+            if type == LEAF:
+                mas.offset = offset
+                mas.index = min
+                mas.last = max
+                mas.min = first
+                mas.max = last
+                mas.node = enode
+                mas.end = end
+                mas.status = ACTIVE
+                return next
+            enode = next
+        self.stuck("mtree_range_walk")
+        return 0
+
+    def mas_state_walk(self, mas: MaState) -> u64:
+        """Walk to ``index`` from wherever the state allows."""
+        entry: u64 = self.mas_start(mas)
+        if mas.status == NONE:
+            return 0
+        if mas.status == ROOT:
+            return entry
+        return self.mtree_range_walk(mas)
+
+    def mas_walk(self, mas: MaState) -> u64:
+        """The entry at ``index``; ``index`` and ``last`` become its slot's range (inclusive).
+
+        A tree of one direct entry shows as 0 to 0 and 1 to the end, an empty one as a single NULL
+        over everything.
+        """
+        if mas.status == PAUSE or (
+            self.bounded_states and (mas.status != ACTIVE or not self.walk_resumes)
+        ):
+            mas.reset()
+        tries: i32 = 0
+        entry: u64 = self.mas_state_walk(mas)
+        while mas.status == START:
+            tries += 1
+            if tries > RETRIES_MAX:
+                self.stuck("mas_walk")
+            entry = self.mas_state_walk(mas)
+        if mas.status == ROOT:
+            if mas.index == 0:
+                mas.last = 0
+            else:
+                mas.index = 1
+                mas.last = self.max_index
+                if self.bounded_states:
+                    mas.status = NONE
+        elif mas.status == NONE:
+            mas.index = 0
+            mas.last = self.max_index
+        return entry
+
+    def mas_rewalk(self, mas: MaState, index: u64) -> None:
+        """Start again at ``index`` after a dead node was met."""
+        tries: i32 = 0
+        mas.set(index)
+        self.mas_state_walk(mas)
+        while mas.status == START:
+            tries += 1
+            if tries > RETRIES_MAX:
+                self.stuck("mas_rewalk")
+            mas.set(index)
+            self.mas_state_walk(mas)
+
+    def mtree_load(self, tree: u64, index: u64) -> u64:
+        """The entry at ``index``, 0 for none. A zero entry (reserved) reads as none too.
+
+        Needs no lock when the tree is in RCU mode.
+        """
+        tries: i32 = 0
+        while tries < RETRIES_MAX:
+            tries += 1
+            enode: u64 = word_at(self, tree + self.root_at)
+            if enode & 3 != 2 or enode <= 4096:
+                return enode if index == 0 else 0
+            max: u64 = self.max_index
+            level: i32 = 0
+            while level < HEIGHT_MAX:
+                level += 1
+                node: u64 = enode & ~255
+                type: i32 = (enode >> 3) & 15
+                if type < 1 or type > 3:
+                    self.node_type(enode)
+                end: i32 = end_of(self, node, type, max)
+                if word_at(self, node) & ~255 == node:
+                    break
+                offset: i32 = slot_for(self, node, end, index)
+                if offset < end:
+                    max = word_at(self, node + self.W * (offset + 1))
+                enode = word_at(self, node + self.slots_at[type] + self.W * offset)
+                if word_at(self, node) & ~255 == node:
+                    break
+                if type == LEAF:
+                    return 0 if enode == 0x406 else enode
+            else:
+                self.stuck("mtree_load")
+        self.stuck("mtree_load")
+        return 0
