@@ -10,17 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import Final
 
 from mmtwin.kernels import abi
 from mmtwin.kernels.abi import HUGE, INFINITY, PAGE, TASK_SIZE, TOP
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.maps import Area, areas
 from mmtwin.kernels.ranges import Ranges
-
-POPULATE_MOST: Final = 64 << 20
-"""Bytes mapped above which no call may fault pages in bulk."""
-TOUCH_MOST: Final = 4 * HUGE
+from mmtwin.kernels.safety import TOUCH_MOST, bounded, reaches
 
 Kind = Callable[[int, list[Area]], Call | None]
 
@@ -139,49 +135,10 @@ class Generator:
             space = list(areas(maps[slot]))
             (kind,) = self.random.choices(self._kinds, self._weights)
             call = kind(slot, space)
-            if call is not None and not self._reaches_kept(call) and self._bounded(call, space):
+            if call is None or reaches(call, self.options.keep_start, self.options.keep_end):
+                continue
+            if bounded(call, space, self.options.keep_end):
                 return call
-
-    # What no call may do.
-
-    def _reaches_kept(self, call: Call) -> bool:
-        """Whether the call could change the code that makes the calls."""
-        name, args = call.name, call.args
-        ranges: list[tuple[int, int]] = []
-        if name == "mremap":
-            ranges = [(args[0], max(args[1], args[2]))]
-            if args[3] & (abi.MREMAP_FIXED | abi.MREMAP_DONTUNMAP):
-                ranges.append((args[4], args[2]))
-        elif name in ("munmap", "mprotect", "pkey_mprotect", "madvise", "remap_file_pages") or (
-            name in ("mmap", "mlock", "munlock", "mlock2", "touch")
-        ):
-            ranges = [(args[0], args[1])]
-        elif name == "shmat":
-            ranges = [(args[1], HUGE)]
-        for at, length in ranges:
-            first = at & ~(PAGE - 1)
-            last = min(at + length + PAGE, TOP)
-            if first < self.options.keep_end and last > self.options.keep_start:
-                return True
-        return False
-
-    def _bounded(self, call: Call, space: list[Area]) -> bool:
-        """Whether the faults that the call may cause stay few."""
-        name, args = call.name, call.args
-        mapped = sum(area.end - area.start for area in space)
-        if name == "mmap":
-            bulk = args[3] & (abi.MAP_POPULATE | abi.MAP_LOCKED)
-            # Under MCL_FUTURE any mapping is populated, so none may be large but fails at once.
-            return args[1] <= 8 * HUGE or (not bulk and args[1] >= TASK_SIZE - PAGE)
-        if name == "mremap":
-            return args[2] <= 8 * HUGE or args[2] >= TASK_SIZE - PAGE
-        if name == "touch":
-            return args[1] <= TOUCH_MOST
-        if name == "brk":
-            return args[0] <= self.options.keep_end + 4 * HUGE or args[0] >= TASK_SIZE
-        if name in ("mlock", "mlock2", "mlockall", "madvise"):
-            return mapped <= POPULATE_MOST
-        return True
 
     # The calls.
 

@@ -30,6 +30,8 @@ FILE_ZERO = 3
 """/dev/zero: private maps are anonymous but keep the file, shared ones get a shmem object."""
 FILE_DEVICE = 4
 """A driver that maps its own pages: VM_IO, VM_PFNMAP, VM_DONTEXPAND, VM_DONTDUMP."""
+FILE_SYSV = 5
+"""One attachment of a System V segment."""
 
 AREA_MM = 0
 """The address space's own search."""
@@ -96,6 +98,7 @@ class Files(VmaFields):
                 (FILE_REGULAR, AREA_MM, MAX_LFS_FILESIZE),
                 (FILE_REGULAR, AREA_THP, MAX_LFS_FILESIZE),
                 (FILE_SHMEM, AREA_SHMEM, MAX_LFS_FILESIZE),
+                (FILE_SYSV, AREA_SHMEM, MAX_LFS_FILESIZE),
                 (FILE_ZERO, AREA_MM, MAX_DEVICE_SIZE),
                 (FILE_ZERO, AREA_ZERO, MAX_DEVICE_SIZE),
                 (FILE_DEVICE, AREA_MM, MAX_DEVICE_SIZE),

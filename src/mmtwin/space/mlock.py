@@ -66,7 +66,7 @@ class Mlock(Mprotect):
             return -errno.ENOMEM
         self.apply_mlockall_flags(mm, flags)
         if flags & MCL_CURRENT != 0:
-            self.mm_populate(mm, 0, TASK_SIZE)
+            self.mm_populate(mm, 0, TASK_SIZE, True)
         return 0
 
     def sys_munlockall(self, mm: u64) -> i64:
@@ -90,7 +90,7 @@ class Mlock(Mprotect):
         error: i64 = self.apply_vma_lock_flags(mm, start, length, vm_flags)
         if error != 0:
             return error
-        error = self.mm_populate(mm, start, length)
+        error = self.mm_populate(mm, start, length, False)
         if error == -errno.EFAULT:
             return -errno.ENOMEM
         if error == -errno.ENOMEM:

@@ -1,0 +1,108 @@
+"""Is what two kernels said of a call the same? Numbers that only one machine can know apart."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from mmtwin.kernels.calls import Call
+
+INTERNAL_DEVICE = " 00:01 "
+"""shmem objects without a name in any file system: their inode numbers are the kernel's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one process saw after a call: its result and its maps."""
+
+    slot: int
+    result: int
+    maps: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """The first call of a run on which the twin and the kernel differ, and how."""
+
+    step: int
+    call: Call
+    twin: str
+    kernel: str
+    what: str
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"step {self.step}: {self.call}: {self.what}: twin {self.twin}, kernel {self.kernel}"
+
+
+@dataclass(slots=True)
+class Inodes:
+    """Replaces inode numbers of unnamed objects by the order in which they were first seen."""
+
+    seen: dict[str, int] = field(default_factory=dict)
+
+    def plain(self, maps: str) -> str:
+        """``maps`` with such numbers replaced and every run of spaces made one."""
+        if INTERNAL_DEVICE not in maps:
+            return maps
+        lines = []
+        for line in maps.splitlines():
+            if INTERNAL_DEVICE in line:
+                head, _, tail = line.partition(INTERNAL_DEVICE)
+                inode, _, name = tail.partition(" ")
+                number = self.seen.setdefault(inode, len(self.seen) + 1)
+                line = f"{head}{INTERNAL_DEVICE}#{number} {name.strip()}"
+            lines.append(line)
+        return "\n".join(lines) + "\n"
+
+
+def shown(result: int) -> str:
+    """A result as people write it: an error's name, else a hexadecimal number."""
+    if -4096 < result < 0:
+        return f"-{os.strerror(-result)} ({result})"
+    return hex(result)
+
+
+def same_result(call: Call, twin: int, kernel: int) -> bool:
+    """Whether the results agree; of a fork only whether it succeeded (pids are the kernel's)."""
+    if call.name == "fork":
+        return (twin < 0 and twin == kernel) or (twin >= 0 and kernel >= 0)
+    return twin == kernel
+
+
+def first_difference(twin: str, kernel: str) -> tuple[str, str]:
+    """The first line of each text where they part (an empty string past the end)."""
+    twin_lines, kernel_lines = twin.splitlines(), kernel.splitlines()
+    for ours, theirs in zip(twin_lines, kernel_lines, strict=False):
+        if ours != theirs:
+            return ours, theirs
+    shorter = min(len(twin_lines), len(kernel_lines))
+    return "".join(twin_lines[shorter : shorter + 1]), "".join(kernel_lines[shorter : shorter + 1])
+
+
+class Comparison:
+    """Holds a run's outcomes on both sides against each other, call by call."""
+
+    def __init__(self) -> None:
+        self._twin = Inodes()
+        self._kernel = Inodes()
+
+    def check(
+        self, step: int, call: Call, twin: list[Outcome], kernel: list[Outcome]
+    ) -> Disagreement | None:
+        """The disagreement on this call, None if there is none."""
+        if not same_result(call, twin[0].result, kernel[0].result):
+            return Disagreement(
+                step, call, shown(twin[0].result), shown(kernel[0].result), "result"
+            )
+        for ours, theirs in zip(twin, kernel, strict=False):
+            if ours.maps == theirs.maps:
+                continue
+            ours_plain = self._twin.plain(ours.maps)
+            theirs_plain = self._kernel.plain(theirs.maps)
+            if ours_plain != theirs_plain:
+                left, right = first_difference(ours_plain, theirs_plain)
+                return Disagreement(step, call, left, right, f"maps of process {ours.slot}")
+        if len(twin) != len(kernel):
+            return Disagreement(step, call, str(len(twin)), str(len(kernel)), "processes")
+        return None

@@ -1,0 +1,69 @@
+"""Which calls a real kernel must not be asked to make."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mmtwin.kernels import abi
+from mmtwin.kernels.abi import HUGE, PAGE, TASK_SIZE, TOP
+from mmtwin.kernels.calls import Call
+from mmtwin.kernels.maps import Area
+
+POPULATE_MOST: Final = 64 << 20
+"""Bytes mapped above which no call may fault pages in bulk."""
+TOUCH_MOST: Final = 4 * HUGE
+RANGED: Final = frozenset(
+    (
+        "munmap",
+        "mprotect",
+        "pkey_mprotect",
+        "madvise",
+        "remap_file_pages",
+        "mmap",
+        "mlock",
+        "munlock",
+        "mlock2",
+        "touch",
+        "prctl",
+    )
+)
+
+
+def reaches(call: Call, start: int, end: int) -> bool:
+    """Whether the call could change anything in [start, end)."""
+    name, args = call.name, call.args
+    ranges: list[tuple[int, int]] = []
+    if name == "mremap":
+        ranges = [(args[0], max(args[1], args[2]))]
+        if args[3] & (abi.MREMAP_FIXED | abi.MREMAP_DONTUNMAP):
+            ranges.append((args[4], args[2]))
+    elif name == "prctl":
+        ranges = [(args[2], args[3])]
+    elif name in RANGED:
+        ranges = [(args[0], args[1])]
+    elif name == "shmat":
+        ranges = [(args[1], HUGE)]
+    for at, length in ranges:
+        if at & ~(PAGE - 1) < end and min(at + length + PAGE, TOP) > start:
+            return True
+    return False
+
+
+def bounded(call: Call, space: list[Area], heap: int) -> bool:
+    """Whether the page faults that the call may cause, now or under MCL_FUTURE, stay few.
+
+    ``space`` is the process's address space, ``heap`` where its heap begins.
+    """
+    name, args = call.name, call.args
+    if name == "mmap":
+        bulk = args[3] & (abi.MAP_POPULATE | abi.MAP_LOCKED)
+        return args[1] <= 8 * HUGE or (not bulk and args[1] >= TASK_SIZE - PAGE)
+    if name == "mremap":
+        return args[2] <= 8 * HUGE or args[2] >= TASK_SIZE - PAGE
+    if name == "touch":
+        return args[1] <= TOUCH_MOST
+    if name == "brk":
+        return args[0] <= heap + 4 * HUGE or args[0] >= TASK_SIZE
+    if name in ("mlock", "mlock2", "mlockall", "madvise"):
+        return sum(area.end - area.start for area in space) <= POPULATE_MOST
+    return True

@@ -1,0 +1,61 @@
+"""Makes a failing list of calls as short and plain as it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from mmtwin.kernels.abi import PAGE
+from mmtwin.kernels.calls import Call
+
+Fails = Callable[[Sequence[Call]], bool]
+
+
+def without_parts(calls: list[Call], fails: Fails) -> list[Call]:
+    """Leave out ever smaller runs of calls while what remains still fails."""
+    size = max(len(calls) // 2, 1)
+    while True:
+        start = 0
+        while start < len(calls):
+            fewer = calls[:start] + calls[start + size :]
+            if fewer and fails(fewer):
+                calls = fewer
+            else:
+                start += size
+        if size == 1:
+            return calls
+        size //= 2
+
+
+def simpler(value: int) -> list[int]:
+    """Plainer numbers to try for an argument, the plainest first."""
+    tries = [0, PAGE]
+    if value > PAGE:
+        tries += [value & ~(PAGE - 1), (value // 2) & ~(PAGE - 1), value - PAGE]
+    if value < 1 << 24:
+        tries += [value & ~(1 << bit) for bit in range(24) if value >> bit & 1]
+    return [number for number in tries if 0 <= number < value]
+
+
+def plainer(calls: list[Call], fails: Fails) -> list[Call]:
+    """Replace each argument by plainer ones while the list still fails."""
+    for index in range(len(calls)):
+        for place in range(len(calls[index].args)):
+            call = calls[index]
+            for value in simpler(call.args[place]):
+                args = (*call.args[:place], value, *call.args[place + 1 :])
+                tried = [*calls[:index], replace(call, args=args), *calls[index + 1 :]]
+                if fails(tried):
+                    calls = tried
+                    break
+    return calls
+
+
+def shrink(calls: Sequence[Call], fails: Fails) -> list[Call]:
+    """A short list that still fails, made from ``calls`` (which must fail)."""
+    least = without_parts(list(calls), fails)
+    while True:
+        tried = without_parts(plainer(least, fails), fails)
+        if tried == least:
+            return least
+        least = tried

@@ -1,0 +1,258 @@
+"""System V shared memory, as far as address spaces see it: segments, shmat, shmdt."""
+
+from __future__ import annotations
+
+import errno
+
+from cython import bint, declare
+from cython import longlong as i64
+from cython import ulonglong as u64
+
+from mmtwin.machine.gfp import GFP_KERNEL
+from mmtwin.machine.profile import Profile
+from mmtwin.maple.maple import Maple
+from mmtwin.memory.allocator import Arena
+from mmtwin.memory.memory import Memory
+from mmtwin.space import files
+from mmtwin.space import flags as c
+from mmtwin.space.fields import Caches
+from mmtwin.space.msync import Msync
+from mmtwin.space.words import is_err, ptr_err
+
+TOP = declare(u64, c.MAX)
+INT = declare(u64, 0xFFFFFFFF)
+PAGE_MASK = declare(u64, c.PAGE_MASK)
+PROT_READ = declare(u64, c.PROT_READ)
+PROT_WRITE = declare(u64, c.PROT_WRITE)
+PROT_EXEC = declare(u64, c.PROT_EXEC)
+MAP_SHARED = declare(u64, c.MAP_SHARED)
+MAP_FIXED = declare(u64, c.MAP_FIXED)
+O_RDONLY = declare(u64, c.O_RDONLY)
+O_RDWR = declare(u64, c.O_RDWR)
+FILE_SYSV = declare(u64, files.FILE_SYSV)
+AREA_SHMEM = files.AREA_SHMEM
+SHMEM_DEV = declare(u64, files.SHMEM_DEV)
+I_INO = declare(u64, 64)
+I_SIZE = declare(u64, 80)
+
+SHM_RDONLY = declare(u64, 0o10000)
+SHM_RND = declare(u64, 0o20000)
+SHM_REMAP = declare(u64, 0o40000)
+SHM_EXEC = declare(u64, 0o100000)
+
+# struct shmid_kernel, the twin's selection.
+SHM_ID = declare(u64, 0)
+SHM_FILE = declare(u64, 8)
+SHM_NATTCH = declare(u64, 16)
+SHM_DEST = declare(u64, 24)
+SHM_NEXT = declare(u64, 32)
+SHMID_KERNEL_SIZE = 40
+
+
+class SysvShm(Msync):
+    """Segments and their attachments; ``shmids`` is the address of the list's head."""
+
+    def __init__(self, memory: Memory, maple: Maple, caches: Caches, profile: Profile) -> None:
+        super().__init__(memory, maple, caches, profile)
+        self.shmids = memory.boot_alloc(8, 8)
+        self.shmid_cache = Arena(memory, SHMID_KERNEL_SIZE, 8, "shmid_kernel")
+
+    # Segments.
+
+    def shm_create(self, mm: u64, shmid: u64, key: u64, size: u64) -> i64:
+        """A new segment of ``size`` bytes, known as ``shmid``: 0 or a negative errno.
+
+        shmget(2) chooses the number itself; here it is given, so that a record can be followed.
+        The whole segment is charged at once.
+        """
+        if size == 0:
+            return -errno.EINVAL
+        if self.shm_obtain_object(shmid) != 0:
+            return -errno.EEXIST
+        pages: u64 = ((size + 0xFFF) & PAGE_MASK) >> 12
+        if self.vm_enough_memory(mm, pages) != 0:
+            return -errno.ENOMEM
+        segment: u64 = self.shmid_cache.alloc(GFP_KERNEL)
+        file: u64 = 0
+        if segment != 0:
+            name: str = f"/SYSV{key & INT:08x} (deleted)"
+            file = self.shmem_file_setup(name, size, pages)
+            if file == 0:
+                self.shmid_cache.free(segment)
+        if file == 0:
+            self.vm_unacct_memory(pages)
+            return -errno.ENOMEM
+        self.memory.store(segment + SHM_ID, shmid)
+        self.memory.store(segment + SHM_FILE, file)
+        self.memory.store(segment + SHM_NATTCH, 0)
+        self.memory.store(segment + SHM_DEST, 0)
+        self.memory.store(segment + SHM_NEXT, self.memory.load(self.shmids))
+        self.memory.store(self.shmids, segment)
+        return 0
+
+    def shm_obtain_object(self, shmid: u64) -> u64:
+        """The segment ``shmid``; 0 for none."""
+        segment: u64 = self.memory.load(self.shmids)
+        while segment != 0 and self.memory.load(segment + SHM_ID) != shmid:
+            segment = self.memory.load(segment + SHM_NEXT)
+        return segment
+
+    def shm_of_file(self, file: u64) -> u64:
+        """The segment that an attachment's open file belongs to; 0 if it is destroyed."""
+        inode: u64 = self.file_inode(file)
+        segment: u64 = self.memory.load(self.shmids)
+        while segment != 0 and self.file_inode(self.memory.load(segment + SHM_FILE)) != inode:
+            segment = self.memory.load(segment + SHM_NEXT)
+        return segment
+
+    def shm_remove(self, shmid: u64) -> i64:
+        """shmctl(IPC_RMID): the segment goes when nobody is attached. 0 or ``-EINVAL``."""
+        segment: u64 = self.shm_obtain_object(shmid)
+        if segment == 0:
+            return -errno.EINVAL
+        self.memory.store(segment + SHM_DEST, 1)
+        if self.memory.load(segment + SHM_NATTCH) == 0:
+            self.shm_destroy(segment)
+        return 0
+
+    def shm_destroy(self, segment: u64) -> None:
+        """Take a segment out of the list and free it and its memory."""
+        memory: Memory = self.memory
+        link: u64 = self.shmids
+        while memory.load(link) != segment:
+            link = memory.load(link) + SHM_NEXT
+        memory.store(link, memory.load(segment + SHM_NEXT))
+        self.fput(memory.load(segment + SHM_FILE))
+        self.shmid_cache.free(segment)
+
+    def shm_nattch(self, shmid: u64) -> i64:
+        """How many areas are attached to ``shmid``; ``-EINVAL`` if there is no such segment."""
+        segment: u64 = self.shm_obtain_object(shmid)
+        if segment == 0:
+            return -errno.EINVAL
+        return self.memory.load(segment + SHM_NATTCH)
+
+    # What areas tell a segment.
+
+    def shm_open(self, file: u64) -> None:
+        """One more area is attached."""
+        segment: u64 = self.shm_of_file(file)
+        at: u64 = segment + SHM_NATTCH
+        self.memory.store(at, self.memory.load(at) + 1)
+
+    def shm_close(self, file: u64) -> None:
+        """One area less; the last one frees a segment that was marked for removal."""
+        segment: u64 = self.shm_of_file(file)
+        left: u64 = self.memory.load(segment + SHM_NATTCH) - 1
+        self.memory.store(segment + SHM_NATTCH, left)
+        if left == 0 and self.memory.load(segment + SHM_DEST) != 0:
+            self.shm_destroy(segment)
+
+    def is_shm(self, vma: u64) -> bint:
+        """Whether the area is an attachment."""
+        return self.vm_ops(vma) == self.shm_vm_ops
+
+    def vma_open(self, vma: u64) -> None:
+        """A copy of an area appeared: an attachment counts."""
+        if self.is_shm(vma):
+            self.shm_open(self.vm_file(vma))
+
+    def vma_close(self, vma: u64) -> None:
+        """An area goes: an attachment no longer counts."""
+        if self.is_shm(vma):
+            self.shm_close(self.vm_file(vma))
+
+    def vma_may_split(self, vma: u64, addr: u64) -> i64:
+        """Attachments of small pages may be split anywhere."""
+        if self.is_shm(vma):
+            return 0
+        return Msync.vma_may_split(self, vma, addr)
+
+    def mmap_file(self, file: u64, vma: u64) -> i64:
+        """Mapping an attachment's file attaches the area."""
+        if self.file_kind(file) != FILE_SYSV:
+            return Msync.mmap_file(self, file, vma)
+        self.shm_open(file)
+        self.set_vm_ops(vma, self.shm_vm_ops)
+        return 0
+
+    # The calls.
+
+    def sys_shmat(self, mm: u64, shmid: u64, addr: u64, flags: u64) -> i64:
+        """shmat(2): where the segment is now, or a negative errno. Who owns it is not asked."""
+        map_flags: u64 = MAP_SHARED
+        if addr != 0:
+            if addr & ~PAGE_MASK != 0:
+                if flags & SHM_RND == 0:
+                    return -errno.EINVAL
+                addr &= PAGE_MASK
+                if addr == 0 and flags & SHM_REMAP != 0:
+                    return -errno.EINVAL
+            map_flags |= MAP_FIXED
+        elif flags & SHM_REMAP != 0:
+            return -errno.EINVAL
+        prot: u64 = PROT_READ
+        mode: u64 = O_RDONLY
+        if flags & SHM_RDONLY == 0:
+            prot |= PROT_WRITE
+            mode = O_RDWR
+        if flags & SHM_EXEC != 0:
+            prot |= PROT_EXEC
+        segment: u64 = self.shm_obtain_object(shmid & INT)
+        if segment == 0:
+            return -errno.EINVAL
+        base: u64 = self.memory.load(segment + SHM_FILE)
+        file: u64 = self.shm_clone_file(base, mode)
+        if file == 0:
+            return -errno.ENOMEM
+        size: u64 = self.memory.load(self.file_inode(base) + I_SIZE)
+        result: i64 = -errno.EINVAL
+        free: bint = addr == 0 or flags & SHM_REMAP != 0
+        if not free and size <= TOP - addr:
+            free = self.find_vma_intersection(mm, addr, addr + size) == 0
+        if free:
+            result = self.vm_mmap_pgoff(mm, file, addr, size, prot, map_flags, 0)
+        self.fput(file)
+        return result
+
+    def shm_clone_file(self, base: u64, mode: u64) -> u64:
+        """An open file description of its own for one attachment; 0 without memory."""
+        inode: u64 = self.file_inode(base)
+        # The reference that the new description takes over.
+        self.iget(SHMEM_DEV, self.memory.load(inode + I_INO))
+        path: u64 = self.memory.load(base + self.at_f_path)
+        operations: u64 = self.file_ops[files.FILE_SYSV, AREA_SHMEM]
+        file: u64 = self.alloc_file(inode, path, operations, mode)
+        if file == 0:
+            self.iput(inode)
+        return file
+
+    def sys_shmdt(self, mm: u64, addr: u64) -> i64:
+        """shmdt(2): unmap all that is left of the attachment made at ``addr``: 0 or ``-EINVAL``.
+
+        Parts may have been unmapped or changed; what lies where the segment put it, belongs to it.
+        """
+        if addr & ~PAGE_MASK != 0:
+            return -errno.EINVAL
+        vma: u64 = self.find_vma(mm, addr)
+        while vma != 0 and not self.shm_piece_of(vma, addr):
+            vma = self.find_vma(mm, self.vm_end(vma))
+        if vma == 0:
+            return -errno.EINVAL
+        file: u64 = self.vm_file(vma)
+        size: u64 = (self.memory.load(self.file_inode(file) + I_SIZE) + 0xFFF) & PAGE_MASK
+        past: u64 = self.vm_end(vma)
+        # Only compared below: the description may be gone with its last area.
+        self.do_munmap(mm, self.vm_start(vma), past - self.vm_start(vma))
+        vma = self.find_vma(mm, past)
+        while vma != 0 and self.vm_end(vma) - addr <= size:
+            past = self.vm_end(vma)
+            if self.shm_piece_of(vma, addr) and self.vm_file(vma) == file:
+                self.do_munmap(mm, self.vm_start(vma), past - self.vm_start(vma))
+            vma = self.find_vma(mm, past)
+        return 0
+
+    def shm_piece_of(self, vma: u64, addr: u64) -> bint:
+        """Whether ``vma`` could be a piece of an attachment that begins at ``addr``."""
+        start: u64 = self.vm_start(vma)
+        return self.is_shm(vma) and start >= addr and (start - addr) >> 12 == self.vm_pgoff(vma)
