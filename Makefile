@@ -5,7 +5,7 @@ STAMP  := $(VENV)/.installed
 ROOMS  := $(shell find src -name '*.pxd')
 PURE   := MMTWIN_PURE=1
 
-.PHONY: all demo test test-pure test-deep lint bench clean
+.PHONY: all demo test test-pure test-deep lint bench oracle clean
 
 all: $(STAMP)
 
@@ -33,6 +33,10 @@ lint: $(STAMP) ## ruff, mypy strict, the floors
 
 bench: $(STAMP) ## the benchmarks, side by side in one run
 	$(BIN)/mmtwin bench
+
+oracle: ## fetch the source package of the kernel, for the comparison with its own maple tree
+	mkdir -p .oracle
+	cd .oracle && apt-get download linux-source-6.1
 
 clean:
 	rm -rf build out $(VENV)

@@ -7,7 +7,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from mmtwin.kernels.ktree.source import NoKernelSourceError, cache_folder, fingerprint, kernel_source
+from mmtwin.kernels.ktree.source import (
+    NoKernelSourceError,
+    cache_folder,
+    fingerprint,
+    kernel_source,
+)
 
 NATIVE = Path(__file__).parent / "native"
 
@@ -41,7 +46,8 @@ def command(source: Path, output: Path) -> list[str]:
 def driver() -> Path:
     """The built driver; compiled when its text, the source or the compiler changed.
 
-    Raises `NoKernelSourceError` when the source or a compiler is missing, and when it does not compile.
+    Raises `NoKernelSourceError` when the source or a compiler is missing, and when the compiler
+    refuses.
     """
     source = kernel_source()
     texts = [path.read_text() for path in sorted(NATIVE.rglob("*.[ch]"))]

@@ -23,7 +23,6 @@ from mmtwin.kernels.ktree.dump import Dump
 from mmtwin.kernels.ktree.generate import Family, family_of
 from mmtwin.kernels.ktree.protocol import (
     OPERATION_WORDS,
-    RESULT_WORDS,
     Op,
     Operation,
     encode,
@@ -200,7 +199,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--first", type=int, default=0, help="the first seed")
     made.add_argument("--interval", type=int, default=INTERVAL, help="operations between dumps")
     made.add_argument("--log", type=Path, help="file for the line of each seed")
-    made.add_argument("--stop", type=int, default=10, help="give up after so many seeds that differ")
+    made.add_argument(
+        "--stop", type=int, default=10, help="give up after so many seeds that differ"
+    )
     return made
 
 

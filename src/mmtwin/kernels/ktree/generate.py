@@ -24,7 +24,7 @@ ZERO_ENTRY = 0x406
 PAGE = 4096
 USER_TOP = 0x7FFFFFFFF000
 STEPS = 6
-"""Most steps of one walk of a state: a find past the end creeps in 6.1, and must stay in the node."""
+"""Most steps of a state's walk: a find past the end creeps in 6.1, and must stay in the node."""
 
 
 class Script:
@@ -389,7 +389,9 @@ def fork(script: Script) -> None:
     at = PAGE * random.randrange(3)
     for _ in range(count):
         size = PAGE * random.randrange(1, 9)
-        script.add(Op.MAS_SET if random.randrange(30) == 0 else Op.MAS_KEEP, at, at + size - 1, state=1)
+        script.add(
+            Op.MAS_SET if random.randrange(30) == 0 else Op.MAS_KEEP, at, at + size - 1, state=1
+        )
         script.add(Op.MAS_STORE, c=script.entry(), state=1)
         at += size + PAGE * random.choice((0, 0, 1, 50))
     script.add(Op.MAS_DESTROY, state=1)

@@ -91,8 +91,8 @@ class Op(IntEnum):
     FAIL = 15
     """a = the a-th allocation from now fails (0: none), b = 1: and all after it"""
     COUNTS = 16
-    """returns nodes in use; start = nodes handed out since the start, last = callbacks waiting, min =
-    destroyed subtrees that the driver did not dare to free (see ``spoiled`` in driver.c)"""
+    """returns nodes in use; start = nodes handed out since the start, last = callbacks waiting,
+    min = destroyed subtrees that the driver did not dare to free (``spoiled`` in driver.c)"""
 
     MAS_INIT = 32
     """a, b = range"""

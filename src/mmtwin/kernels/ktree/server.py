@@ -44,8 +44,8 @@ class KernelTree:
     """Sixteen trees and sixteen states of the kernel's, in a process of their own.
 
     ``poison`` fills nodes with a pattern when they are handed out and given back; turn it off for
-    measurements. Raises `NoKernelSourceError` when the tree cannot be built here, `DriverDiedError` from any
-    call when the process ended.
+    measurements. Raises `NoKernelSourceError` when the tree cannot be built here, and from any call
+    `DriverDiedError` when the process has ended.
     """
 
     def __init__(self, *, poison: bool = True) -> None:

@@ -52,8 +52,8 @@ def candidates() -> Iterator[Path]:
 def kernel_source() -> Path:
     """The root of an unpacked source tree with at least ``lib``, ``include`` and ``tools``.
 
-    Archives are unpacked once, into the cache. Raises `NoKernelSourceError` in one line when there is
-    none.
+    Archives are unpacked once, into the cache. Raises `NoKernelSourceError`, in one line, when
+    there is none.
     """
     for place in candidates():
         if (place / TREE_SOURCE).is_file():
