@@ -10,8 +10,8 @@ from cython import ulonglong as u64
 
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import MaState
-from mmtwin.space import flags as c
 from mmtwin.space import files
+from mmtwin.space import flags as c
 from mmtwin.space.merge import error_pointer
 from mmtwin.space.touch import Touch
 
@@ -221,7 +221,7 @@ class Mmap(Touch):
             return -errno.EOVERFLOW
         kind: u64 = map_flags & MAP_TYPE
         mode: u64 = self.file_mode(file)
-        if kind == MAP_SHARED or kind == MAP_SHARED_VALIDATE:
+        if kind in (MAP_SHARED, MAP_SHARED_VALIDATE):
             if kind == MAP_SHARED_VALIDATE and map_flags & ~(LEGACY_MAP_MASK | MAP_TYPE) != 0:
                 return -errno.EOPNOTSUPP
             inode_flags: u64 = self.memory.load32(self.file_inode(file) + I_FLAGS)

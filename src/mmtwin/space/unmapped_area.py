@@ -13,8 +13,8 @@ from cython import longlong as i64
 from cython import ulonglong as u64
 
 from mmtwin.maple.state import MaState
-from mmtwin.space import flags as c
 from mmtwin.space import files
+from mmtwin.space import flags as c
 from mmtwin.space.layouts import MM_TOPDOWN_BIT
 from mmtwin.space.munmap import Munmap
 

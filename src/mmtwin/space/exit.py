@@ -1,0 +1,56 @@
+"""The end of an address space."""
+
+from __future__ import annotations
+
+from cython import declare
+from cython import ulonglong as u64
+
+from mmtwin.machine.bug import KernelBug
+from mmtwin.maple.state import MaState
+from mmtwin.space import flags as c
+from mmtwin.space.exec import Exec
+
+TOP = declare(u64, c.MAX)
+VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
+
+
+class Exit(Exec):
+    """``mmput`` and ``exit_mmap``."""
+
+    def mmput(self, mm: u64) -> None:
+        """One user less; the last one takes the address space down."""
+        users: u64 = self.mm_users(mm) - 1
+        self.set_mm_users(mm, users)
+        if users == 0:
+            self.exit_mmap(mm)
+            self.mm_free(mm)
+
+    def exit_mmap(self, mm: u64) -> None:
+        """Unmap everything, free the VMAs and the tree.
+
+        The VMAs met must be as many as were counted, or the kernel BUGs. A tree without any is
+        what a fork leaves that failed early.
+        """
+        mas: MaState = self.vma_iterator(mm, 0)
+        vma: u64 = self.maple.mas_find(mas, TOP)
+        if vma == 0:
+            self.maple.mt_destroy(self.mm_mt(mm))
+            return
+        while vma != 0:
+            self.unlink_anon_vmas(vma)
+            self.unlink_file_vma(vma)
+            vma = self.maple.mas_find(mas, TOP)
+        count: u64 = 0
+        charged: u64 = 0
+        mas.set(0)
+        vma = self.maple.mas_find(mas, TOP)
+        while vma != 0:
+            if self.vm_flags(vma) & VM_ACCOUNT != 0:
+                charged += self.vma_pages(vma)
+            self.remove_vma(vma)
+            count += 1
+            vma = self.maple.mas_find(mas, TOP)
+        if count != self.map_count(mm):
+            raise KernelBug("count != mm->map_count", "exit_mmap")
+        self.maple.mt_destroy(self.mm_mt(mm))
+        self.vm_unacct_memory(charged)

@@ -1,0 +1,11 @@
+from mmtwin.maple.state cimport MaState
+from mmtwin.space.sysv_shm cimport SysvShm
+
+cdef class Fork(SysvShm):
+    cpdef unsigned long long mm_alloc(self, unsigned long long task) except? 0xDEADBEEFDEADBEEF
+    cpdef void mm_free(self, unsigned long long mm) except *
+    cpdef long long dup_mm(self, unsigned long long oldmm, unsigned long long mm) except? -1000000
+    cpdef long long dup_vmas(self, unsigned long long oldmm, unsigned long long mm) except? -1000000
+    cpdef unsigned long long dup_vma(self, unsigned long long mm, unsigned long long mpnt) except? 0xDEADBEEFDEADBEEF
+    cpdef void dup_vma_undo(self, unsigned long long tmp) except *
+    cpdef void dup_vma_link(self, unsigned long long mm, unsigned long long tmp) except *

@@ -1,0 +1,4 @@
+from mmtwin.space.proc_maps cimport ProcMaps
+
+cdef class Space(ProcMaps):
+    pass

@@ -1,0 +1,189 @@
+"""mmap and brk since 6.12: the old areas are gathered first and go only once nothing can fail."""
+
+from __future__ import annotations
+
+import errno
+
+from cython import bint, declare
+from cython import longlong as i64
+from cython import ulonglong as u64
+
+from mmtwin.machine.gfp import GFP_KERNEL
+from mmtwin.maple.state import MaState
+from mmtwin.space import files
+from mmtwin.space import flags as c
+from mmtwin.space.v6_18.merge import VmaMerge
+from mmtwin.space.v6_18.munmap import Munmap618, VmaMunmap
+
+TOP = declare(u64, c.MAX)
+PAGE_SIZE = declare(u64, c.PAGE_SIZE)
+PMD_SIZE = declare(u64, c.PMD_SIZE)
+SZ_4G = declare(u64, 1 << 32)
+ERR_MIN = declare(u64, 0xFFFFFFFFFFFFF001)
+VM_SHARED = declare(u64, c.VM_SHARED)
+VM_MAYWRITE = declare(u64, c.VM_MAYWRITE)
+VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
+VM_LOCKED = declare(u64, c.VM_LOCKED)
+VM_SOFTDIRTY = declare(u64, c.VM_SOFTDIRTY)
+VM_NOHUGEPAGE = declare(u64, c.VM_NOHUGEPAGE)
+VM_DATA_DEFAULT = declare(u64, c.VM_DATA_DEFAULT)
+MAP_SHARED = declare(u64, c.MAP_SHARED)
+MAP_STACK = declare(u64, c.MAP_STACK)
+AREA_ZERO = declare(u64, files.AREA_ZERO)
+F_SEAL_WRITE = declare(u64, 0x8)
+I_SEALS = declare(u64, 608)
+THP = declare(u64, 144)
+
+
+class Mmap618(Munmap618):
+    """Placement of large areas, ``mmap_region`` and ``do_brk_flags`` as 6.18 has them."""
+
+    # Where a new area goes.
+
+    def area_low_limit(self, low: u64) -> u64:
+        """Searches keep above mmap_min_addr."""
+        least: u64 = self.sysctl_mmap_min_addr()
+        return low if low > least else least
+
+    def choose_area(
+        self, mm: u64, file: u64, addr: u64, length: u64, pgoff: u64, map_flags: u64
+    ) -> i64:
+        """Large anonymous areas begin at 2 MiB if they consist of whole ones and have no hint.
+
+        efa7df3e3bb5 ("mm: align larger anonymous mappings on THP boundaries", 6.7), limited by
+        d4148aeab412 (6.13).
+        """
+        if self.memory.load(self.sysctl + THP) == 0:
+            return self.mm_get_unmapped_area(mm, addr, length, map_flags)
+        if file != 0 and self.file_area(file) == AREA_ZERO:
+            if map_flags & MAP_SHARED == 0:
+                return self.thp_get_unmapped_area(mm, addr, length, pgoff << 12, map_flags)
+        elif (
+            file == 0 and map_flags & MAP_SHARED == 0 and addr == 0 and length & (PMD_SIZE - 1) == 0
+        ):
+            return self.thp_get_unmapped_area(mm, addr, length, 0, map_flags)
+        return Munmap618.choose_area(self, mm, file, addr, length, pgoff, map_flags)
+
+    def thp_align(self, mm: u64, found: u64, offset: u64) -> u64:
+        """The address in the padded window; the highest one where the search went top-down."""
+        shift: u64 = ((offset & (PMD_SIZE - 1)) + PMD_SIZE - (found & (PMD_SIZE - 1))) % PMD_SIZE
+        if shift == 0 and self.mm_topdown(mm):
+            return found + PMD_SIZE
+        return found + shift
+
+    def calc_vm_flags(self, mm: u64, prot: u64, map_flags: u64) -> u64:
+        """MAP_STACK asks for small pages (c4608d1bf7c6, 6.7), where huge ones are built in."""
+        vm_flags: u64 = Munmap618.calc_vm_flags(self, mm, prot, map_flags)
+        if map_flags & MAP_STACK != 0 and self.memory.load(self.sysctl + THP) != 0:
+            vm_flags |= VM_NOHUGEPAGE
+        return vm_flags
+
+    # The region.
+
+    def mmap_region(
+        self, mm: u64, file: u64, addr: u64, length: u64, vm_flags: u64, pgoff: u64
+    ) -> i64:
+        """Map [addr, addr + length): the address or a negative errno.
+
+        Limits, charge and splits fail with the old areas in place; only what a driver refuses
+        leaves a hole.
+        """
+        if file != 0 and vm_flags & (VM_SHARED | VM_MAYWRITE) == VM_SHARED | VM_MAYWRITE:
+            seals: u64 = self.memory.load32(self.file_inode(file) + I_SEALS)
+            if seals & F_SEAL_WRITE != 0:
+                return -errno.EPERM
+        end: u64 = addr + length
+        pages: u64 = length >> 12
+        first: u64 = self.find_vma_intersection(mm, addr, end)
+        vms: VmaMunmap = self.vms_begin(first, addr, end)
+        error: i64
+        if first != 0:
+            error = self.vms_gather_munmap_vmas(vms, mm)
+            if error != 0:
+                return error
+        else:
+            vms.prev = self.vma_prev(mm, addr)
+            vms.next = self.find_vma(mm, end)
+        charged: i64 = self.mmap_setup(vms, mm, pages, vm_flags)
+        if charged < 0:
+            self.vms_reattach(vms)
+            return charged
+        if self.accountable_mapping(vm_flags):
+            vm_flags |= VM_ACCOUNT
+        self.vms_clean_up_area(vms)
+        vmg: VmaMerge = VmaMerge(mm, addr, end, vm_flags, pgoff)
+        vmg.prev = vms.prev
+        vmg.next = vms.next
+        vmg.file = file
+        vma: u64 = self.vma_merge_new_range(vmg)
+        if vma == 0:
+            mas: MaState = self.vma_iterator(mm, addr)
+            mas.set_range(addr, end - 1)
+            vma = self.mmap_new_vma(mas, mm, 0, file, addr, end, vm_flags, pgoff)
+            if vma >= ERR_MIN:
+                if charged != 0:
+                    self.vm_unacct_memory(charged)
+                if vms.vma_count != 0:
+                    mas.set_range(addr, end - 1)
+                    self.maple.mas_store_gfp(mas, 0, GFP_KERNEL)
+                self.vms_complete_munmap_vmas(vms, mm)
+                error = vma - TOP - 1
+                return error
+            vm_flags = self.vm_flags(vma)
+        self.vms_complete_munmap_vmas(vms, mm)
+        self.mmap_complete(mm, vma, vm_flags, length)
+        return addr
+
+    def mmap_setup(self, vms: VmaMunmap, mm: u64, pages: u64, vm_flags: u64) -> i64:
+        """Limits and charge, less what the gathered areas hold: pages charged, or ``-ENOMEM``."""
+        if not self.may_expand_vm(mm, vm_flags, pages - vms.nr_pages):
+            return -errno.ENOMEM
+        if not self.accountable_mapping(vm_flags):
+            return 0
+        charged: u64 = pages - vms.nr_accounted
+        if charged != 0 and self.vm_enough_memory(mm, charged) != 0:
+            return -errno.ENOMEM
+        vms.nr_accounted = 0
+        return charged
+
+    def do_brk_flags(
+        self, mas: MaState, mm: u64, vma: u64, addr: u64, length: u64, extra_flags: u64
+    ) -> i64:
+        """Zero pages at [addr, addr + length): 0 or ``-ENOMEM``; a failure charges nothing."""
+        vm_flags: u64 = extra_flags | VM_DATA_DEFAULT | VM_ACCOUNT | self.def_flags(mm)
+        pages: u64 = length >> 12
+        if not self.may_expand_vm(mm, vm_flags, pages):
+            return -errno.ENOMEM
+        if self.map_count(mm) > self.sysctl_max_map_count():
+            return -errno.ENOMEM
+        if self.vm_enough_memory(mm, pages) != 0:
+            return -errno.ENOMEM
+        merged: u64 = 0
+        failed: bint = False
+        if vma != 0 and self.vm_end(vma) == addr:
+            vmg: VmaMerge = VmaMerge(mm, addr, addr + length, vm_flags, addr >> 12)
+            vmg.prev = vma
+            vmg.just_expand = True
+            merged = self.vma_merge_new_range(vmg)
+            failed = vmg.nomem
+        if merged == 0 and not failed:
+            merged = self.vm_area_alloc(mm)
+            if merged != 0:
+                self.vma_set_range(merged, addr, addr + length, addr >> 12)
+                self.set_vm_flags(merged, vm_flags)
+                self.vma_set_page_prot(merged)
+                mas.set_range(addr, addr + length - 1)
+                if self.maple.mas_store_gfp(mas, merged, GFP_KERNEL) != 0:
+                    self.vm_area_free(merged)
+                    merged = 0
+                else:
+                    self.set_map_count(mm, self.map_count(mm) + 1)
+        if merged == 0:
+            self.vm_unacct_memory(pages)
+            return -errno.ENOMEM
+        self.set_total_vm(mm, self.total_vm(mm) + pages)
+        self.set_data_vm(mm, self.data_vm(mm) + pages)
+        if vm_flags & VM_LOCKED != 0:
+            self.set_locked_vm(mm, self.locked_vm(mm) + pages)
+        self.set_vm_flags(merged, self.vm_flags(merged) | VM_SOFTDIRTY)
+        return 0
