@@ -62,6 +62,7 @@ VM_PKEY_SHIFT: Final = 32
 VM_PKEY_BITS: Final = 0xF00000000
 VM_UFFD_MINOR: Final = 1 << 37
 """Profile 6.1; bit 41 in 6.18, where bit 37 is VM_SHADOW_STACK."""
+VM_MAYBE_GUARD_6_18: Final = 0x800
 VM_SHADOW_STACK_6_18: Final = 1 << 37
 VM_ALLOW_ANY_UNCACHED_6_18: Final = 1 << 39
 VM_DROPPABLE_6_18: Final = 1 << 40

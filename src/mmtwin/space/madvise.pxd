@@ -16,3 +16,4 @@ cdef class Madvise(Mlock):
     cpdef long long madvise_collapse(self, unsigned long long vma, unsigned long long start, unsigned long long end) except? -1000000
     cpdef long long madvise_set_anon_name(self, unsigned long long mm, unsigned long long start, unsigned long long length, unsigned long long name) except? -1000000
     cpdef unsigned long long madvise_vma_anon_name(self, unsigned long long mm, unsigned long long vma, unsigned long long prev, unsigned long long start, unsigned long long end, unsigned long long name) except? 0xDEADBEEFDEADBEEF
+    cpdef void replace_anon_vma_name(self, unsigned long long vma, unsigned long long name) except *

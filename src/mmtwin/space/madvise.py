@@ -229,10 +229,14 @@ class Madvise(Mlock):
         )
         if is_err(done):
             return done
-        self.set_vm_flags(done, new)
-        if self.vm_file(done) == 0:
-            self.set_anon_vma_name(done, name)
+        self.set_vm_flags(done, self.vma_flags_kept(done, new))
+        self.replace_anon_vma_name(done, name)
         return done
+
+    def replace_anon_vma_name(self, vma: u64, name: u64) -> None:
+        """Name an area, if it is of a kind that can have a name."""
+        if self.vm_file(vma) == 0:
+            self.set_anon_vma_name(vma, name)
 
     # Advice that reaches for pages: areas stay as they are, but may get an anon_vma.
 
@@ -240,17 +244,16 @@ class Madvise(Mlock):
         """Carry out advice about pages: ``vma``, or an errno as an address."""
         error: i64 = 0
         vm_flags: u64 = self.vm_flags(vma)
-        if advice == MADV_POPULATE_READ or advice == MADV_POPULATE_WRITE:
+        if advice in (MADV_POPULATE_READ, MADV_POPULATE_WRITE):
             error = self.madvise_populate_area(vma, start, end, advice == MADV_POPULATE_WRITE)
-        elif advice == MADV_DONTNEED or advice == MADV_FREE:
-            if vm_flags & (VM_PFNMAP | VM_LOCKED) != 0:
-                error = -errno.EINVAL
-            elif advice == MADV_FREE and not self.vma_is_anonymous(vma):
+        elif advice in (MADV_DONTNEED, MADV_FREE):
+            wrong: bint = advice == MADV_FREE and not self.vma_is_anonymous(vma)
+            if wrong or vm_flags & (VM_PFNMAP | VM_LOCKED) != 0:
                 error = -errno.EINVAL
         elif advice == MADV_DONTNEED_LOCKED:
             if vm_flags & VM_PFNMAP != 0:
                 error = -errno.EINVAL
-        elif advice == MADV_COLD or advice == MADV_PAGEOUT:
+        elif advice in (MADV_COLD, MADV_PAGEOUT):
             if vm_flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB) != 0:
                 error = -errno.EINVAL
         elif advice == MADV_REMOVE:
@@ -267,7 +270,7 @@ class Madvise(Mlock):
         return self.vma_is_shared_maywrite(vma)
 
     def madvise_populate_area(self, vma: u64, start: u64, end: u64, write: bint) -> i64:
-        """Fault [start, end) of one area in: 0, ``-EINVAL`` where access forbids it, ``-ENOMEM``."""
+        """Fault [start, end) of one area in: 0, ``-EINVAL`` if access forbids it, ``-ENOMEM``."""
         vm_flags: u64 = self.vm_flags(vma)
         if vm_flags & (VM_IO | VM_PFNMAP) != 0:
             return -errno.EINVAL

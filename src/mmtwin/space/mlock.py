@@ -171,7 +171,7 @@ class Mlock(Mprotect):
             self.set_locked_vm(mm, self.locked_vm(mm) - pages)
         elif old & VM_LOCKED == 0:
             self.set_locked_vm(mm, self.locked_vm(mm) + pages)
-        self.set_vm_flags(done, new)
+        self.set_vm_flags(done, self.vma_flags_kept(done, new))
         return done
 
     def apply_mlockall_flags(self, mm: u64, flags: u64) -> None:

@@ -13,3 +13,4 @@ cdef class Mprotect(Brk):
     cpdef unsigned long long mprotect_fixup(self, unsigned long long mm, unsigned long long vma, unsigned long long prev, unsigned long long start, unsigned long long end, unsigned long long new) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long mprotect_account(self, unsigned long long vma, unsigned long long old, unsigned long long new) except? 0xDEADBEEFDEADBEEF
     cpdef void vm_flags_reset(self, unsigned long long vma, unsigned long long new) except *
+    cpdef unsigned long long vma_flags_kept(self, unsigned long long vma, unsigned long long new) except? 0xDEADBEEFDEADBEEF

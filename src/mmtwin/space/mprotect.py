@@ -160,7 +160,7 @@ class Mprotect(Brk):
             if charged != 0:
                 self.vm_unacct_memory(charged)
             return changed
-        self.vm_flags_reset(changed, new)
+        self.vm_flags_reset(changed, self.vma_flags_kept(changed, new))
         if old & ~new & VM_ACCOUNT != 0:
             self.vm_unacct_memory(pages)
         if old & (VM_WRITE | VM_SHARED | VM_LOCKED) == VM_LOCKED and new & VM_WRITE != 0:
@@ -176,6 +176,10 @@ class Mprotect(Brk):
         """
         if new & VM_WRITE != 0 and old & CHARGED_OR_EXEMPT == 0:
             return new | VM_ACCOUNT
+        return new
+
+    def vma_flags_kept(self, vma: u64, new: u64) -> u64:
+        """``new`` with the bits of ``vma`` that a change of flags leaves alone: none in 6.1."""
         return new
 
     def vm_flags_reset(self, vma: u64, new: u64) -> None:

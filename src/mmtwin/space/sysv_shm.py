@@ -17,7 +17,6 @@ from mmtwin.space import files
 from mmtwin.space import flags as c
 from mmtwin.space.fields import Caches
 from mmtwin.space.msync import Msync
-from mmtwin.space.words import is_err, ptr_err
 
 TOP = declare(u64, c.MAX)
 INT = declare(u64, 0xFFFFFFFF)
