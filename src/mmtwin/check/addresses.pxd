@@ -1,5 +1,6 @@
 cdef class AddressSet:
-    cdef unsigned long long mask, count, generation
+    cdef unsigned long long mask, generation
+    cdef readonly unsigned long long count
     cdef unsigned long long[::1] keys, stamps
     cpdef void clear(self) except *
     cdef unsigned long long _slot(self, unsigned long long address) noexcept

@@ -5,7 +5,7 @@ cdef class Overlay:
     cdef unsigned long long *w
     cdef readonly unsigned long long count
     cdef unsigned long long room, mask, generation
-    cdef public unsigned long long[::1] blocks, flags, images
+    cdef public unsigned long long[::1] blocks, flags, owners, images
     cdef unsigned long long[::1] keys, stamps, places
     cpdef void load(self, unsigned long long mark) except *
     cdef unsigned long long _slot(self, unsigned long long block) noexcept

@@ -36,6 +36,8 @@ def larger(words: Sequence[int]) -> array[int]:
 class Overlay:
     """The old images of all blocks touched since a mark.
 
+    ``flags`` and ``owners`` are for the checks: what the block was, and whose.
+
     A block is named by its number (physical address / 256) and, once touched, by its index
     ``0 <= nth < count`` in the order in which the backward scan met it. A block whose every word
     ended as it began counts as touched too: its words were rewritten.
@@ -48,6 +50,7 @@ class Overlay:
         self.room = FIRST_BLOCKS
         self.blocks = array("Q", bytes(8 * self.room))
         self.flags = array("Q", bytes(8 * self.room))
+        self.owners = array("Q", bytes(8 * self.room))
         self.images = array("Q", bytes(8 * WORDS * self.room))
         self.mask = 2 * FIRST_BLOCKS - 1
         self.generation = 1
@@ -108,6 +111,7 @@ class Overlay:
         self.room *= 2
         self.blocks = larger(self.blocks)
         self.flags = larger(self.flags)
+        self.owners = larger(self.owners)
         self.images = larger(self.images)
         self.mask = 2 * self.room - 1
         self.keys = array("Q", bytes(8 * (self.mask + 1)))

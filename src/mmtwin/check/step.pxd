@@ -3,6 +3,7 @@ from mmtwin.check.tree cimport TreeCheck
 
 cdef class StepCheck(TreeCheck):
     cdef AddressSet marked, trees, old_trees
+    cdef unsigned long long old_tree
     cpdef list touched(self, unsigned long long mark, trees)
     cdef void begin_step(self, unsigned long long mark) except *
     cdef void step(self, trees) except *
@@ -17,7 +18,8 @@ cdef class StepCheck(TreeCheck):
     cdef void _part(self, unsigned long long tree) except *
     cdef void _losses(self) except *
     cdef void old_root(self, unsigned long long tree) except *
-    cdef void _old_children(self, unsigned long long node, int kind, bint gone) except *
-    cdef void _lost(self, unsigned long long enode) except *
-    cdef void old_leaf(self, unsigned long long node, bint gone) except *
+    cdef void _old_children(self, unsigned long long tree, unsigned long long node, int kind, bint gone) except *
+    cdef void _lost(self, unsigned long long tree, unsigned long long enode) except *
+    cdef void old_leaf(self, unsigned long long tree, unsigned long long node, bint gone) except *
     cdef void _leaks(self) except *
+    cdef long long _waiting_since(self) noexcept

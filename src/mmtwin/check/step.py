@@ -58,6 +58,7 @@ class StepCheck(TreeCheck):
         self.marked = AddressSet()
         self.trees = AddressSet()
         self.old_trees = AddressSet()
+        self.old_tree = 0
 
     def touched(self, mark: u64, trees: Sequence[int]) -> list[Violation]:
         """Check what changed since ``mark`` in the trees at the given addresses.
@@ -106,6 +107,7 @@ class StepCheck(TreeCheck):
         while nth < self.overlay.count:
             node: u64 = self.base + (self.overlay.blocks[nth] << 8)
             self.overlay.flags[nth] = self._climb_back(node)
+            self.overlay.owners[nth] = self.old_tree
             if self._climb(node):
                 self.overlay.flags[nth] |= IS
             nth += 1
@@ -160,6 +162,7 @@ class StepCheck(TreeCheck):
                 if level == 0:
                     kind = (enode >> 3) & 15
                 self._mark_back(node, word)
+                self.old_tree = word
                 return WAS | (kind << KIND_SHIFT)
             enode = self._old_slot(word & NODE_MASK, (word >> 3) & 31, above)
             if enode == 0:
@@ -240,19 +243,20 @@ class StepCheck(TreeCheck):
                 gone: bint = not self.seen.has(node)
                 if gone:
                     self.gained -= 1
+                tree: u64 = overlay.owners[nth]
                 if kind == LEAF:
-                    self.old_leaf(node, gone)
+                    self.old_leaf(tree, node, gone)
                 else:
-                    self._old_children(node, kind, gone)
+                    self._old_children(tree, node, kind, gone)
             nth += 1
 
     def old_root(self, tree: u64) -> None:
         """Follow the root that a touched tree held at the mark."""
         enode: u64 = self.was_at(tree + self.root_at)
         if enode & 3 == 2 and enode != self.word_at(tree + self.root_at):
-            self._lost(enode)
+            self._lost(tree, enode)
 
-    def _old_children(self, node: u64, kind: i32, gone: bint) -> None:
+    def _old_children(self, tree: u64, node: u64, kind: i32, gone: bint) -> None:
         """Follow the children that this node had at the mark and whose slot it lost or changed."""
         at: u64 = ((node - self.base) >> 3) + (10 if kind == ARANGE else 16)
         end: u64 = at + (10 if kind == ARANGE else 16)
@@ -260,10 +264,10 @@ class StepCheck(TreeCheck):
         while at < end:
             enode = self.overlay.was(at)
             if enode & NODE_MASK != 0 and (gone or enode != self.w[at]):
-                self._lost(enode)
+                self._lost(tree, enode)
             at += 1
 
-    def _lost(self, enode: u64) -> None:
+    def _lost(self, tree: u64, enode: u64) -> None:
         """A node lost its place. If it has no other and was not touched, it is gone with its subtree."""
         node: u64 = enode & NODE_MASK
         kind: i32 = (enode >> 3) & 15
@@ -273,19 +277,17 @@ class StepCheck(TreeCheck):
             return
         self.gained -= 1
         if kind == LEAF:
-            self.old_leaf(node, True)
+            self.old_leaf(tree, node, True)
         else:
-            self._old_children(node, kind, True)
+            self._old_children(tree, node, kind, True)
 
-    def old_leaf(self, node: u64, gone: bint) -> None:
+    def old_leaf(self, tree: u64, node: u64, gone: bint) -> None:
         """A leaf as it was at the mark, now gone or changed: a place to take its entries back."""
 
     def _leaks(self) -> None:
         """What the allocator gave out in this step is what the trees gained, and RCU holds."""
         out: i64 = self.word_at(self.in_use_at) - self.was_at(self.in_use_at)
-        held: i64 = 0
-        if self.waiting_at != 0:
-            held = self.word_at(self.waiting_at) - self.was_at(self.waiting_at)
+        held: i64 = self._waiting_since() if self.rcu_list != 0 else 0
         if out != self.gained + held:
             self.report(
                 "MT-26",
@@ -295,3 +297,14 @@ class StepCheck(TreeCheck):
                 f"{out:+} nodes out in this step",
                 f"{self.gained:+} reachable, {held:+} waiting for RCU",
             )
+
+    def _waiting_since(self) -> i64:
+        """How many more nodes wait for a grace period than at the mark."""
+        head: u64 = self.word_at(self.rcu_list)
+        tail: u64 = self.was_at(self.rcu_list + 8)
+        if head == self.was_at(self.rcu_list) and tail != 0:
+            if tail == self.word_at(self.rcu_list + 8) or not self.held(tail):
+                return 0
+            return self.queued(self.word_at(tail + 8), False)
+        here: i64 = self.queued(head, False)
+        return here - self.queued(self.was_at(self.rcu_list), True)

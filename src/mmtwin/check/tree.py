@@ -31,6 +31,8 @@ FLAG_ALLOC_RANGE = declare(u64, 1)
 FLAG_RCU = declare(u64, 2)
 FLAGS_KNOWN = declare(u64, 0xB7F)
 """ALLOC_RANGE, USE_RCU, height, lock kind, ALLOC_WRAPPED."""
+FREE_WALK = declare(u64, 2)
+"""What a dead subtree's rcu_head says is to be done with it."""
 IN_USE = declare(u64, 24)
 """Where an arena's control words keep the number of objects that are out."""
 
@@ -40,8 +42,8 @@ class TreeCheck(NodeRules):
 
     ``root_at`` and ``flags_at`` are the byte offsets of ma_root and ma_flags in struct maple_tree
     (8 and 16 up to 6.11, 8 and 4 since). ``nodes`` is the allocator that all the trees' nodes come
-    from; without one nothing is said of leaks. ``waiting_at`` is the address of the word that
-    counts nodes handed to RCU and not yet given back, 0 if there is none.
+    from; without one nothing is said of leaks. ``rcu_list`` is the address of the head and tail of
+    the list of nodes that wait for a grace period, 0 if there is none.
 
     After a check ``node_count`` and ``entry_count`` say how many nodes were visited and how many
     entries their leaves held.
@@ -52,7 +54,7 @@ class TreeCheck(NodeRules):
         memory: Memory,
         *,
         nodes: Arena | None = None,
-        waiting_at: u64 = 0,
+        rcu_list: u64 = 0,
         root_at: i32 = 8,
         flags_at: i32 = 16,
         old_metadata: bint = True,
@@ -61,7 +63,7 @@ class TreeCheck(NodeRules):
         super().__init__(memory, old_metadata, edge_exempt)
         self.nodes = nodes
         self.in_use_at = nodes.control + IN_USE if nodes is not None else 0
-        self.waiting_at = waiting_at
+        self.rcu_list = rcu_list
         self.root_at = root_at
         self.flags_at = flags_at
         self.seen = AddressSet()
@@ -80,19 +82,65 @@ class TreeCheck(NodeRules):
         self.begin()
         for tree in trees:
             self.whole(tree)
-        if self.nodes is not None:
-            out: u64 = self.word_at(self.in_use_at)
-            waiting: u64 = self.word_at(self.waiting_at) if self.waiting_at != 0 else 0
-            if out != self.node_count + waiting:
-                self.report(
-                    "MT-26",
-                    "kmem_cache",
-                    self.in_use_at,
-                    "in use",
-                    f"{out} nodes out",
-                    f"{self.node_count} reachable + {waiting} waiting for RCU",
-                )
+        self.node_sum()
         return self.found
+
+    def node_sum(self) -> None:
+        """Every node that the allocator gave out is in a tree or waits for a grace period."""
+        if self.nodes is None:
+            return
+        out: u64 = self.word_at(self.in_use_at)
+        waiting: u64 = self.queued(self.word_at(self.rcu_list), False) if self.rcu_list != 0 else 0
+        if out != self.node_count + waiting:
+            self.report(
+                "MT-26",
+                "kmem_cache",
+                self.in_use_at,
+                "in use",
+                f"{out} nodes out",
+                f"{self.node_count} reachable + {waiting} waiting for RCU",
+            )
+
+    def queued(self, node: u64, old: bint) -> u64:
+        """How many nodes wait from ``node`` to the end of the RCU list, now or at the mark.
+
+        A dead subtree is in the list once; its nodes say themselves what hangs below them.
+        """
+        nodes: u64 = 0
+        entries: u64 = 0
+        limit: u64 = self.word(self.in_use_at, old)
+        while node != 0 and entries < limit and self.held(node):
+            if self.word(node + 16, old) == FREE_WALK:
+                nodes += self._buried(node, 0, old)
+            else:
+                nodes += 1
+            entries += 1
+            node = self.word(node + 8, old)
+        return nodes
+
+    def _buried(self, node: u64, level: i32, old: bint) -> u64:
+        """How many nodes a dead subtree has."""
+        if level == HEIGHT_MAX or not self.held(node):
+            return 0
+        nodes: u64 = 1
+        word: u64 = self.word(node + 32, old)
+        kind: u64 = (word & 0xFFFFFFFF) if self.big_endian else (word >> 32)
+        if kind == LEAF:
+            return nodes
+        word = self.word(node + 40, old)
+        count: u64 = (word >> 56) if self.big_endian else (word & 0xFF)
+        slots: u64 = node + (80 if kind == ARANGE else 128)
+        nth: u64 = 0
+        while nth < count and nth < 16:
+            nodes += self._buried(self.word(slots + 8 * nth, old) & NODE_MASK, level + 1, old)
+            nth += 1
+        return nodes
+
+    def word(self, address: u64, old: bint) -> u64:
+        """The word at an address of the direct map, now or at the mark."""
+        if old:
+            return self.overlay.was((address - self.base) >> 3)
+        return self.w[(address - self.base) >> 3]  # type: ignore[no-any-return]
 
     def begin(self) -> None:
         """Start a new check: nothing found, nothing seen."""

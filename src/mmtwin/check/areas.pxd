@@ -1,0 +1,24 @@
+from mmtwin.check.lookup cimport Lookup
+from mmtwin.check.tally cimport Tally
+from mmtwin.pages.slab cimport SlabCache
+
+cdef class AreaRules(Lookup):
+    cdef unsigned long long memmap, cache_count
+    cdef readonly SlabCache vma_cache
+    cdef unsigned long long vma_size, at_mm, at_flags, at_prot, at_pgoff, at_file, at_ops
+    cdef unsigned long long at_anon, at_chain, at_shared, at_tree, at_task_size
+    cdef readonly Tally sums
+    cdef unsigned long long object_at(self, unsigned long long address, unsigned long long number, unsigned long long stride) noexcept
+    cdef bint is_vma(self, unsigned long long address) noexcept
+    cdef void vma_fail(self, str invariant, unsigned long long vma, str field, str found, str expected) except *
+    cdef void leaf(self, unsigned long long node, int end, unsigned long long least, unsigned long long most, bint fresh) except *
+    cdef void entry(self, unsigned long long mm, unsigned long long vma, unsigned long long low, unsigned long long high) except *
+    cdef void agrees(self, unsigned long long vma, unsigned long long low, unsigned long long high) except *
+    cdef void area(self, unsigned long long mm, unsigned long long vma) except *
+    cdef unsigned long long protection(self, unsigned long long flags) noexcept
+    cdef void file_links(self, unsigned long long vma, unsigned long long flags) except *
+    cdef bint aligned(self, unsigned long long address) noexcept
+    cdef void anon(self, unsigned long long vma, unsigned long long flags) except *
+    cdef void account(self, unsigned long long mm, unsigned long long vma, long long sign, bint old) except *
+    cdef void account_file(self, unsigned long long vma, unsigned long long flags, long long sign, bint old) except *
+    cdef void account_anon(self, unsigned long long vma, long long sign, bint old) except *

@@ -1,0 +1,246 @@
+"""One VMA: that it is one, that its fields agree with each other and with the tree.
+
+The offsets come from the layouts that the address-space floor uses; the rules and their decoding
+are the checker's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cython import bint, declare
+from cython import int as i32
+from cython import longlong as i64
+from cython import ulonglong as u64
+
+from mmtwin.check.lookup import Lookup
+from mmtwin.check.tally import Tally
+from mmtwin.memory.memory import Memory
+from mmtwin.pages.slab import SlabCaches
+from mmtwin.space import flags as c
+from mmtwin.space.layouts import Layouts
+
+PAGE_MASK = declare(u64, c.PAGE_MASK)
+ACCESS = declare(u64, c.VM_ACCESS_FLAGS)
+READ = declare(u64, c.VM_READ)
+WRITE = declare(u64, c.VM_WRITE)
+EXEC = declare(u64, c.VM_EXEC)
+SHARED = declare(u64, c.VM_SHARED)
+MAYWRITE = declare(u64, c.VM_MAYWRITE)
+MAYSHARE = declare(u64, c.VM_MAYSHARE)
+GROWSDOWN = declare(u64, c.VM_GROWSDOWN)
+LOCKED = declare(u64, c.VM_LOCKED)
+LOCKONFAULT = declare(u64, c.VM_LOCKONFAULT)
+SPECIAL = declare(u64, c.VM_SPECIAL)
+ACCOUNT = declare(u64, c.VM_ACCOUNT)
+HUGE_BOTH = declare(u64, c.VM_HUGEPAGE | c.VM_NOHUGEPAGE)
+READ_BOTH = declare(u64, c.VM_RAND_READ | c.VM_SEQ_READ)
+WIPEONFORK = declare(u64, c.VM_WIPEONFORK)
+PKEY_BITS = declare(u64, c.VM_PKEY_BITS)
+PKEY_MOVE = declare(i32, 59 - c.VM_PKEY_SHIFT)
+PROT_NONE = declare(u64, 0x120)
+PROT_USER = declare(u64, 0x25)
+PROT_NX = declare(u64, 1 << 63)
+
+ENTRIES = declare(i32, 0)
+TOTAL = declare(i32, 1)
+DATA = declare(i32, 2)
+STACK = declare(i32, 3)
+EXECS = declare(i32, 4)
+LOCKS = declare(i32, 5)
+CHARGED = declare(i32, 6)
+
+STRUCT_PAGE = declare(u64, 64)
+
+
+class AreaRules(Lookup):
+    """The rules of one VMA, and what it adds to the sums of its address space.
+
+    ``caches`` tell which slab object an address lies in. ``sums`` has a row for each mm_struct:
+    entries, pages in all, of data, stack and text, locked pages, pages charged.
+    """
+
+    def __init__(self, memory: Memory, layouts: Layouts, caches: SlabCaches, **options: Any) -> None:
+        super().__init__(memory, **options)
+        self.memmap = caches.memmap
+        self.cache_count = len(caches.caches)
+        self.vma_cache = caches.get("vm_area_struct")
+        vma = layouts.vm_area_struct
+        self.vma_size = vma.size
+        self.at_mm = vma.offset("vm_mm")
+        self.at_flags = vma.offset("vm_flags")
+        self.at_prot = vma.offset("vm_page_prot")
+        self.at_pgoff = vma.offset("vm_pgoff")
+        self.at_file = vma.offset("vm_file")
+        self.at_ops = vma.offset("vm_ops")
+        self.at_anon = vma.offset("anon_vma")
+        self.at_chain = vma.offset("anon_vma_chain_next")
+        self.at_shared = vma.offset("shared_next")
+        mm = layouts.mm_struct
+        self.at_tree = mm.offset("mm_mt")
+        self.at_task_size = mm.offset("task_size")
+        self.sums = Tally()
+
+    # Objects.
+
+    def object_at(self, address: u64, number: u64, stride: u64) -> u64:
+        """The slab object of cache ``number`` that ``address`` lies in; 0 if it lies in none."""
+        if address < self.base or address - self.base >= self.size:
+            return 0
+        page: u64 = self.memmap + ((address - self.base) >> 12) * STRUCT_PAGE
+        if self.word_at(page + 8) != number:
+            return 0
+        first: u64 = self.word_at(page + 16)
+        if first > address:
+            return 0
+        found: u64 = first + (address - first) // stride * stride
+        return found if found + stride <= self.base + self.size else 0
+
+    def is_vma(self, address: u64) -> bint:
+        """Is this the address of a ``vm_area_struct``?"""
+        return address & 7 == 0 and address == self.object_at(
+            address, self.vma_cache.number, self.vma_cache.stride
+        )
+
+    def vma_fail(self, invariant: str, vma: u64, field: str, found: str, expected: str) -> None:
+        """Report that a VMA breaks an invariant."""
+        self.report(invariant, "vm_area_struct", vma, field, found, expected)
+
+    # The entry and its VMA.
+
+    def leaf(self, node: u64, end: i32, least: u64, most: u64, fresh: bint) -> None:
+        w = self.w
+        first: u64 = (node - self.base) >> 3
+        mm: u64 = self.tree - self.at_tree
+        low: u64 = least
+        high: u64
+        entry: u64
+        i: i32 = 0
+        self.path_node[self.depth] = node
+        self.depth += 1
+        while i <= end:
+            high = w[first + 1 + i] if i < end else most
+            entry = w[first + 16 + i]
+            if entry != 0:
+                self.path_slot[self.depth - 1] = i
+                self.entry(mm, entry, low, high)
+            low = high + 1
+            i += 1
+        self.depth -= 1
+        if not self.partial:
+            self.sums.bump(mm, ENTRIES, self.entries)
+        elif fresh or self.overlay.find(first) >= 0:
+            self.sums.bump(mm, ENTRIES, self.entries)
+
+    def entry(self, mm: u64, vma: u64, low: u64, high: u64) -> None:
+        """A slot of ``mm``'s tree that covers ``low..high`` (inclusive) and holds ``vma``."""
+        if not self.is_vma(vma):
+            self.vma_fail("VM-02", vma, "entry", f"{vma:#x}", "a vm_area_struct")
+            return
+        self.agrees(vma, low, high)
+        if not self.partial:
+            self.area(mm, vma)
+            self.account(mm, vma, 1, False)
+
+    def agrees(self, vma: u64, low: u64, high: u64) -> None:
+        """The VMA's range is its slot's."""
+        start: u64 = self.word_at(vma)
+        end: u64 = self.word_at(vma + 8)
+        if start != low:
+            self.vma_fail("VM-01", vma, "vm_start", f"{start:#x}", f"{low:#x}, as in the tree")
+        if end - 1 != high:
+            self.vma_fail("VM-01", vma, "vm_end", f"{end:#x}", f"{high:#x} + 1, as in the tree")
+
+    def area(self, mm: u64, vma: u64) -> None:
+        """The fields of a VMA that is in the tree of ``mm``."""
+        start: u64 = self.word_at(vma)
+        end: u64 = self.word_at(vma + 8)
+        flags: u64 = self.word_at(vma + self.at_flags)
+        if self.word_at(vma + self.at_mm) != mm:
+            found: u64 = self.word_at(vma + self.at_mm)
+            self.vma_fail("VM-02", vma, "vm_mm", f"{found:#x}", f"{mm:#x}")
+        if (start | end) & ~PAGE_MASK != 0 or start >= end:
+            self.vma_fail("VM-04", vma, "range", f"[{start:#x}, {end:#x})", "whole pages, one at least")
+        elif end > self.word_at(mm + self.at_task_size):
+            limit: u64 = self.word_at(mm + self.at_task_size)
+            self.vma_fail("VM-04", vma, "vm_end", f"{end:#x}", f"at most {limit:#x}")
+        if flags & ~(flags >> 4) & ACCESS != 0:
+            self.vma_fail("VM-10", vma, "vm_flags", f"{flags:#x}", "VM_MAY* for each access right")
+        if flags & LOCKONFAULT != 0 and flags & LOCKED == 0:
+            self.vma_fail("VM-11", vma, "vm_flags", f"{flags:#x}", "VM_LOCKED with VM_LOCKONFAULT")
+        if flags & HUGE_BOTH == HUGE_BOTH:
+            self.vma_fail("VM-12", vma, "vm_flags", f"{flags:#x}", "not HUGEPAGE and NOHUGEPAGE")
+        if flags & READ_BOTH == READ_BOTH and flags & GROWSDOWN == 0:
+            self.vma_fail("VM-13", vma, "vm_flags", f"{flags:#x}", "not RAND_READ and SEQ_READ")
+        if flags & SPECIAL != 0 and flags & LOCKED != 0:
+            self.vma_fail("VM-14", vma, "vm_flags", f"{flags:#x}", "special memory is not locked")
+        if flags & SHARED != 0 and flags & MAYSHARE == 0:
+            self.vma_fail("VM-15", vma, "vm_flags", f"{flags:#x}", "VM_MAYSHARE with VM_SHARED")
+        if self.word_at(vma + self.at_prot) != self.protection(flags):
+            prot: u64 = self.word_at(vma + self.at_prot)
+            wanted: u64 = self.protection(flags)
+            self.vma_fail("VM-16", vma, "vm_page_prot", f"{prot:#x}", f"{wanted:#x} by its flags")
+        self.file_links(vma, flags)
+        self.anon(vma, flags)
+
+    def protection(self, flags: u64) -> u64:
+        """The page-table bits that x86-64 derives from ``vm_flags``."""
+        bits: u64 = PROT_NONE
+        if flags & ACCESS != 0:
+            bits = PROT_USER
+            if flags & (WRITE | SHARED) == WRITE | SHARED:
+                bits |= 2
+            if flags & EXEC == 0:
+                bits |= PROT_NX
+        return bits | ((flags & PKEY_BITS) << PKEY_MOVE)
+
+    def file_links(self, vma: u64, flags: u64) -> None:
+        """A file VMA is in its inode's list of VMAs."""
+        if self.word_at(vma + self.at_file) == 0:
+            return
+        link: u64 = self.word_at(vma + self.at_shared + 8)
+        after: u64 = self.word_at(vma + self.at_shared)
+        if not self.aligned(link) or self.word_at(link) != vma:
+            self.vma_fail("VM-31", vma, "shared", f"{link:#x}", "a link that leads to the VMA")
+        elif after != 0 and (
+            not self.is_vma(after)
+            or self.word_at(after + self.at_shared + 8) != vma + self.at_shared
+        ):
+            self.vma_fail("VM-31", vma, "shared", f"{after:#x}", "a VMA that links back")
+
+    def aligned(self, address: u64) -> bint:
+        """Is this the address of a word in memory?"""
+        return address & 7 == 0 and self.held(address)
+
+    def anon(self, vma: u64, flags: u64) -> None:
+        """The VMA's anonymous side: a place for its chain."""
+
+    # Sums.
+
+    def account(self, mm: u64, vma: u64, sign: i64, old: bint) -> None:
+        """Add what the VMA adds to the sums of its address space, or with -1 take it away."""
+        pages: i64 = (self.word(vma + 8, old) - self.word(vma, old)) >> 12
+        flags: u64 = self.word(vma + self.at_flags, old)
+        row: u64 = self.sums.row(mm)
+        pages *= sign
+        sums = self.sums.sums
+        row *= 8
+        sums[row + TOTAL] += pages
+        if flags & (EXEC | WRITE | GROWSDOWN) == EXEC:
+            sums[row + EXECS] += pages
+        elif flags & GROWSDOWN != 0:
+            sums[row + STACK] += pages
+        elif flags & (WRITE | SHARED) == WRITE:
+            sums[row + DATA] += pages
+        if flags & LOCKED != 0:
+            sums[row + LOCKS] += pages
+        if flags & ACCOUNT != 0:
+            sums[row + CHARGED] += pages
+        self.account_file(vma, flags, sign, old)
+        self.account_anon(vma, sign, old)
+
+    def account_file(self, vma: u64, flags: u64, sign: i64, old: bint) -> None:
+        """The VMA's share in the sums over its inode."""
+
+    def account_anon(self, vma: u64, sign: i64, old: bint) -> None:
+        """The VMA's share in the sums over its anon_vmas."""

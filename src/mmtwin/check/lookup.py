@@ -1,0 +1,61 @@
+"""Look-ups of the checker's own: which entry a tree has for an index, now and at the mark."""
+
+from __future__ import annotations
+
+from cython import bint, declare
+from cython import int as i32
+from cython import ulonglong as u64
+
+from mmtwin.check.step import StepCheck
+
+TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
+NODE_MASK = declare(u64, 0xFFFFFFFFFFFFFF00)
+LEAF = declare(i32, 1)
+ARANGE = declare(i32, 3)
+LEVELS = declare(i32, 32)
+
+
+class Lookup(StepCheck):
+    """Finds entries without trusting the tree: bounded, and silent where it is damaged.
+
+    After ``find``, ``found_first`` and ``found_last`` are the range (inclusive) of the slot found.
+    """
+
+    def find(self, tree: u64, index: u64, old: bint) -> u64:
+        """The entry for ``index``; with ``old`` the one that the tree had at the mark.
+
+        0 for NULL, and where the tree leads nowhere.
+        """
+        self.found_first = 0
+        self.found_last = TOP
+        root: u64 = self.word(tree + self.root_at, old)
+        if root & 3 != 2:
+            return root if index == 0 else 0
+        enode: u64 = root & ~3
+        level: i32 = 0
+        while level < LEVELS:
+            node: u64 = enode & NODE_MASK
+            kind: i32 = (enode >> 3) & 15
+            if kind < LEAF or kind > ARANGE or not self.held(node):
+                return 0
+            slot: i32 = self._slot_of(node, kind, index, old)
+            enode = self.word(node + (80 if kind == ARANGE else 128) + 8 * slot, old)
+            if kind == LEAF:
+                return enode
+            level += 1
+        return 0
+
+    def _slot_of(self, node: u64, kind: i32, index: u64, old: bint) -> i32:
+        """The slot of a node that covers ``index``; narrows the range found to it."""
+        pivots: i32 = 9 if kind == ARANGE else 15
+        slot: i32 = 0
+        while slot < pivots:
+            pivot: u64 = self.word(node + 8 + 8 * slot, old)
+            if pivot == 0 and slot > 0:
+                break
+            if pivot >= index:
+                self.found_last = pivot
+                break
+            self.found_first = pivot + 1
+            slot += 1
+        return slot
