@@ -15,7 +15,7 @@ from mmtwin.space import files
 from mmtwin.space import flags as c
 from mmtwin.space.fields import Caches
 from mmtwin.space.mremap import Move
-from mmtwin.space.space import Space
+from mmtwin.space.v6_18.mmap import Mmap618
 from mmtwin.space.words import err_ptr
 
 TOP = declare(u64, c.MAX)
@@ -36,7 +36,7 @@ MREMAP_DONTUNMAP = declare(u64, c.MREMAP_DONTUNMAP)
 AREA_ZERO = declare(u64, files.AREA_ZERO)
 
 
-class Calls618(Space):
+class Calls618(Mmap618):
     """6.18's rules for calls on areas that exist."""
 
     def __init__(self, memory: Memory, maple: Maple, caches: Caches, profile: Profile) -> None:
@@ -48,7 +48,7 @@ class Calls618(Space):
     def mprotect_account(self, vma: u64, old: u64, new: u64) -> u64:
         """As before; and never-written memory that becomes read-only is charged no more (6.7)."""
         if new & VM_WRITE != 0:
-            return Space.mprotect_account(self, vma, old, new)
+            return Mmap618.mprotect_account(self, vma, old, new)
         if old & VM_ACCOUNT != 0 and self.vma_is_anonymous(vma) and self.anon_vma(vma) == 0:
             return new & ~VM_ACCOUNT
         return new
@@ -63,13 +63,13 @@ class Calls618(Space):
         """Guard regions are new (6.13)."""
         if advice in (MADV_GUARD_INSTALL, MADV_GUARD_REMOVE):
             return True
-        return Space.madvise_behavior_valid(self, advice)
+        return Mmap618.madvise_behavior_valid(self, advice)
 
     def madvise_range(self, mm: u64, start: u64, end: u64, advice: u64) -> i64:
         """Populating goes over the range as a whole and stops at the first hole."""
         if advice in (MADV_POPULATE_READ, MADV_POPULATE_WRITE):
             return self.madvise_populate(mm, start, end, advice == MADV_POPULATE_WRITE)
-        return Space.madvise_range(self, mm, start, end, advice)
+        return Mmap618.madvise_range(self, mm, start, end, advice)
 
     def madvise_populate(self, mm: u64, start: u64, end: u64, write: bint) -> i64:
         """Fault [start, end) in: 0, ``-ENOMEM`` at a hole, ``-EINVAL`` where access forbids it."""
@@ -91,7 +91,7 @@ class Calls618(Space):
     ) -> u64:
         """Guards are put up and taken away page by page; the area only remembers that it may."""
         if advice not in (MADV_GUARD_INSTALL, MADV_GUARD_REMOVE):
-            return Space.madvise_vma_behavior(self, mm, vma, prev, start, end, advice)
+            return Mmap618.madvise_vma_behavior(self, mm, vma, prev, start, end, advice)
         vm_flags: u64 = self.vm_flags(vma)
         if vm_flags & VM_UNGUARDED != 0:
             return err_ptr(-errno.EINVAL)
@@ -261,7 +261,7 @@ class Calls618(Space):
         if self.vm_flags(target) & VM_LOCKED != 0:
             pages: u64 = move.new_len >> 12
             self.set_locked_vm(move.mm, self.locked_vm(move.mm) + pages)
-        Space.dontunmap_complete(self, move, target)
+        Mmap618.dontunmap_complete(self, move, target)
 
     def dontunmap_reset_pgoff(self, vma: u64) -> None:
         """The emptied source keeps its page offset."""

@@ -1,8 +1,8 @@
 from mmtwin.space.mremap cimport Move
-from mmtwin.space.space cimport Space
+from mmtwin.space.v6_18.mmap cimport Mmap618
 from mmtwin.space.words cimport err_ptr
 
-cdef class Calls618(Space):
+cdef class Calls618(Mmap618):
     cdef readonly unsigned long long nameless_shmem
     cdef unsigned long long anon_vma_name(self, unsigned long long vma) except? 0xDEADBEEFDEADBEEF
     cpdef long long madvise_populate(self, unsigned long long mm, unsigned long long start, unsigned long long end, bint write) except? -1000000
