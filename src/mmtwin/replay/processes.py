@@ -17,7 +17,6 @@ CLONE_VM = 0x100
 AHEAD_FOR_FLAGS = 512
 """Records to look ahead for the ``clone`` line that follows a ``child`` line."""
 PR_SET_VMA = 0x53564D41
-PR_SET_VMA_ANON_NAME = 0
 MAP_TYPE = 0xF
 LOW = 0xFFFFFFFF
 BRK_DISTANCE = 1 << 30
@@ -50,7 +49,8 @@ class Processes:
         self.space = space = twin.space
         self.feed = feed
         self.files = Files(twin)
-        self.inferred = 0
+        self.inferred: set[int] = set()
+        """Lines whose answer showed a random base that exec had drawn."""
         self._at_mm = twin.layouts.task_struct.offset("mm")
         self._calls: dict[int, Callable[[int, Call], int | None]] = {
             calls.MMAP: self._mmap,
@@ -254,16 +254,16 @@ class Processes:
                 # Exec drew the break at random; the first answer is where the record shows it.
                 view.start_brk = record.ret
                 view.brk = record.ret
-                self.inferred += 1
+                self.inferred.add(record.line)
         return self.space.sys_brk(mm, record.args[0])
 
     def _prctl(self, mm: int, record: Call) -> int | None:
         option, what, addr, length, name = record.args[:5]
-        if option & LOW != PR_SET_VMA or what != PR_SET_VMA_ANON_NAME:
+        if option & LOW != PR_SET_VMA:
             return None
         if name and record.name is None:
             raise Unpredictable("the name given to the area is not recorded")
-        return self.space.sys_prctl_set_vma(mm, addr, length, record.name if name else None)
+        return self.space.sys_prctl_set_vma(mm, what, addr, length, record.name if name else None)
 
     def _shmat(self, mm: int, record: Call) -> int:
         if record.size is None:

@@ -64,6 +64,7 @@ class Replay:
         self.step = 0
         self.marks: list[int] = [twin.memory.mark()]
         self.record: Record | None = None
+        self.result: int | None = None
 
     def run(self) -> list[Finding]:
         """Carry out all records; the findings."""
@@ -99,6 +100,8 @@ class Replay:
         except BadAccess as access:
             alive = False
             self.find("bug", f"unable to handle a {access}", {"address": f"{access.address:#x}"})
+        self.settler.early.pop(record.line, None)
+        self.counts.inferred = len(self.processes.inferred)
         if self.twin.keep_journal:
             self.marks.append(self.twin.memory.mark())
         if self.check is not None and alive:
@@ -110,7 +113,7 @@ class Replay:
 
     def _carry_out(self, record: Record, mark: int) -> None:
         if not self.compare:
-            self.processes.carry_out(record)
+            self.result = self.processes.carry_out(record)
             self.counts.agreed += 1
             return
         try:
@@ -127,12 +130,13 @@ class Replay:
             return
         self.counts.disagreed += 1
         self.twin.memory.rewind(mark)
-        outcome = self.attempt(record)
-        self._disagree(record, outcome)
+        self._disagree(record, self.attempt(record))
 
     def attempt(self, record: Record) -> Outcome:
-        """Carry the record out from the present state and compare."""
-        result = self.processes.carry_out(record)
+        """Carry the record out from the present state, if that was not done early, and compare."""
+        early = self.settler.early
+        result = early[record.line] if record.line in early else self.processes.carry_out(record)
+        self.result = result
         return Outcome(result, self.agrees(record, result))
 
     def agrees(self, record: Record, result: int | None) -> bool:

@@ -163,7 +163,9 @@ class Settler:
     # The mmap base of a program without an interpreter.
 
     def _no_base(self, record: Call) -> bool:
-        return not self.replay.processes.base_known(record.pid) and bool(record.ret)
+        processes = self.replay.processes
+        known = processes.space.mmap_base_known(processes.mm(record.pid))
+        return not known and record.ret is not None and record.ret > 0
 
     def _set_base(self, record: Call) -> None:
         pages = (record.args[1] + PAGE - 1) & ~(PAGE - 1)
