@@ -30,6 +30,8 @@ PID: Final = 1000
 ADDR_NO_RANDOMIZE: Final = 0x0040000
 PROGRAM: Final = 0x555555554000
 HEAP: Final = 0x55555555A000
+HEAP_ROOM: Final = 1 << 40
+"""Addresses above the heap's start that no mapping takes."""
 MMAP_BASE: Final = 0x7FFFF7FFF000
 """Top of the space for mappings: 128 MiB and a page below the end, with a stack of 8 MiB."""
 STACK: Final = 0x7FFFFFFDE000
@@ -76,12 +78,14 @@ def _image() -> Exec:
 
 
 class Answers:
-    """Answers requests as a kernel would where free space alone decides."""
+    """Answers requests as a kernel would where free space alone decides.
 
-    def __init__(self) -> None:
-        self._room = Room(HEAP + (1 << 40), MMAP_BASE)
-        self._room.add(MMAP_BASE - 6 * PAGE, MMAP_BASE)
-        self._brk = HEAP
+    ``room`` is the space for mappings, ``brk`` the break to begin with.
+    """
+
+    def __init__(self, room: Room, brk: int) -> None:
+        self._room = room
+        self._brk = brk
 
     def answer(self, ask: Ask) -> int:
         """The call's result, and its effect on what is free."""
@@ -125,7 +129,9 @@ def workload(kind: str, calls: int, seed: int = 0, *, touches: bool = True) -> I
     same arguments give the same trace. Raises ``KeyError`` for an unknown kind.
     """
     program = PROGRAMS[kind](Random(seed))
-    answers = Answers()
+    room = Room(HEAP + HEAP_ROOM, MMAP_BASE)
+    room.add(MMAP_BASE - 6 * PAGE, MMAP_BASE)
+    answers = Answers(room, HEAP)
     yield _image()
     line = 1
     made = 0

@@ -13,9 +13,10 @@ class Room:
     """Mapped ranges between ``low`` and ``high`` (exclusive), searched from the top."""
 
     def __init__(self, low: int, high: int) -> None:
-        self._starts: list[int] = [high]
-        self._ends: list[int] = [high]
+        self._starts: list[int] = []
+        self._ends: list[int] = []
         self._low = low
+        self._high = high
 
     def add(self, start: int, end: int) -> None:
         """Map ``[start, end)``, over whatever is there."""
@@ -48,9 +49,9 @@ class Room:
 
     def find(self, length: int) -> int:
         """The highest free place for ``length`` bytes; 0 if there is none. O(free gaps)."""
-        starts, ends = self._starts, self._ends
-        for index in range(len(starts) - 1, 0, -1):
-            if starts[index] - ends[index - 1] >= length:
-                return starts[index] - length
-        place = starts[0] - length
-        return place if place >= self._low else 0
+        top = self._high
+        for start, end in zip(reversed(self._starts), reversed(self._ends), strict=True):
+            if top - end >= length:
+                return top - length
+            top = start
+        return top - length if top - self._low >= length else 0

@@ -22,8 +22,6 @@ PAGE_IS_FILE: Final = 4
 PAGE_IS_PRESENT: Final = 8
 PAGE_IS_SWAPPED: Final = 16
 PAGE_IS_PFNZERO: Final = 32
-ADDRESSES_END: Final = 1 << 63
-"""Above it lies only the gate page, which is not a mapping."""
 
 
 class ScanArguments(ctypes.Structure):
@@ -96,10 +94,9 @@ class Touches:
             return found
         try:
             for mapping in mappings:
-                if mapping.perms[3] == "s" or mapping.start >= ADDRESSES_END:
-                    continue
-                if mapping.name.startswith("[v"):
-                    continue  # vdso and vvar: pages of the kernel's, neither anonymous nor file
+                perms = mapping.perms
+                if perms[1] != "w" or perms[3] != "p":
+                    continue  # cannot have been written to since the last look, or not anonymous
                 if mapping.name == "[stack]" and self._grown(mapping.start):
                     found.append(mapping.start)
                     self._add(mapping.start)
