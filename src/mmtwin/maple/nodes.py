@@ -23,7 +23,7 @@ from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.machine.bug import KernelBug
-from mmtwin.maple.era import Era, era_of
+from mmtwin.maple.era import HEIGHT, Era, era_of
 from mmtwin.memory.allocator import Allocator
 from mmtwin.memory.errors import BadAccess
 from mmtwin.memory.memory import Memory
@@ -87,6 +87,7 @@ class Nodes:
         self.bounded_states = known.bounded_states
         self.walk_resumes = known.walk_resumes
         self.depth_base = known.depth_base
+        self.by_height = known.prealloc == HEIGHT
         self._lay_out(known)
 
     def _lay_out(self, era: Era) -> None:

@@ -11,7 +11,7 @@ cdef class Replace(BigNodes):
     cpdef void mas_topiary_replace(self, MaState mas, unsigned long long old, SubtreeState mast) except *
     cpdef void mas_wmb_replace(self, MaState mas, unsigned long long old, SubtreeState mast) except *
     cdef int new_children(self, MaState mas, SubtreeState mast, int count, bint prune) except? -1
-    cdef void _next(self, SubtreeState mast, int count) except *
+    cdef void _go_down(self, SubtreeState mast, int count) except *
     cdef void _discard(self, MaState mas, SubtreeState mast) except *
     cdef MaState level(self, SubtreeState mast, int at)
     cdef MaState next_level(self, SubtreeState mast, int at)

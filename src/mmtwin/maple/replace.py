@@ -138,9 +138,9 @@ class Replace(BigNodes):
                 self.mas_adopt_children(here, here.node)
             if count == 0:
                 return
-            self._next(mast, count)
+            self._go_down(mast, count)
 
-    def _next(self, mast: SubtreeState, count: i32) -> None:
+    def _go_down(self, mast: SubtreeState, count: i32) -> None:
         i: i32
         for i in range(3):
             if i < count:
@@ -178,7 +178,7 @@ class Replace(BigNodes):
             if count == 0:
                 break
             self._discard(mas, mast)
-            self._next(mast, count)
+            self._go_down(mast, count)
             leaf = self.node_type(mast.level0.node) == LEAF
         self._discard(mas, mast)
         self.mas_mat_destroy(mas, mast)

@@ -170,9 +170,22 @@ class Store(Split):
             wr.content = self.slot(wr.node, wr.type, mas.offset)
             if wr.type == LEAF:
                 return True
+            if self.by_height:
+                self._note_heights(wr)
             self._wr_descend(wr)
         self.stuck("mas_wr_walk")
         return False
+
+    def _note_heights(self, wr: WrState) -> None:
+        """On which levels a change from below would stop: room to split, slots to spare."""
+        level: i32 = wr.mas.depth + 1
+        if wr.node_end < self.slots_of[wr.type] - 1:
+            wr.vacant_height = level
+        if self.ma_is_root(wr.node):
+            if wr.node_end > 2:
+                wr.sufficient_height = 1
+        elif wr.node_end > self.min_of[wr.type] + 1:
+            wr.sufficient_height = level
 
     def mas_wr_walk_index(self, wr: WrState) -> None:
         """Walk down to the leaf of ``index`` whatever the store spans."""
@@ -448,9 +461,9 @@ class Store(Split):
         if last >= self.slots_of[LEAF]:
             self.bn_room(68, "mas_wr_node_store")
 
-    def _commit_leaf(self, wr: WrState, fresh: u64, count: i32) -> None:
-        """Write the image in the frame to the new node ``fresh``, or over the old one if 0."""
-        mas: MaState = wr.mas
+    def _write_leaf(self, mas: MaState, wr: WrState, fresh: u64, count: i32) -> None:
+        """Write the ``count`` slots in the frame to the new node ``fresh``, or over the old one
+        (``wr.node``) if 0."""
         type: i32 = wr.type
         node: u64 = fresh if fresh else wr.node
         pivots: i32 = self.pivots_of[type]
@@ -468,10 +481,15 @@ class Store(Split):
                     self.set_pivot(node, i, 0)
                 self.set_slot(node, type, i, 0)
         self.mas_leaf_set_meta(mas, node, type, count - 1, wr.pivot[count - 1])
+
+    def _commit_leaf(self, wr: WrState, fresh: u64, count: i32) -> None:
+        """Write the leaf's image, and put it in the old one's place if it is a new node."""
+        mas: MaState = wr.mas
+        self._write_leaf(mas, wr, fresh, count)
         if fresh:
             if self.dead_first:
                 self.mte_set_node_dead(mas.node)
-            mas.node = node | (type << 3) | 4
+            mas.node = fresh | (wr.type << 3) | 4
             self.mas_replace(mas, False)
 
     # Through the big node.
@@ -591,8 +609,8 @@ class Store(Split):
                 return
         self.mas_wr_bnode(wr)
 
-    def mas_wr_store_entry(self, wr: WrState) -> None:
-        """Store ``entry`` over ``index`` to ``last``; ``content`` becomes what was at ``index``.
+    def mas_wr_store_ladder(self, wr: WrState) -> None:
+        """Store as up to 6.11: walk, and take the first way that fits, asking for nodes there.
 
         On -ENOMEM the state is in error and the tree is as before.
         """
@@ -615,7 +633,7 @@ class Store(Split):
     def mas_wr_store_setup(self, wr: WrState) -> None:
         """Keep the state's position only if the store stays in its node."""
         mas: MaState = wr.mas
-        if mas.status == START:
+        if mas.status == START or self.typed:
             return
         if mas.status != ACTIVE:
             mas.reset()
