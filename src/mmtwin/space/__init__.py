@@ -24,9 +24,9 @@ a file, each built on the one before:
 ``remap_file_pages``    ``RemapFilePages``
 ``msync``               ``Msync``
 ``sysv_shm``            ``SysvShm``
+``exit``                ``Exit``
 ``fork``                ``Fork``
 ``exec``                ``Exec``: a fresh image, from parsed maps text
-``exit``                ``Exit``
 ``proc_maps``           ``ProcMaps``: the text of /proc/PID/maps
 ``space``               ``Space``: the whole, with the 6.1 rules
 ``v6_18``               ``Space618``: what 6.18 does otherwise

@@ -1,5 +1,6 @@
-from mmtwin.space.exec cimport Exec
+from mmtwin.space.sysv_shm cimport SysvShm
 
-cdef class Exit(Exec):
+cdef class Exit(SysvShm):
     cpdef void mmput(self, unsigned long long mm) except *
     cpdef void exit_mmap(self, unsigned long long mm) except *
+    cpdef void mm_free(self, unsigned long long mm) except *

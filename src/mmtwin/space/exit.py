@@ -8,13 +8,13 @@ from cython import ulonglong as u64
 from mmtwin.machine.bug import KernelBug
 from mmtwin.maple.state import MaState
 from mmtwin.space import flags as c
-from mmtwin.space.exec import Exec
+from mmtwin.space.sysv_shm import SysvShm
 
 TOP = declare(u64, c.MAX)
 VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
 
 
-class Exit(Exec):
+class Exit(SysvShm):
     """``mmput`` and ``exit_mmap``."""
 
     def mmput(self, mm: u64) -> None:
@@ -54,3 +54,8 @@ class Exit(Exec):
             raise KernelBug("count != mm->map_count", "exit_mmap")
         self.maple.mt_destroy(self.mm_mt(mm))
         self.vm_unacct_memory(charged)
+
+    def mm_free(self, mm: u64) -> None:
+        """Give an address space back that holds nothing any more."""
+        self.put_task(self.owner(mm))
+        self.mm_cache.free(mm)

@@ -11,6 +11,7 @@ cdef class Files(VmaFields):
     cdef void iput(self, unsigned long long inode) except *
     cdef unsigned long long alloc_file(self, unsigned long long inode, unsigned long long path, unsigned long long operations, unsigned long long f_flags) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long shmem_file_setup(self, str name, unsigned long long size, unsigned long long charged) except? 0xDEADBEEFDEADBEEF
+    cpdef void set_last_ino(self, unsigned long long ino) except *
     cpdef void get_file(self, unsigned long long file) except *
     cpdef void fput(self, unsigned long long file) except *
     cdef unsigned long long file_kind(self, unsigned long long file) except? 0xDEADBEEFDEADBEEF

@@ -229,6 +229,10 @@ class Files(VmaFields):
             file = self.alloc_file(inode, number, self.file_ops[FILE_SHMEM, AREA_SHMEM], 2)
         return file
 
+    def set_last_ino(self, ino: u64) -> None:
+        """Let the next shmem object get the inode number after ``ino``."""
+        self.memory.store(self.sysctl + LAST_INO, ino)
+
     def get_file(self, file: u64) -> None:
         """Take a reference to an open file description."""
         at: u64 = file + self.at_f_count

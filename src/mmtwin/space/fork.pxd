@@ -1,9 +1,8 @@
 from mmtwin.maple.state cimport MaState
-from mmtwin.space.sysv_shm cimport SysvShm
+from mmtwin.space.exit cimport Exit
 
-cdef class Fork(SysvShm):
+cdef class Fork(Exit):
     cpdef unsigned long long mm_alloc(self, unsigned long long task) except? 0xDEADBEEFDEADBEEF
-    cpdef void mm_free(self, unsigned long long mm) except *
     cpdef long long dup_mm(self, unsigned long long oldmm, unsigned long long mm) except? -1000000
     cpdef long long dup_vmas(self, unsigned long long oldmm, unsigned long long mm) except? -1000000
     cpdef unsigned long long dup_vma(self, unsigned long long mm, unsigned long long mpnt) except? 0xDEADBEEFDEADBEEF

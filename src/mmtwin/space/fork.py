@@ -11,7 +11,7 @@ from cython import ulonglong as u64
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import MaState
 from mmtwin.space import flags as c
-from mmtwin.space.sysv_shm import SysvShm
+from mmtwin.space.exit import Exit
 
 TOP = declare(u64, c.MAX)
 TASK_SIZE = declare(u64, c.TASK_SIZE)
@@ -25,7 +25,7 @@ MM_MT_FLAGS = declare(u64, c.MM_MT_FLAGS)
 TASK_USAGE = declare(u64, 40)
 
 
-class Fork(SysvShm):
+class Fork(Exit):
     """``mm_alloc`` and ``dup_mmap``."""
 
     def mm_alloc(self, task: u64) -> u64:
@@ -41,11 +41,6 @@ class Fork(SysvShm):
         self.set_owner(mm, task)
         memory.store(task + TASK_USAGE, memory.load(task + TASK_USAGE) + 1)
         return mm
-
-    def mm_free(self, mm: u64) -> None:
-        """Give an address space back that holds nothing any more."""
-        self.put_task(self.owner(mm))
-        self.mm_cache.free(mm)
 
     def dup_mmap(self, oldmm: int, task: int) -> int:
         """A copy of ``oldmm`` for ``task`` as fork(2) makes it: its address or a negative errno.

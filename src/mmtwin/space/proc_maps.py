@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from cython import bint, declare
 from cython import ulonglong as u64
 
@@ -10,7 +12,7 @@ from mmtwin.maple.maple import Maple
 from mmtwin.maple.state import MaState
 from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
-from mmtwin.space.exit import Exit
+from mmtwin.space.exec import Exec
 from mmtwin.space.fields import Caches
 
 TOP = declare(u64, c.MAX)
@@ -20,10 +22,12 @@ I_INO = declare(u64, 64)
 VSYSCALL = declare(u64, 104)
 GATE_LINE = "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n"
 LINES_KEPT = 1 << 17
+MapsKey: TypeAlias = tuple[int, int, int, int, int, int, str | int]
+"""All that a line shows: start, end, permission bits, pgoff, device, inode, name."""
 NAME_COLUMN = 73
 
 
-class ProcMaps(Exit):
+class ProcMaps(Exec):
     """``show_map_vma``, a line a VMA.
 
     A line is a function of what it shows, so lines once made are kept: a text costs a dictionary
@@ -32,7 +36,7 @@ class ProcMaps(Exit):
 
     def __init__(self, memory: Memory, maple: Maple, caches: Caches, profile: Profile) -> None:
         super().__init__(memory, maple, caches, profile)
-        self.maps_lines = {}
+        self.maps_lines: dict[MapsKey, str] = {}
 
     def vma_is_initial_heap(self, vma: u64) -> bint:
         """Whether the area touches the heap: an area that only borders on it counts."""
@@ -44,7 +48,7 @@ class ProcMaps(Exit):
         stack: u64 = self.start_stack(self.vm_mm(vma))
         return self.vm_start(vma) <= stack and self.vm_end(vma) >= stack
 
-    def maps_key(self, vma: u64, mm: u64) -> object:
+    def maps_key(self, vma: u64) -> MapsKey:
         """All that the area's line shows: ranges, permissions, offset, device, inode, name."""
         memory: Memory = self.memory
         start: u64 = self.vm_start(vma)
@@ -84,7 +88,7 @@ class ProcMaps(Exit):
         mas: MaState = self.vma_iterator(mm, 0)
         vma: u64 = self.maple.mas_find(mas, TOP)
         while vma != 0:
-            key = self.maps_key(vma, mm)
+            key = self.maps_key(vma)
             line = kept.get(key)
             if line is None:
                 line = kept[key] = self.maps_line(*key)
