@@ -1,19 +1,12 @@
-"""The two players as fixtures."""
+"""The two players as a fixture."""
 
 from collections.abc import Iterator
 
 import pytest
 from players import kernel_tree
 
-from mmtwin.kernels.ktree import KernelTree
 from mmtwin.kernels.ktree.compare import Player
 from mmtwin.kernels.ktree.twin import TwinPlayer
-
-
-@pytest.fixture
-def kernel() -> Iterator[KernelTree]:
-    with kernel_tree() as tree:
-        yield tree
 
 
 @pytest.fixture(params=["twin", pytest.param("kernel", marks=pytest.mark.oracle)])

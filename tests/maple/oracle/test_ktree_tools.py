@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from array import array
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def test_a_difference_is_found_and_told() -> None:
     script = stores(0, [(i, i, i + 1) for i in range(100)])
     script.extend(Operation(Op.LOAD, 7).words())
     log = io.StringIO()
-    run = Run(Wrong, TwinPlayer, log)
+    run = Run(Wrong, lambda: nullcontext(TwinPlayer()), log)
     assert not run.seed(0, FAMILIES[0], script)
     assert run.failed == [0]
     assert "result of LOAD 0x7" in log.getvalue()

@@ -158,7 +158,7 @@ class TwinPlayer:
         elif op == Op.MAS_PREV:
             value = engine.mas_prev(mas, a)
         elif op == Op.MAS_STORE:
-            value = self._entry_class(engine.mas_store(mas, c))
+            value = engine.mas_store(mas, c)
         elif op == Op.MAS_STORE_GFP:
             value = engine.mas_store_gfp(mas, c, gfp)
         elif op == Op.MAS_ERASE:
@@ -186,10 +186,6 @@ class TwinPlayer:
                 engine.mas_store_gfp(mas, c, gfp)
         results[at] = value & MAX
         self._report(mas, results, at)
-
-    def _entry_class(self, entry: int) -> int:
-        """An entry without an address: where 6.1 hands out an inner node, its type bits."""
-        return NODE_CLASS | entry & 0xFF if self._is_node(entry) else entry
 
     def _is_node(self, word: int) -> bool:
         return 0 <= word - self.memory.base < self.memory.size

@@ -137,10 +137,30 @@ static uint64_t node_class(const struct ma_state *mas)
 	return (1UL << 32) | (node & 0xff);
 }
 
-/* An entry without an address: where 6.1 hands out an inner node, its type bits. */
-static uint64_t entry_class(uint64_t entry)
+/* Whether a store through the state would leave the leaf it begins in. */
+static bool would_span(const struct ma_state *mas, void *entry)
 {
-	return is_object(entry) ? 1UL << 32 | (entry & 0xff) : entry;
+	struct ma_state copy = *mas;
+	MA_WR_STATE(wr_mas, &copy, entry);
+
+	mas_wr_store_setup(&wr_mas);
+	mas_start(&copy);
+	return !mas_is_none(&copy) && !mas_is_ptr(&copy) && !mas_wr_walk(&wr_mas);
+}
+
+/*
+ * What lay at the state's index before the store. That is what mas_store()
+ * says it returns, but where the store spans leaves 6.1.192 returns NULL or
+ * the inner node in which the walk ended; then the answer is looked up first.
+ */
+static uint64_t store(struct ma_state *mas, void *entry)
+{
+	MA_STATE(look, mas->tree, mas->index, mas->index);
+	bool spans = would_span(mas, entry);
+	uint64_t content, before = (uint64_t)mas_walk(&look);
+
+	content = (uint64_t)mas_store(mas, entry);
+	return spans ? before : content;
 }
 
 static void report_state(const struct ma_state *mas, uint64_t *result)
@@ -278,7 +298,7 @@ static uint64_t state_operation(const uint64_t *op)
 	case MAS_OP_PREV:
 		return (uint64_t)mas_prev(mas, op[1]);
 	case MAS_OP_STORE:
-		return entry_class((uint64_t)mas_store(mas, entry));
+		return store(mas, entry);
 	case MAS_OP_STORE_GFP:
 		return signed_word(mas_store_gfp(mas, entry, gfp_of(op[0])));
 	case MAS_OP_ERASE:

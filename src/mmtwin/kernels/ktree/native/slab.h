@@ -18,7 +18,6 @@
 
 #define OBJECT_BYTES 256
 #define PIECE_OBJECTS 16384
-#define PIECES 4096
 
 struct kmem_cache {
 	void **free;             /* linked through the first word of each free object */
@@ -33,26 +32,14 @@ static struct kmem_cache driver_slab = { .poison = true };
 static struct rcu_head *deferred_first, **deferred_end = &deferred_first;
 static unsigned long deferred_count;
 
-static char *pieces[PIECES];
-static size_t piece_count;
-
-static bool is_object(uint64_t address)
-{
-	for (size_t i = 0; i < piece_count; i++)
-		if (address - (uint64_t)pieces[i] < (uint64_t)PIECE_OBJECTS * OBJECT_BYTES)
-			return true;
-	return false;
-}
-
 static void grow(struct kmem_cache *cache)
 {
 	char *piece = aligned_alloc(OBJECT_BYTES, (size_t)PIECE_OBJECTS * OBJECT_BYTES);
 
-	if (!piece || piece_count == PIECES) {
+	if (!piece) {
 		fputs("the driver is out of memory\n", stderr);
 		exit(1);
 	}
-	pieces[piece_count++] = piece;
 	for (size_t i = PIECE_OBJECTS; i-- > 0; ) {
 		void **object = (void **)(piece + i * OBJECT_BYTES);
 
