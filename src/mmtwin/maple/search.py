@@ -18,6 +18,7 @@ START = declare(i32, 1)
 ROOT = declare(i32, 2)
 NONE = declare(i32, 3)
 LEAF = declare(i32, 1)
+ARANGE = declare(i32, 3)
 EBUSY = declare(i32, 16)
 EINVAL = declare(i32, 22)
 
@@ -80,7 +81,7 @@ class Search(Store):
             if pivot == 0 and offset > 0:
                 pivot = mas.max
             if mas.index <= pivot:
-                if type != LEAF:
+                if type == ARANGE:
                     if self.gap(node, offset) >= size:
                         mas.node = self.slot(node, type, offset)
                         mas.min = min
@@ -132,13 +133,13 @@ class Search(Store):
         max: u64 = self.mas_safe_pivot(node, type, offset, mas.max)
         while mas.index <= max:
             gap: u64 = 0
-            if type != LEAF:
+            if type == ARANGE:
                 gap = self.gap(node, offset)
             elif self.slot(node, type, offset) == 0:
                 gap = max - min + 1
             if gap and size <= gap and mas.last >= min and size - 1 <= mas.last - min:
                 break
-            steps: i32 = 2 if gap and type == LEAF else 1
+            steps: i32 = 2 if gap and type != ARANGE else 1
             if offset < steps:
                 if self.ma_is_root(node):
                     mas.set_err(-EBUSY)
