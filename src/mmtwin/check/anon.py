@@ -50,7 +50,9 @@ class AnonRules(AreaRules):
     members of its family if it is a root. A step check fills it with differences.
     """
 
-    def __init__(self, memory: Memory, layouts: Layouts, caches: SlabCaches, **options: Any) -> None:
+    def __init__(
+        self, memory: Memory, layouts: Layouts, caches: SlabCaches, **options: Any
+    ) -> None:
         super().__init__(memory, layouts, caches, **options)
         self.anon_cache = caches.get("anon_vma")
         self.link_cache = caches.get("anon_vma_chain")
@@ -61,12 +63,12 @@ class AnonRules(AreaRules):
     def is_anon_vma(self, address: u64) -> bint:
         """Is this the address of an ``anon_vma``?"""
         cache = self.anon_cache
-        return address & 7 == 0 and address == self.object_at(address, cache.number, cache.stride)
+        return address != 0 and address == self.object_at(address, cache.number, cache.stride)
 
     def is_link(self, address: u64) -> bint:
         """Is this the address of an ``anon_vma_chain``?"""
         cache = self.link_cache
-        return address & 7 == 0 and address == self.object_at(address, cache.number, cache.stride)
+        return address != 0 and address == self.object_at(address, cache.number, cache.stride)
 
     def anon(self, vma: u64, flags: u64) -> None:
         own: u64 = self.word_at(vma + self.at_anon)
@@ -119,14 +121,14 @@ class AnonRules(AreaRules):
         first: u64 = self.word_at(vma + self.at_pgoff)
         last: u64 = first + ((self.word_at(vma + 8) - self.word_at(vma)) >> 12) - 1
         if self.word_at(avc + CACHED_START) != first or self.word_at(avc + CACHED_LAST) != last:
-            found = (
-                f"{self.word_at(avc + CACHED_START):#x}..{self.word_at(avc + CACHED_LAST):#x}"
-            )
+            found = f"{self.word_at(avc + CACHED_START):#x}..{self.word_at(avc + CACHED_LAST):#x}"
             self.link_fail("VM-23", avc, "interval", found, f"{first:#x}..{last:#x}, its VMA's")
         place: u64 = self.word_at(avc + TREE_PREV)
         after: u64 = self.word_at(avc + TREE_NEXT)
         if not self.aligned(place) or self.word_at(place) != avc:
-            self.link_fail("VM-24", avc, "rb", f"{place:#x}", f"a place in the tree of {anon_vma:#x}")
+            self.link_fail(
+                "VM-24", avc, "rb", f"{place:#x}", f"a place in the tree of {anon_vma:#x}"
+            )
         elif after != 0 and (
             not self.is_link(after)
             or self.word_at(after + TREE_PREV) != avc + TREE_NEXT

@@ -60,7 +60,9 @@ class AreaRules(Lookup):
     entries, pages in all, of data, stack and text, locked pages, pages charged.
     """
 
-    def __init__(self, memory: Memory, layouts: Layouts, caches: SlabCaches, **options: Any) -> None:
+    def __init__(
+        self, memory: Memory, layouts: Layouts, caches: SlabCaches, **options: Any
+    ) -> None:
         super().__init__(memory, **options)
         self.memmap = caches.memmap
         self.cache_count = len(caches.caches)
@@ -98,7 +100,7 @@ class AreaRules(Lookup):
 
     def is_vma(self, address: u64) -> bint:
         """Is this the address of a ``vm_area_struct``?"""
-        return address & 7 == 0 and address == self.object_at(
+        return address != 0 and address == self.object_at(
             address, self.vma_cache.number, self.vma_cache.stride
         )
 
@@ -160,7 +162,9 @@ class AreaRules(Lookup):
             found: u64 = self.word_at(vma + self.at_mm)
             self.vma_fail("VM-02", vma, "vm_mm", f"{found:#x}", f"{mm:#x}")
         if (start | end) & ~PAGE_MASK != 0 or start >= end:
-            self.vma_fail("VM-04", vma, "range", f"[{start:#x}, {end:#x})", "whole pages, one at least")
+            self.vma_fail(
+                "VM-04", vma, "range", f"[{start:#x}, {end:#x})", "whole pages, one at least"
+            )
         elif end > self.word_at(mm + self.at_task_size):
             limit: u64 = self.word_at(mm + self.at_task_size)
             self.vma_fail("VM-04", vma, "vm_end", f"{end:#x}", f"at most {limit:#x}")

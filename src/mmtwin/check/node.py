@@ -153,7 +153,10 @@ class NodeRules:
             if pivot == 0 and i > 0:
                 if self.end == i - 1:
                     self.fail(
-                        "MT-16", node, f"pivot[{i - 1}]", f"{before:#x}",
+                        "MT-16",
+                        node,
+                        f"pivot[{i - 1}]",
+                        f"{before:#x}",
                         f"{most:#x}: the data ends before the node's range does",
                     )
                     return self.end
@@ -228,7 +231,13 @@ class NodeRules:
             low = high + 1 if high != TOP else TOP
             i += 1
         if was_null and most != TOP:
-            self.fail("MT-14", node, f"slot[{self.end}]", "NULL", "an entry: only the last leaf ends in NULL")
+            self.fail(
+                "MT-14",
+                node,
+                f"slot[{self.end}]",
+                "NULL",
+                "an entry: only the last leaf ends in NULL",
+            )
         self.gap = gap
         self.entries = entries
 
@@ -254,7 +263,10 @@ class NodeRules:
             self.fail("MT-19", node, "meta.gap", f"{at}", f"at most the end {self.end}")
         elif w[first + 20 + at] != gap:
             self.fail(
-                "MT-19", node, "meta.gap", f"{at}, whose gap is {w[first + 20 + at]:#x}",
+                "MT-19",
+                node,
+                "meta.gap",
+                f"{at}, whose gap is {w[first + 20 + at]:#x}",
                 f"a slot with the largest gap {gap:#x}",
             )
 

@@ -145,5 +145,3 @@ class Overlay:
         if nth < 0:
             return False
         return self.images[nth * WORDS + (index & 31)] != self.w[index]  # type: ignore[no-any-return]
-
-

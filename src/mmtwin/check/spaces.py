@@ -141,7 +141,7 @@ class SpaceCheck(AnonRules):
     def is_inode(self, address: u64) -> bint:
         """Is this the address of an ``inode``?"""
         cache = self.inode_cache
-        return address & 7 == 0 and address == self.object_at(address, cache.number, cache.stride)
+        return address != 0 and address == self.object_at(address, cache.number, cache.stride)
 
     # Sums.
 
@@ -168,7 +168,12 @@ class SpaceCheck(AnonRules):
         promised: i64 = self.since(self.charge_at, self.partial)
         if promised != charged:
             self.report(
-                "VM-33", "sysctl", self.charge_at, "vm_committed_as", f"{promised}", f"{charged} pages"
+                "VM-33",
+                "sysctl",
+                self.charge_at,
+                "vm_committed_as",
+                f"{promised}",
+                f"{charged} pages",
             )
 
     def _counters(self, mm: u64, nth: u64, was: bint) -> None:
@@ -176,7 +181,9 @@ class SpaceCheck(AnonRules):
         if was:
             count -= self.half_at(mm + self.at_map_count, True)
         if count != self.sums.sum(nth, ENTRIES):
-            self.mm_fail("VM-03", mm, "map_count", f"{count}", f"{self.sums.sum(nth, ENTRIES)} VMAs")
+            self.mm_fail(
+                "VM-03", mm, "map_count", f"{count}", f"{self.sums.sum(nth, ENTRIES)} VMAs"
+            )
         self._counter("VM-05", mm, "total_vm", self.at_total, nth, TOTAL, was)
         self._counter("VM-06", mm, "data_vm", self.at_data, nth, DATA, was)
         self._counter("VM-07", mm, "stack_vm", self.at_stack, nth, STACK, was)
@@ -261,9 +268,7 @@ class SpaceCheck(AnonRules):
         nth: u64 = 0
         while nth < self.overlay.count:
             first: u64 = self.base + (self.overlay.blocks[nth] << 8)
-            number: u64 = self.word_at(
-                self.memmap + ((first - self.base) >> 12) * STRUCT_PAGE + 8
-            )
+            number: u64 = self.word_at(self.memmap + ((first - self.base) >> 12) * STRUCT_PAGE + 8)
             if number == self.vma_cache.number:
                 self._changed(nth, first, number, self.vma_cache.stride)
             elif number == self.link_cache.number:

@@ -1,0 +1,167 @@
+"""The registry of invariants: every rule with its stable id, its statement and where it comes from.
+
+Rules of ``MT`` are the maple tree's and keep the numbers of the list they were drawn from; rules of
+``VM`` are the address space's. ``how`` tells when a rule can be judged:
+
+``state``
+    from the present words of memory alone; the whole check and the step check judge it.
+``step``
+    from what a step wrote, or in which order.
+``behaviour``
+    by asking the tree and comparing the answer with its leaves, read by the checker itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Layer = Literal["maple", "space"]
+How = Literal["state", "step", "behaviour"]
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """One rule. ``judge`` names the function that judges it (``module.Class.method``)."""
+
+    id: str
+    statement: str
+    layer: Layer
+    how: How
+    source: str
+    judge: str
+
+
+MT_VALIDATE = "mt_validate(), lib/maple_tree.c"
+VALIDATE_MM = "validate_mm(), mm/mmap.c"
+
+
+def _mt(number: int, statement: str, how: How, source: str, judge: str) -> Invariant:
+    return Invariant(f"MT-{number:02}", statement, "maple", how, source, judge)
+
+
+def _vm(number: int, statement: str, source: str, judge: str) -> Invariant:
+    return Invariant(f"VM-{number:02}", statement, "space", "state", source, judge)
+
+
+_ALL = (
+    _mt(1, "ma_root is NULL, a direct entry, or a node of the right type.", "state",
+        "struct maple_tree", "tree.TreeCheck.enter"),
+    _mt(2, "The height in ma_flags is the real depth, 0 if and only if there is no node.", "state",
+        "mas_start(), lib/maple_tree.c", "tree.TreeCheck.enter"),
+    _mt(3, "A slot of an inner node holds a leaf at the bottom level, an inner node of the tree's "
+        "one type above it.", "state", "struct maple_node", "tree.TreeCheck._legal"),
+    _mt(4, "A parent word names the parent and the slot in it; the root's names the tree.", "state",
+        MT_VALIDATE, "node.NodeRules.parent"),
+    _mt(5, "No reachable node is dead.", "state", MT_VALIDATE, "node.NodeRules.parent"),
+    _mt(6, "Every node is reached exactly once.", "state", MT_VALIDATE, "tree.TreeCheck.visit"),
+    _mt(7, "Pivots rise strictly from the node's min to its max, and the last one is the max.",
+        "state", MT_VALIDATE, "node.NodeRules._limits"),
+    _mt(8, "The data end, as the kernel reads it, is the slot whose range ends at the max.",
+        "state", "ma_data_end(), lib/maple_tree.c", "node.NodeRules.rules"),
+    _mt(9, "Behind the data end there is nothing but the metadata.", "state", MT_VALIDATE,
+        "node.NodeRules._behind"),
+    _mt(10, "Every used slot of an inner node holds a child.", "state", MT_VALIDATE,
+        "tree.TreeCheck._children"),
+    _mt(11, "A node that is not the root has enough slots.", "state", MT_VALIDATE,
+        "node.NodeRules.rules"),
+    _mt(12, "An inner root has two children at least.", "state", "mas_rebalance()",
+        "node.NodeRules.rules"),
+    _mt(13, "No two NULL slots adjoin.", "state", MT_VALIDATE, "node.NodeRules._leaf"),
+    _mt(14, "Only the last leaf ends in NULL.", "state", "mas_is_span_wr()",
+        "node.NodeRules._leaf"),
+    _mt(15, "A tree with nodes holds an entry.", "state", "mas_new_root()",
+        "tree.TreeCheck.whole"),
+    _mt(16, "A node's slots cover its range to the end.", "state", "struct maple_node",
+        "node.NodeRules._limits"),
+    _mt(17, "No leaf holds an internal entry, the zero entry apart.", "state", "xa_is_internal()",
+        "node.NodeRules._leaf"),
+    _mt(18, "A gap is the largest gap of the child below it.", "state", MT_VALIDATE,
+        "tree.TreeCheck._child"),
+    _mt(19, "meta.gap names a slot with the largest gap.", "state",
+        "mas_validate_gaps(), since Linux 6.5", "node.NodeRules._inner"),
+    _mt(20, "A search for an empty area finds the lowest (highest) one there is, or -EBUSY.",
+        "behaviour", "mas_empty_area(), mas_empty_area_rev()", "behaviour.Behaviour.areas"),
+    _mt(21, "A look-up gives the entry that the leaves hold; a walk gives each once, in order.",
+        "behaviour", "mtree_load(), mas_find(), mas_find_rev()", "behaviour.Behaviour.lookups"),
+    _mt(22, "A store changes its range and nothing outside it.", "behaviour", "mas_store()",
+        "behaviour.Reference.after_store"),
+    _mt(23, "A call that fails leaves the tree as it was.", "behaviour", "mas_store_gfp()",
+        "behaviour.Reference.after_failure"),
+    _mt(25, "No call returns metadata, a pivot or a node as an entry.", "behaviour",
+        "mas_next(), mas_prev()", "behaviour.Behaviour.walks"),
+    _mt(26, "Every node that is out is in a tree or waits for a grace period.", "state",
+        "mas_destroy()", "tree.TreeCheck.node_sum"),
+    _mt(27, "A store with nodes set aside never asks the allocator for more.", "state",
+        "mas_store_prealloc()", "tree.TreeCheck.unprepared"),
+    _mt(29, "In RCU mode a reachable node's data end and an inner node's pivots do not change in "
+        "place.", "step", "mas_wr_modify(), commit cfeb6ae8bcb9", "step.StepCheck.in_place"),
+    _vm(1, "A VMA's range is the range of its slot in the tree.", VALIDATE_MM,
+        "areas.AreaRules.agrees"),
+    _vm(2, "Every entry of an address space's tree is a VMA of that address space.", VALIDATE_MM,
+        "areas.AreaRules.entry"),
+    _vm(3, "map_count is the number of VMAs.", VALIDATE_MM, "spaces.SpaceCheck._counters"),
+    _vm(4, "A VMA is whole pages, one at least, below the end of user space.", "struct vm_area_struct",
+        "areas.AreaRules.area"),
+    _vm(5, "total_vm is the sum of all pages mapped.", "vm_stat_account()",
+        "spaces.SpaceCheck._counters"),
+    _vm(6, "data_vm is the sum over private writable areas that are no stack.", "is_data_mapping()",
+        "spaces.SpaceCheck._counters"),
+    _vm(7, "stack_vm is the sum over areas that grow.", "is_stack_mapping()",
+        "spaces.SpaceCheck._counters"),
+    _vm(8, "exec_vm is the sum over executable areas, neither writable nor stack.",
+        "is_exec_mapping()", "spaces.SpaceCheck._counters"),
+    _vm(9, "locked_vm is the sum over VM_LOCKED areas.", "mlock_fixup()",
+        "spaces.SpaceCheck._counters"),
+    _vm(10, "Each access right has its VM_MAY bit.", "mprotect_fixup()", "areas.AreaRules.area"),
+    _vm(11, "VM_LOCKONFAULT comes with VM_LOCKED.", "apply_vma_lock_flags()",
+        "areas.AreaRules.area"),
+    _vm(12, "VM_HUGEPAGE and VM_NOHUGEPAGE exclude each other.", "hugepage_madvise()",
+        "areas.AreaRules.area"),
+    _vm(13, "VM_RAND_READ and VM_SEQ_READ exclude each other, but for a stack being set up.",
+        "VM_STACK_INCOMPLETE_SETUP", "areas.AreaRules.area"),
+    _vm(14, "Special memory (VM_SPECIAL) is not locked.", "mlock_fixup(), mmap_region()",
+        "areas.AreaRules.area"),
+    _vm(15, "VM_SHARED comes with VM_MAYSHARE.", "do_mmap()", "areas.AreaRules.area"),
+    _vm(16, "vm_page_prot follows from vm_flags.", "vma_set_page_prot()", "areas.AreaRules.area"),
+    _vm(18, "The program break is not below the heap's beginning.", "brk()",
+        "spaces.SpaceCheck.space"),
+    _vm(19, "map_count is at most one above the limit.", "do_mmap()", "spaces.SpaceCheck.space"),
+    _vm(20, "A VMA's own anon_vma is in its chain; a clean VMA has an empty one.", "anon_vma_clone()",
+        "anon.AnonRules.anon"),
+    _vm(21, "A chain is a sound list of its VMA's links.", "anon_vma_chain_link()",
+        "anon.AnonRules.anon"),
+    _vm(22, "All anon_vmas of a chain have one root.", "lock_anon_vma_root()",
+        "anon.AnonRules.anon"),
+    _vm(23, "A link's interval is its VMA's.", "anon_vma_interval_tree_verify(), CONFIG_DEBUG_VM_RB",
+        "anon.AnonRules.link"),
+    _vm(24, "An anon_vma's tree holds its links and no others.", "anon_vma_interval_tree_insert()",
+        "anon.AnonRules._anon_sum"),
+    _vm(25, "num_active_vmas is the number of VMAs whose own anon_vma it is.",
+        "commit 2555283eb40d", "anon.AnonRules._anon_sum"),
+    _vm(26, "num_children is the number of anon_vmas whose parent it is.", "commit 2555283eb40d",
+        "anon.AnonRules._anon_sum"),
+    _vm(27, "A root's references are its own and one for each member of its family.",
+        "get_anon_vma(), put_anon_vma()", "anon.AnonRules._anon_sum"),
+    _vm(28, "Shared memory has no anon_vma.", "do_cow_fault()", "anon.AnonRules.anon"),
+    _vm(29, "Every vm_area_struct that is out is in an address space.", "vm_area_free()",
+        "spaces.SpaceCheck.totals"),
+    _vm(30, "Every anon_vma and link that is out is reached from a VMA.", "unlink_anon_vmas()",
+        "spaces.SpaceCheck.totals"),
+    _vm(31, "A file VMA is among those of its inode, and no other is.", "vma_link_file()",
+        "areas.AreaRules.file_links"),
+    _vm(32, "i_mmap_writable is the number of shared VMAs that may write.", "mapping_map_writable()",
+        "spaces.SpaceCheck._inode"),
+    _vm(33, "The pages charged are those of VM_ACCOUNT areas and of shared memory objects.",
+        "security_vm_enough_memory_mm()", "spaces.SpaceCheck.totals"),
+    _vm(35, "An address space's tree keeps gaps and has the external lock.", "mm_init()",
+        "spaces.SpaceCheck.space"),
+)  # fmt: skip
+
+REGISTRY: dict[str, Invariant] = {invariant.id: invariant for invariant in _ALL}
+"""All invariants by id."""
+
+
+def invariant(identifier: str) -> Invariant:
+    """The invariant of that id; :class:`KeyError` if there is none."""
+    return REGISTRY[identifier]
