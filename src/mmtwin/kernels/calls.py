@@ -5,7 +5,7 @@ to. Names are those of the trace format (system calls and ``touch``), and
 
 - ``fork(slot)``: the child takes the given slot;
 - ``exit()``: the process ends;
-- ``open(flags)``, ``memfd_create(flags)``: with the path or name as text; descriptors count from 3;
+- ``open(flags)``, ``memfd_create(flags)``: with the path or name as text; descriptors count from 0;
 - ``setrlimit(resource, soft, hard)``; ``capset(mask)``: the capabilities kept;
 - ``shmat(segment, addr, flags)``: the segment's place in the list made before the run.
 """

@@ -30,6 +30,18 @@ class Disagreement:
     kernel: str
     what: str
 
+    def kind(self) -> tuple[str, ...]:
+        """What stays the same while a run is shrunk: the call, what differs, which errors."""
+        errors = (side if side.startswith("-") else "" for side in (self.twin, self.kernel))
+        return (
+            (self.call.name, self.what, *errors)
+            if self.what == "result"
+            else (
+                self.call.name,
+                self.what,
+            )
+        )
+
     def __str__(self) -> str:
         """One line for people."""
         return f"step {self.step}: {self.call}: {self.what}: twin {self.twin}, kernel {self.kernel}"

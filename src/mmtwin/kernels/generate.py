@@ -55,7 +55,7 @@ class Options:
 class Process:
     """What the generator remembers of a process: next descriptor, those open, the last break."""
 
-    next_descriptor: int = 3
+    next_descriptor: int = 0
     descriptors: list[int] = field(default_factory=list)
     brk: int = 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import resource
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PAGE = 4096
+PR_SET_VMA = 0x53564D41
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Facts:
     pkeys: bool
     soft_dirty: bool
     vsyscall: bool
+    anon_vma_name: bool
 
 
 def _chosen(path: str) -> str:
@@ -43,6 +46,13 @@ def _chosen(path: str) -> str:
         return "never"
     found = re.search(r"\[(\w+)\]", text)
     return found.group(1) if found else text.strip()
+
+
+def _names_areas() -> bool:
+    """Whether prctl(PR_SET_VMA) is configured: an empty range is refused only where it is not."""
+    library = ctypes.CDLL(None, use_errno=True)
+    arguments = (PR_SET_VMA, 0, 0, 0, 0)
+    return library.prctl(*(ctypes.c_ulong(value) for value in arguments)) == 0
 
 
 def _number(path: str) -> int:
@@ -87,6 +97,7 @@ def read_facts() -> Facts:
         is not None,
         soft_dirty=re.search(r"^VmFlags:.*\bsd\b", smaps, re.MULTILINE) is not None,
         vsyscall="[vsyscall]" in smaps,
+        anon_vma_name=_names_areas(),
     )
 
 

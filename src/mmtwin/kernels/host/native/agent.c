@@ -467,6 +467,8 @@ static void begin_worker(const char *slot_text)
     struct command hello = {.reports = REPORT_MAPS};
 
     own_slot = slot_text[0] - 'a';
+    for (int descriptor = 0; descriptor < 3; descriptor++)
+        call1(__NR_close, descriptor);
     follow_controller();
     catch_signal(SIGSEGV, on_fault, SA_NODEFER);
     catch_signal(SIGBUS, on_fault, SA_NODEFER);

@@ -1,0 +1,273 @@
+"""Drive a real kernel and the twin side by side with random calls; shrink what they differ on.
+
+python -m mmtwin.kernels.diff --kernel host --calls 100000 --seed 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Final
+
+from mmtwin.kernels.abi import PAGE
+from mmtwin.kernels.calls import Call
+from mmtwin.kernels.compare import Comparison, Disagreement, Outcome
+from mmtwin.kernels.generate import Generator, Options, Start
+from mmtwin.kernels.host.build import AgentError
+from mmtwin.kernels.host.facts import Facts, read_facts, why_not
+from mmtwin.kernels.host.kernel import HostKernel, KernelDiedError
+from mmtwin.kernels.host.wire import Answer
+from mmtwin.kernels.machine import TwinMachine
+from mmtwin.kernels.safety import reaches
+from mmtwin.kernels.shrink import shrink
+from mmtwin.machine.bug import KernelBug, KernelWarning
+from mmtwin.machine.profile import profile
+from mmtwin.twin import Override
+
+CALLS_A_RUN: Final = 40
+SEGMENTS: Final = (PAGE, 3 * PAGE, 8 * PAGE)
+FILE_BYTES: Final = (0, 3 * PAGE + 100, 16 * PAGE)
+
+
+@dataclass(slots=True)
+class Run:
+    """One run: how it starts, its calls, and the first disagreement."""
+
+    seed: int
+    start: Start
+    calls: list[Call]
+    found: Disagreement | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """What a comparison came to."""
+
+    calls: int = 0
+    runs: int = 0
+    seconds: float = 0.0
+    found: list[Run] = field(default_factory=list)
+
+
+class Differ:
+    """The two sides, set up alike; use as a context manager."""
+
+    def __init__(
+        self, facts: Facts, *, regressions: Sequence[Override] = (), profile_name: str = "6.18"
+    ) -> None:
+        self._scratch = tempfile.TemporaryDirectory(prefix="mmtwin-")
+        paths = []
+        for number, size in enumerate(FILE_BYTES):
+            path = Path(self._scratch.name) / f"f{number}"
+            path.write_bytes(b"x" * size)
+            paths.append(str(path))
+        self.kernel = HostKernel(segments=SEGMENTS)
+        image = self.kernel.spawn()
+        self.options = Options(
+            files=tuple(paths),
+            segments=len(SEGMENTS),
+            keep_start=image.start,
+            keep_end=image.end,
+            capabilities=facts.capabilities,
+            hard_limits={which: hard for which, (_, hard) in facts.limits.items()},
+        )
+        self.machine = TwinMachine(
+            profile(profile_name),
+            facts,
+            heap=image.end,
+            segments=SEGMENTS,
+            regressions=regressions,
+        )
+
+    def __enter__(self) -> Differ:
+        """Both sides."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the real processes, remove the files."""
+        self.kernel.close()
+        self._scratch.cleanup()
+
+    def run(self, seed: int, calls: int = CALLS_A_RUN) -> Run:
+        """One run of random calls on both sides."""
+        generator = Generator(Random(seed), self.options)
+        run = Run(seed, generator.start(), [])
+        queue = generator.opening()
+
+        def next_call(maps: dict[int, str]) -> Call | None:
+            if len(run.calls) >= calls or not maps:
+                return None
+            call = queue.pop(0) if queue else generator.next(maps)
+            run.calls.append(call)
+            return call
+
+        run.found = self._compare(run.start, next_call)
+        return run
+
+    def rerun(self, start: Start, calls: Sequence[Call]) -> Disagreement | None:
+        """Make the given calls on both sides, without those of processes that are not there."""
+        waiting = list(calls)
+
+        def next_call(maps: dict[int, str]) -> Call | None:
+            while waiting:
+                call = waiting.pop(0)
+                if call.slot not in maps or (call.name == "fork" and call.args[0] in maps):
+                    continue
+                if reaches(call, self.options.keep_start, self.options.keep_end):
+                    continue
+                # Another file's size must stay as it is for the runs to come.
+                if call.name == "ftruncate" and not self.machine.is_memfd(call.slot, call.args[0]):
+                    continue
+                return call
+            return None
+
+        return self._compare(start, next_call)
+
+    def shrink(self, run: Run) -> Run:
+        """The run made as short as it can be while the two sides still differ."""
+        if run.found is None:
+            return run
+        kind = run.found.kind()
+
+        def fails(calls: Sequence[Call]) -> bool:
+            found = self.rerun(run.start, calls)
+            return found is not None and found.kind() == kind
+
+        calls = shrink(run.calls[: run.found.step + 1], fails)
+        return Run(run.seed, run.start, calls, self.rerun(run.start, calls))
+
+    def _compare(
+        self, start: Start, next_call: Callable[[dict[int, str]], Call | None]
+    ) -> Disagreement | None:
+        """The twin first, as far as there are calls; then the kernel; then call by call."""
+        self.kernel.restart()
+        image = self.kernel.spawn(personality=start.personality, stack_limit=start.stack_limit)
+        maps = {1: self.machine.start(start, image.maps)}
+        comparison = Comparison()
+        begin = Call(1, "exec")
+        found = comparison.check(0, begin, [Outcome(1, 0, maps[1])], [Outcome(1, 0, image.maps)])
+        calls: list[Call] = []
+        expected: list[list[Outcome]] = []
+        failure = ""
+        while found is None:
+            call = next_call(maps)
+            if call is None:
+                break
+            calls.append(call)
+            try:
+                outcomes = self.machine.carry_out(call)
+            except (KernelBug, KernelWarning) as bug:
+                failure = f"{type(bug).__name__}: {bug}"
+                break
+            expected.append(outcomes)
+            for outcome in outcomes:
+                maps[outcome.slot] = outcome.maps
+            if call.name == "exit":
+                del maps[call.slot]
+            maps.pop(0, None)
+        if found is None:
+            found = self._against(calls, expected, comparison)
+        if found is None and failure:
+            found = Disagreement(len(calls) - 1, calls[-1], failure, "goes on", "BUG")
+        return found
+
+    def _against(
+        self, calls: list[Call], expected: list[list[Outcome]], comparison: Comparison
+    ) -> Disagreement | None:
+        died = ""
+        try:
+            answers = self.kernel.carry_out(calls[: len(expected)])
+        except KernelDiedError as error:
+            answers, died = error.done, str(error)
+        at = 0
+        for step, outcomes in enumerate(expected):
+            call = calls[step]
+            if at >= len(answers):
+                return Disagreement(step, call, "lives", died, "the process")
+            kernel = [outcome_of(answers[at])]
+            at += 1
+            if call.name == "fork" and answers[at - 1].result > 0:
+                kernel.append(outcome_of(answers[at]))
+                at += 1
+            found = comparison.check(step, call, outcomes, kernel)
+            if found is not None:
+                return found
+        return None
+
+
+def outcome_of(answer: Answer) -> Outcome:
+    """What an answer of the agent says."""
+    return Outcome(answer.slot, answer.result, answer.maps or "")
+
+
+def compare(differ: Differ, seed: int, calls: int, most: int = 1) -> Report:
+    """Runs from ``seed`` on until ``calls`` calls are made or ``most`` disagreements found."""
+    report = Report()
+    begin = time.monotonic()
+    while report.calls < calls and len(report.found) < most:
+        run = differ.run(seed + report.runs)
+        report.runs += 1
+        report.calls += len(run.calls)
+        if run.found is not None:
+            report.found.append(run)
+    report.seconds = time.monotonic() - begin
+    return report
+
+
+def show(run: Run) -> str:
+    """A run as text: the start, its calls, where the sides part."""
+    lines = [f"seed {run.seed}, {run.start}"]
+    lines += [f"  {step:2} {call}" for step, call in enumerate(run.calls)]
+    if run.found is not None:
+        lines += [
+            f"  {run.found.what} after step {run.found.step}:",
+            f"    twin   {run.found.twin}",
+            f"    kernel {run.found.kernel}",
+        ]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: 0 all agree, 1 something differs, 2 it cannot be done here."""
+    parser = argparse.ArgumentParser(prog="mmtwin.kernels.diff", description=__doc__)
+    parser.add_argument("--kernel", choices=["host"], default="host")
+    parser.add_argument("--calls", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--most", type=int, default=1, help="stop after so many disagreements")
+    parser.add_argument("--no-shrink", action="store_true")
+    options = parser.parse_args(arguments)
+    facts = read_facts()
+    reason = why_not(facts)
+    if reason is not None:
+        print(f"mmtwin diff: {reason}", file=sys.stderr)
+        return 2
+    try:
+        with Differ(facts) as differ:
+            report = compare(differ, options.seed, options.calls, options.most)
+            for run in report.found:
+                print(show(run if options.no_shrink else differ.shrink(run)))
+    except AgentError as error:
+        print(f"mmtwin diff: {error}", file=sys.stderr)
+        return 2
+    rate = report.calls / report.seconds if report.seconds else 0.0
+    print(
+        f"{report.calls} calls in {report.runs} runs, {len(report.found)} disagreements, "
+        f"{rate:.0f} calls/s"
+    )
+    return 1 if report.found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,232 @@
+"""The twin's side of a comparison: the same processes, files and calls as on the real kernel."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from mmtwin.kernels import abi
+from mmtwin.kernels.calls import Call
+from mmtwin.kernels.compare import Outcome
+from mmtwin.kernels.generate import Start
+from mmtwin.kernels.host.facts import Facts
+from mmtwin.machine.profile import Profile
+from mmtwin.space.files import FILE_NO_MMAP
+from mmtwin.trace.maps import parse_maps
+from mmtwin.twin import Override, Twin
+
+MEMORY_SIZE = 1 << 28
+CAP_SYS_RESOURCE = 24
+I_SIZE = 80
+
+
+@dataclass(slots=True)
+class Process:
+    """A process in the twin: its task and address space, and its open files by descriptor."""
+
+    task: int
+    mm: int
+    files: dict[int, int] = field(default_factory=dict)
+
+
+class TwinMachine:
+    """One twin that begins every run from the same state, with the real machine's settings.
+
+    ``heap`` is where the heap of a fresh process begins; ``segments`` the sizes in bytes of the
+    System V segments.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        facts: Facts,
+        *,
+        heap: int,
+        segments: Sequence[int] = (),
+        regressions: Sequence[Override] = (),
+    ) -> None:
+        self.twin = Twin(profile, regressions, keep_journal=True, memory_size=MEMORY_SIZE)
+        self.space = self.twin.space
+        self.heap = heap
+        self.processes: dict[int, Process] = {}
+        self._apply(facts)
+        self._first = self.space.task_alloc(0)
+        self._limits(facts)
+        self._segments(segments)
+        self._beginning = self.twin.memory.mark()
+        space = self.space
+        self._calls: dict[str, Callable[[Process, Call], int]] = {
+            "mmap": self._mmap,
+            "munmap": lambda p, c: space.sys_munmap(p.mm, *c.args),
+            "mprotect": lambda p, c: space.sys_mprotect(p.mm, *c.args),
+            "pkey_mprotect": lambda p, c: space.sys_pkey_mprotect(p.mm, *c.args),
+            "brk": lambda p, c: space.sys_brk(p.mm, *c.args),
+            "mremap": lambda p, c: space.sys_mremap(p.mm, *c.args),
+            "madvise": lambda p, c: space.sys_madvise(p.mm, *c.args),
+            "mlock": lambda p, c: space.sys_mlock(p.mm, *c.args),
+            "mlock2": lambda p, c: space.sys_mlock2(p.mm, *c.args),
+            "munlock": lambda p, c: space.sys_munlock(p.mm, *c.args),
+            "mlockall": lambda p, c: space.sys_mlockall(p.mm, *c.args),
+            "munlockall": lambda p, c: space.sys_munlockall(p.mm),
+            "msync": lambda p, c: space.sys_msync(p.mm, *c.args),
+            "mincore": lambda p, c: space.sys_mincore(p.mm, *c.args),
+            "remap_file_pages": lambda p, c: space.sys_remap_file_pages(p.mm, *c.args),
+            "shmat": lambda p, c: space.sys_shmat(p.mm, *c.args),
+            "shmdt": lambda p, c: space.sys_shmdt(p.mm, *c.args),
+            "touch": lambda p, c: space.touch(p.mm, *c.args),
+            "prctl": self._prctl,
+            "setrlimit": self._setrlimit,
+            "capset": self._capset,
+            "personality": self._personality,
+            "open": self._open,
+            "memfd_create": self._memfd_create,
+            "ftruncate": self._ftruncate,
+            "look": lambda p, c: 0,
+        }
+
+    def start(self, start: Start, maps: str) -> str:
+        """Forget the last run; a fresh process in slot 1 that looks like ``maps``.
+
+        Returns the twin's own text of it.
+        """
+        self.twin.memory.rewind(self._beginning)
+        task = self._first
+        view = self.space.view("task_struct", task)
+        view.personality = abi.ADDR_NO_RANDOMIZE | start.personality
+        if start.stack_limit is not None:
+            limits = self.space.view("signal_struct", view.signal)
+            limits.put("rlim_cur", start.stack_limit, abi.RLIMIT_STACK)
+        mm = self.space.load_image(task, parse_maps(maps), start_brk=self.heap)
+        self.processes = {1: Process(task, mm)}
+        return self.space.proc_maps(mm)
+
+    def carry_out(self, call: Call) -> list[Outcome]:
+        """Make a call: what its process sees then; of a fork also what the child sees."""
+        process = self.processes[call.slot]
+        if call.name == "fork":
+            return self._fork(process, call)
+        if call.name == "exit":
+            self.space.mmput(process.mm)
+            del self.processes[call.slot]
+            return [Outcome(0, 0, "")]
+        result = self._calls[call.name](process, call)
+        return [Outcome(call.slot, result, self.space.proc_maps(process.mm))]
+
+    # Set-up.
+
+    def _apply(self, facts: Facts) -> None:
+        sysctl = self.space.view("sysctl", self.space.sysctl)
+        sysctl.max_map_count = facts.max_map_count
+        sysctl.totalram_pages = facts.total_ram_pages
+        sysctl.total_swap_pages = facts.total_swap_pages
+        sysctl.overcommit_memory = facts.overcommit_memory
+        sysctl.vsyscall = int(facts.vsyscall)
+        sysctl.pkeys = int(facts.pkeys)
+        sysctl.anon_vma_name = int(facts.anon_vma_name)
+        sysctl.thp_enabled = {"never": 0, "madvise": 1, "always": 2}[facts.thp]
+
+    def _limits(self, facts: Facts) -> None:
+        task = self.space.view("task_struct", self._first)
+        limits = self.space.view("signal_struct", task.signal)
+        for which, (soft, hard) in facts.limits.items():
+            limits.put("rlim_cur", soft, which)
+            limits.put("rlim_max", hard, which)
+        self.space.view("cred", task.cred).cap_effective = facts.capabilities
+
+    def _segments(self, sizes: Sequence[int]) -> None:
+        mm = self.space.mm_alloc(self._first)
+        for shmid, size in enumerate(sizes):
+            if self.space.shm_create(mm, shmid, 0, size) != 0:
+                raise MemoryError(f"no memory for a segment of {size} bytes")
+
+    # Processes.
+
+    def _fork(self, process: Process, call: Call) -> list[Outcome]:
+        task = self.space.task_alloc(process.task)
+        mm = self.space.dup_mmap(process.mm, task)
+        parent = self.space.proc_maps(process.mm)
+        if mm < 0:
+            return [Outcome(call.slot, mm, parent)]
+        (child,) = call.args
+        self.processes[child] = Process(task, mm, dict(process.files))
+        return [Outcome(call.slot, 1, parent), Outcome(child, 0, self.space.proc_maps(mm))]
+
+    # Calls that need more than their numbers.
+
+    def _mmap(self, process: Process, call: Call) -> int:
+        addr, length, prot, flags, descriptor, offset = call.args
+        descriptor &= 0xFFFFFFFF
+        file = process.files.get(descriptor, 0)
+        return self.space.sys_mmap(process.mm, addr, length, prot, flags, file, offset)
+
+    def _prctl(self, process: Process, call: Call) -> int:
+        _, option, addr, size = call.args
+        name = None if call.text is None else call.text.decode("latin-1")
+        return self.space.sys_prctl_set_vma(process.mm, option, addr, size, name)
+
+    def _setrlimit(self, process: Process, call: Call) -> int:
+        which, soft, hard = call.args
+        task = self.space.view("task_struct", process.task)
+        limits = self.space.view("signal_struct", task.signal)
+        if soft > hard:
+            return -errno.EINVAL
+        raises = hard > limits.get("rlim_max", which)
+        if raises and not self.space.capable(process.mm, CAP_SYS_RESOURCE):
+            return -errno.EPERM
+        limits.put("rlim_cur", soft, which)
+        limits.put("rlim_max", hard, which)
+        return 0
+
+    def _capset(self, process: Process, call: Call) -> int:
+        (kept,) = call.args
+        task = self.space.view("task_struct", process.task)
+        cred = self.space.view("cred", task.cred)
+        if kept & ~cred.cap_effective:
+            return -errno.EPERM
+        cred.cap_effective = kept
+        return 0
+
+    def _personality(self, process: Process, call: Call) -> int:
+        task = self.space.view("task_struct", process.task)
+        before = task.personality
+        task.personality = call.args[0]
+        return before
+
+    # Files.
+
+    def _install(self, process: Process, file: int) -> int:
+        descriptor = next(n for n in range(1 << 16) if n not in process.files)
+        process.files[descriptor] = file
+        return descriptor
+
+    def _open(self, process: Process, call: Call) -> int:
+        path = (call.text or b"").decode()
+        facts = os.stat(path)
+        kind = None
+        if stat.S_ISDIR(facts.st_mode) or path == "/dev/null":
+            kind = FILE_NO_MMAP
+        major, minor = os.major(facts.st_dev), os.minor(facts.st_dev)
+        file = self.space.open_file(path, major, minor, facts.st_ino, call.args[0], kind)
+        self._set_size(file, facts.st_size)
+        return self._install(process, file)
+
+    def _memfd_create(self, process: Process, call: Call) -> int:
+        name = f"/memfd:{(call.text or b'').decode()} (deleted)"
+        return self._install(process, self.space.shmem_file_setup(name, 0, 0))
+
+    def _ftruncate(self, process: Process, call: Call) -> int:
+        descriptor, size = call.args
+        self._set_size(process.files[descriptor], size)
+        return 0
+
+    def is_memfd(self, slot: int, descriptor: int) -> bool:
+        """Whether the descriptor of the process is open, on a memfd."""
+        file = self.processes[slot].files.get(descriptor, 0)
+        return file != 0 and self.space.file_path(file).startswith("/memfd:")
+
+    def _set_size(self, file: int, size: int) -> None:
+        inode = self.space.view("file", file).f_inode
+        self.space.view("inode", inode).i_size = size
