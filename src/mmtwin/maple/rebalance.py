@@ -402,8 +402,7 @@ class Rebalance(Replace):
         mas.min = left.min
         mas.max = left.max
         mas.offset = 0
-        mas.depth = levels
-        self.mas_wmb_replace(mas, old, mast)
+        self.mas_wmb_replace(mas, old, mast, levels)
         self.mtree_range_walk(mas)
 
     def mas_rebalance(self, mas: MaState, mast: SubtreeState) -> None:

@@ -45,13 +45,17 @@ class Replace(BigNodes):
         inner: i32 = self.inner_type(mas.tree)
         return self.slot(self.mte_parent(mas.node), inner, self.mte_parent_slot(mas.node))
 
-    def mas_put_in_tree(self, mas: MaState, old: u64) -> None:
-        """Publish the state's node where its parent word says. From 6.6 ``old`` is dead then."""
+    def mas_put_in_tree(self, mas: MaState, old: u64, height: i32) -> None:
+        """Publish the state's node where its parent word says. From 6.6 ``old`` is dead then.
+
+        A root makes the tree ``height`` levels high; 0 leaves the height as it is.
+        """
         node: u64 = mas.node & ~255
         if self.ma_is_root(node):
             self.set_parent_word(node, mas.tree | 1)
             self.set_root(mas.tree, mas.node | 2)
-            self.mt_set_height(mas.tree, mas.depth)
+            if height:
+                self.mt_set_height(mas.tree, height)
         else:
             inner: i32 = self.inner_type(mas.tree)
             parent: u64 = self.mte_parent(mas.node)
@@ -68,7 +72,7 @@ class Replace(BigNodes):
         old: u64 = self.mas_old_enode(mas)
         if not advanced and self.node_type(mas.node) != LEAF:
             self.mas_adopt_children(mas, mas.node)
-        self.mas_put_in_tree(mas, old)
+        self.mas_put_in_tree(mas, old, 0)
         if not advanced:
             self.mte_set_node_dead(old)
             self.mas_free(mas, old)
@@ -148,13 +152,15 @@ class Replace(BigNodes):
             else:
                 self.level(mast, i).status = NONE
 
-    def mas_topiary_replace(self, mas: MaState, old: u64, mast: SubtreeState) -> None:
+    def mas_topiary_replace(
+        self, mas: MaState, old: u64, mast: SubtreeState, height: i32
+    ) -> None:
         """Publish first, then follow the old nodes from ``old`` downwards and discard them.
 
         After the adoption an old node's children that still name it as their parent are the ones
         replaced too: wholly in the range written they are destroyed as subtrees, else followed.
         """
-        self.mas_put_in_tree(mas, old)
+        self.mas_put_in_tree(mas, old, height)
         self.mas_descend_adopt(mas, mast)
         if self.node_type(old) == LEAF:
             self.mas_free(mas, old)
@@ -190,18 +196,20 @@ class Replace(BigNodes):
                 self.mte_set_node_dead(self.level(mast, i).node)
                 self.mas_free(mas, self.level(mast, i).node)
 
-    def mas_wmb_replace(self, mas: MaState, old: u64, mast: SubtreeState) -> None:
-        """Put a rebuilt piece of the tree in place and bring the gaps above it up to date.
+    def mas_wmb_replace(self, mas: MaState, old: u64, mast: SubtreeState, height: i32) -> None:
+        """Put a rebuilt piece of the tree, ``height`` levels high, in place and bring the gaps
+        above it up to date.
 
         ``old`` is the topmost node replaced. Up to 6.5 the topiaries of ``mast`` hold what was
         marked dead on the way up; later they are filled only now.
         """
         if self.dead_first:
-            self.mas_put_in_tree(mas, old)
+            self.mas_put_in_tree(mas, old, height)
             self.mas_descend_adopt(mas, mast)
             self.mas_mat_free(mas, mast)
             self.mas_mat_destroy(mas, mast)
         else:
-            self.mas_topiary_replace(mas, old, mast)
+            self.mas_topiary_replace(mas, old, mast, height)
         if self.node_type(mas.node) != LEAF:
             self.mas_update_gap(mas)
+        mas.depth = self.mt_height(mas.tree) - 1 + self.depth_base

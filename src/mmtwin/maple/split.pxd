@@ -4,6 +4,6 @@ from mmtwin.maple.state cimport BigNode, MaState, SubtreeState
 cdef class Split(Rebalance):
     cpdef void mast_split_data(self, SubtreeState mast, MaState mas, int split) except *
     cpdef void mast_fill_bnode(self, SubtreeState mast, MaState mas, int skip) except *
-    cpdef void mas_split_final_node(self, SubtreeState mast, MaState mas, int height) except *
-    cpdef bint mas_push_data(self, MaState mas, int height, SubtreeState mast, bint left) except? -1
+    cpdef void mas_split_final_node(self, SubtreeState mast, MaState mas) except *
+    cpdef bint mas_push_data(self, MaState mas, SubtreeState mast, bint left) except? -1
     cpdef void mas_split(self, MaState mas, SubtreeState mast) except *

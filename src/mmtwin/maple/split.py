@@ -71,12 +71,11 @@ class Split(Rebalance):
         bn.b_end -= 1
         bn.type = self.node_type(mas.node)
 
-    def mas_split_final_node(self, mast: SubtreeState, mas: MaState, height: i32) -> None:
+    def mas_split_final_node(self, mast: SubtreeState, mas: MaState) -> None:
         """Write the level that fits into one node; at the top it is the new root."""
         bn: BigNode = mast.bn
         if self.ma_is_root(mas.node & ~255):
             bn.type = self.inner_type(mas.tree)
-            mas.depth = height
         ancestor: u64 = self.mas_new_ma_node(mas, bn)
         self.mte_set_parent(mast.l.node, ancestor, mast.l.offset)
         self.mte_set_parent(mast.r.node, ancestor, mast.r.offset)
@@ -85,7 +84,7 @@ class Split(Rebalance):
         self.mab_mas_cp(bn, 0, self.slots_of[bn.type] - 1, mast.l, True)
         mas.offset = bn.b_end - 1
 
-    def mas_push_data(self, mas: MaState, height: i32, mast: SubtreeState, left: bint) -> bint:
+    def mas_push_data(self, mas: MaState, mast: SubtreeState, left: bint) -> bint:
         """Share the data with the left (or right) sibling and end the split; False if it has no
         room for that.
 
@@ -132,7 +131,7 @@ class Split(Rebalance):
             mast.orig_l.offset += end + 1
         self.mast_split_data(mast, mas, split)
         self.mast_fill_bnode(mast, mas, 2)
-        self.mas_split_final_node(mast, mas, height + 1)
+        self.mas_split_final_node(mast, mas)
         return True
 
     def mas_split(self, mas: MaState, mast: SubtreeState) -> None:
@@ -142,27 +141,25 @@ class Split(Rebalance):
         anything is touched, so on -ENOMEM nothing has changed.
         """
         bn: BigNode = mast.bn
-        mas.depth = self.mt_height(mas.tree)
+        levels: i32 = self.mt_height(mas.tree)
         if not self.typed:
-            self.mas_node_count(mas, 1 + 2 * mas.depth)
+            self.mas_node_count(mas, 1 + 2 * levels)
             if mas.is_err():
                 return
         mast.orig_l.status = mast.orig_r.status = NONE
         mast.orig_l.offset = mast.orig_r.offset = 0
         height: i32 = 0
-        levels: i32 = mas.depth
         while height <= levels:
             height += 1
             if self.slots_of[bn.type] > bn.b_end:
-                self.mas_split_final_node(mast, mas, height)
+                self.mas_split_final_node(mast, mas)
                 break
             mast.l.copy_from(mas)
             mast.r.copy_from(mas)
             mast.l.node = self.mas_new_ma_node(mas, bn)
             mast.r.node = self.mas_new_ma_node(mas, bn)
-            if self.mas_push_data(mas, height, mast, True):
-                break
-            if self.mas_push_data(mas, height, mast, False):
+            if self.mas_push_data(mas, mast, True) or self.mas_push_data(mas, mast, False):
+                height += 1
                 break
             split: i32 = self.mab_calc_split(mas, mast)
             self.mast_split_data(mast, mas, split)
@@ -174,5 +171,5 @@ class Split(Rebalance):
         if self.dead_first:
             self.mat_add(mast, old)
         mas.node = mast.l.node
-        self.mas_wmb_replace(mas, old, mast)
+        self.mas_wmb_replace(mas, old, mast, height)
         self.mtree_range_walk(mas)
