@@ -90,8 +90,12 @@ class Twin:
         return [r.override(self.profile) for r in self.regressions if r.layer == layer]
 
     def begin_step(self) -> int:
-        """The journal's position before a step; drops what came before unless it is kept."""
+        """The journal's position before a step; drops what came before unless it is kept.
+
+        No reader outlives a step, so a grace period ends here: nodes that waited for it are free.
+        """
         memory = self.memory
+        self.maple.rcu_barrier()
         if not self.keep_journal and memory.journal is not None:
             memory.journal.forget()
         return memory.mark()
