@@ -120,6 +120,9 @@ class Order:
 
     def _exec(self, record: Exec) -> None:
         self._execs += 1
+        if record.former is not None and record.former != record.pid:
+            self._announced.pop(record.former, None)
+            self._unannounced.discard(record.former)
         if record.pid in self._announced:
             self._announced[record.pid] = self._execs
         else:

@@ -37,10 +37,10 @@ def _read(path: str) -> bytes:
 
 
 def maps(tid: int) -> str:
-    """The text of /proc/TID/maps; empty if the process has given up its memory."""
+    """The text of /proc/TID/maps; empty if the process has given up its memory or hides it."""
     try:
         return _read(f"/proc/{tid}/maps").decode("utf-8", OCTAL)
-    except (ProcessLookupError, FileNotFoundError):
+    except (ProcessLookupError, FileNotFoundError, PermissionError):
         return ""
 
 

@@ -40,7 +40,8 @@ class Recording(msgspec.Struct):
     interrupted: bool
     """SIGINT or SIGTERM came; what was done until then is in the trace."""
     foreign: int
-    """Threads whose calls were not recorded because they are not those of x86-64 programs."""
+    """Threads whose calls were not recorded: they are not those of an x86-64 program, or its memory
+    may not be looked at."""
 
 
 def record(
@@ -142,6 +143,8 @@ def _check_started(tracer: Tracer, failure: int, command: Sequence[str]) -> None
     if not tracer.started:
         reason = os.strerror(int(text)) if text else "ended before it started"
         raise RecordError(f"{command[0]}: {reason}")
+    if not tracer.recorded:
+        raise RecordError(f"{command[0]}: its memory may not be looked at")
 
 
 def _follow(tracer: Tracer, root: int) -> bool:

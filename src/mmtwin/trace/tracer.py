@@ -8,34 +8,15 @@ did the work and no maps text shows half of another call.
 
 from __future__ import annotations
 
-import struct
-from collections import deque
 from collections.abc import Callable
 from signal import SIGTRAP
 from time import monotonic
 from typing import Final
 
-from mmtwin.trace import proc, ptrace
-from mmtwin.trace.calls import (
-    BRK,
-    CLONE,
-    CLONE3,
-    FORK,
-    IO_DESTROY,
-    IO_SETUP,
-    MMAP,
-    MREMAP,
-    MSYNC,
-    MUNMAP,
-    PERSONALITY,
-    PKEY_ALLOC,
-    PKEY_FREE,
-    PRCTL,
-    REMAP_FILE_PAGES,
-    SHMAT,
-    VFORK,
-)
+from mmtwin.trace import details, proc, ptrace
+from mmtwin.trace.calls import MMAP, PRCTL, SHMAT
 from mmtwin.trace.descriptors import Descriptions, Table
+from mmtwin.trace.details import CLONE_FILES, CLONE_THREAD, CLONE_VFORK, CLONE_VM, SIGCHLD
 from mmtwin.trace.maps import parse_maps
 from mmtwin.trace.numbers import (
     BOOKKEEPING,
@@ -48,85 +29,21 @@ from mmtwin.trace.numbers import (
     SETRLIMIT,
     UNSHARE,
 )
-from mmtwin.trace.records import Args, Call, Child, Exec, Gone, How, Limits, Record, Touch
-from mmtwin.trace.touches import Touches
+from mmtwin.trace.records import Args, Call, Child, Exec, Gone, How, Record, Touch
+from mmtwin.trace.tasks import Process, Space, Task
 
-CLONE_VM: Final = 0x100
-CLONE_FILES: Final = 0x400
-CLONE_VFORK: Final = 0x4000
-CLONE_THREAD: Final = 0x10000
-SIGCHLD: Final = 17
 MAP_ANONYMOUS: Final = 0x20
 CLOSE_RANGE_UNSHARE: Final = 2
 CLOSE_RANGE_CLOEXEC: Final = 4
-ANON_NAME_MAX: Final = 80
 PAGE: Final = 4096
 PATIENCE_SECONDS: Final = 0.25
 """How long a thread waits for another one's memory call to end."""
-
-PR_SET_VMA: Final = 0x53564D41
-PRCTL_OPTIONS: Final = frozenset(
-    {
-        PR_SET_VMA,
-        35,  # PR_SET_MM
-        65,  # PR_SET_MDWE
-        67,  # PR_SET_MEMORY_MERGE
-    }
-)
-"""prctl options that are written to the trace."""
-
-RESTARTED: Final = frozenset({-512, -513, -514, -516})
-"""Results of the kernel's own (ERESTARTSYS ...): the call starts again, nothing was done."""
-
-FREE: Final = frozenset({MSYNC, PKEY_ALLOC, PKEY_FREE, PERSONALITY})
-"""Calls that leave the mappings as they are."""
-
-STARTERS: Final = frozenset({FORK, VFORK, CLONE, CLONE3})
 
 HOW: Final[dict[int, How]] = {
     ptrace.EVENT_FORK: "fork",
     ptrace.EVENT_VFORK: "vfork",
     ptrace.EVENT_CLONE: "clone",
 }
-
-
-class Space:
-    """One address space: who is inside a memory call, who waits, what it has touched."""
-
-    def __init__(self, parent: Space | None = None) -> None:
-        self.inside: Task | None = None
-        self.waiting: deque[Task] = deque()
-        self.since = 0.0
-        """When the first of those who wait began to, seconds of the monotonic clock."""
-        self.touches: Touches = parent.touches.copy() if parent else Touches()
-        self.brk: int = parent.brk if parent else 0
-        """The end of the heap, once a call has told it."""
-
-
-class Process:
-    """One thread group: its limits as last written to the trace."""
-
-    def __init__(self, limits: Limits | None = None, changed: bool = False) -> None:
-        self.limits = limits
-        self.changed = changed
-        """A call that sets limits was seen since."""
-
-
-class Task:
-    """One thread."""
-
-    def __init__(self, tid: int, space: Space, process: Process, table: Table) -> None:
-        self.tid = tid
-        self.space = space
-        self.process = process
-        self.table = table
-        self.call: tuple[int, Args] | None = None
-        """The memory call it is inside of: number and arguments."""
-        self.note: tuple[int, Args] | None = None
-        """The bookkeeping call it is inside of: the kernel's number and arguments."""
-        self.name: str | None = None
-        self.flags: int | None = None
-        self.segment: tuple[int, int] | None = None
 
 
 class Tracer:
@@ -145,9 +62,11 @@ class Tracer:
         """Such children that have even ended."""
         self._root = root
         self._started = False
+        self._recorded = False
         self.calls = 0
         self.foreign: set[int] = set()
-        """Threads that made calls of another architecture (32-bit), which are not recorded."""
+        """Threads with calls that are not recorded: of another architecture (32-bit), or in an
+        address space that cannot be seen."""
         self.status: int | None = None
         """The root process's wait status."""
         self._add(Task(root, Space(), Process(), Table()))
@@ -158,6 +77,11 @@ class Tracer:
     def started(self) -> bool:
         """The command itself runs (before, it is the recorder's own child)."""
         return self._started
+
+    @property
+    def recorded(self) -> bool:
+        """An image was seen, and so the trace has begun."""
+        return self._recorded
 
     def tids(self) -> list[int]:
         """All live threads."""
@@ -185,7 +109,7 @@ class Tracer:
                 self._early_gone.add(tid)
             return
         self._leave(task)
-        if self._started:
+        if self._recorded:
             self._put(Gone(0, tid))
 
     def stopped(self, tid: int, status: int) -> None:
@@ -266,18 +190,17 @@ class Tracer:
         return True
 
     def _enter(self, task: Task, op: int, args: Args) -> bool:
-        if not self._started or (op == PRCTL and args[0] & 0xFFFFFFFF not in PRCTL_OPTIONS):
+        if not self._recorded or task.hidden or not details.is_written(op, args):
             return True
         task.call = (op, args)
         task.name = task.flags = task.segment = None
-        if op == PRCTL and args[0] & 0xFFFFFFFF == PR_SET_VMA:
-            name = proc.memory(task.tid, args[4], ANON_NAME_MAX) if args[4] else b""
-            task.name = name.partition(b"\0")[0].decode("utf-8", proc.OCTAL)
-        elif op in STARTERS:
-            task.flags = self._clone_flags(task.tid, op, args)
+        if op == PRCTL:
+            task.name = details.area_name(task.tid, args)
+        elif op in details.STARTERS:
+            task.flags = details.clone_flags(task.tid, op, args)
         elif op == SHMAT:
             task.segment = proc.shared_segment(args[0] & 0xFFFFFFFF)
-        if op in FREE:
+        if op in details.FREE:
             return True
         space = task.space
         if space.inside is not None:
@@ -289,28 +212,13 @@ class Tracer:
         self._look(task)
         return True
 
-    @staticmethod
-    def _clone_flags(tid: int, op: int, args: Args) -> int | None:
-        """Clone flags with the exit signal in the low byte."""
-        if op == FORK:
-            return SIGCHLD
-        if op == VFORK:
-            return CLONE_VM | CLONE_VFORK | SIGCHLD
-        if op == CLONE:
-            return args[0] & 0xFFFFFFFF
-        arguments = proc.memory(tid, args[0], 40)
-        if len(arguments) < 40:
-            return None
-        flags, _, _, _, exit_signal = struct.unpack("=5Q", arguments)
-        return int(flags | exit_signal)
-
     def _leave_call(self, task: Task, result: int) -> None:
         """Write the call that has returned, with what can only be asked now."""
         assert task.call is not None
         op, args = task.call
         task.call = None
         space = task.space
-        if result not in RESTARTED:
+        if result not in details.RESTARTED:
             call = Call(0, task.tid, op, args, result)
             call.name, call.flags = task.name, task.flags
             if task.segment is not None:
@@ -321,7 +229,7 @@ class Tracer:
             if self._maps and space.inside in (task, None):
                 call.maps = proc.maps(task.tid)
             if self._touch and result >= 0:
-                self._forget(space, op, args, result)
+                details.forget(space, op, args, result)
             self._put(call)
             self.calls += 1
         if space.inside is task:
@@ -367,7 +275,7 @@ class Tracer:
         assert task.note is not None
         number, args = task.note
         task.note = None
-        if result < 0 or not self._started:
+        if result < 0 or not self._recorded:
             return
         if number == SETRLIMIT:
             task.process.changed = True
@@ -402,14 +310,16 @@ class Tracer:
         if not flags & CLONE_THREAD:
             process = Process(process.limits, process.changed)
         table = parent.table if flags & CLONE_FILES else Table(parent.table.known)
-        if self._started:
+        if self._recorded:
             self._put(Child(0, parent.tid, child, how, flags))
         if child in self._early_gone:
             self._early_gone.discard(child)
-            if self._started:
+            if self._recorded:
                 self._put(Gone(0, child))
             return
-        self._add(Task(child, space, process, table))
+        task = Task(child, space, process, table)
+        task.hidden = parent.hidden
+        self._add(task)
         if child in self._early:
             self._early.discard(child)
             ptrace.resume(child)
@@ -442,14 +352,18 @@ class Tracer:
         record.ipc_lock = proc.has_ipc_lock(tid)
         if former != tid:
             record.former = former
-        if not self._started:
-            record.host = proc.host()
-            self._started = True
+        self._started = True
         task.process.limits = record.limits or old.limits
-        if record.maps:
-            self._put(record)
-            if self._touch:
-                self._touched(task, record.maps)
+        if not record.maps:
+            task.hidden = True
+            self.foreign.add(tid)
+            return
+        if not self._recorded:
+            record.host = proc.host()
+            self._recorded = True
+        self._put(record)
+        if self._touch:
+            self._touched(task, record.maps)
 
     # Touches.
 
@@ -462,21 +376,3 @@ class Tracer:
     def _touched(self, task: Task, text: str) -> None:
         for page in task.space.touches.look(task.tid, parse_maps(text)):
             self._put(Touch(0, task.tid, page, PAGE, True))
-
-    @staticmethod
-    def _forget(space: Space, op: int, args: Args, result: int) -> None:
-        """Ranges that a successful call took away or replaced."""
-        forget = space.touches.forget
-        if op == MMAP:
-            forget(result, result + args[1])
-        elif op == BRK:
-            if result < space.brk:
-                forget(result, space.brk)
-            space.brk = result
-        elif op == MUNMAP:
-            forget(args[0], args[0] + args[1])
-        elif op == MREMAP:
-            forget(args[0], args[0] + args[1])
-            forget(result, result + args[2])
-        elif op in (SHMAT, REMAP_FILE_PAGES, IO_SETUP, IO_DESTROY):
-            forget(0, 1 << 64)
