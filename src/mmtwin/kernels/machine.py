@@ -100,6 +100,8 @@ class TwinMachine:
             limits = self.space.view("signal_struct", view.signal)
             limits.put("rlim_cur", start.stack_limit, abi.RLIMIT_STACK)
         mm = self.space.load_image(task, parse_maps(maps), start_brk=self.heap)
+        bounds = self.space.view("mm_struct", mm)
+        bounds.start_data = bounds.end_data = self.heap  # the agent has zeroed data only
         self.processes = {1: Process(task, mm)}
         return self.space.proc_maps(mm)
 
@@ -209,8 +211,9 @@ class TwinMachine:
         if stat.S_ISDIR(facts.st_mode) or path == "/dev/null":
             kind = FILE_NO_MMAP
         major, minor = os.major(facts.st_dev), os.minor(facts.st_dev)
-        file = self.space.open_file(path, major, minor, facts.st_ino, call.args[0], kind)
-        self._set_size(file, facts.st_size)
+        file = self.space.open_file(
+            path, major, minor, facts.st_ino, call.args[0], kind, facts.st_size
+        )
         return self._install(process, file)
 
     def _memfd_create(self, process: Process, call: Call) -> int:

@@ -7,6 +7,7 @@ cdef class Brk(Mmap):
     cpdef bint brk_grow(self, unsigned long long mm, unsigned long long oldbrk, unsigned long long newbrk) except -1
     cpdef long long do_brk_munmap(self, MaState mas, unsigned long long mm, unsigned long long newbrk, unsigned long long oldbrk) except? -1000000
     cpdef long long do_brk_flags(self, MaState mas, unsigned long long mm, unsigned long long vma, unsigned long long addr, unsigned long long length, unsigned long long extra_flags) except? -1000000
+    cpdef unsigned long long data_default_flags(self, unsigned long long mm) except? 0xDEADBEEFDEADBEEF
     cpdef bint can_brk_extend(self, unsigned long long vma, unsigned long long vm_flags, unsigned long long addr) except -1
     cpdef long long brk_extend(self, MaState mas, unsigned long long vma, unsigned long long end) except? -1000000
     cpdef long long vm_brk_flags(self, unsigned long long mm, unsigned long long addr, unsigned long long length, unsigned long long extra_flags) except? -1000000

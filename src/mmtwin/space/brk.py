@@ -23,6 +23,7 @@ VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
 VM_SOFTDIRTY = declare(u64, c.VM_SOFTDIRTY)
 VM_EXEC = declare(u64, c.VM_EXEC)
+READ_IMPLIES_EXEC = declare(u64, c.READ_IMPLIES_EXEC)
 
 
 class Brk(Mmap):
@@ -96,7 +97,7 @@ class Brk(Mmap):
 
         ``vma`` is the candidate below, 0 for none. It never joins the VMA above. 0 or ``-ENOMEM``.
         """
-        vm_flags: u64 = extra_flags | VM_DATA_DEFAULT | VM_ACCOUNT | self.def_flags(mm)
+        vm_flags: u64 = extra_flags | self.data_default_flags(mm) | self.def_flags(mm)
         pages: u64 = length >> 12
         if not self.may_expand_vm(mm, vm_flags, pages):
             return -errno.ENOMEM
@@ -127,6 +128,12 @@ class Brk(Mmap):
             self.set_locked_vm(mm, self.locked_vm(mm) + pages)
         self.set_vm_flags(vma, self.vm_flags(vma) | VM_SOFTDIRTY)
         return 0
+
+    def data_default_flags(self, mm: u64) -> u64:
+        """The flags of heap memory: executable too for a program that takes all reading for it."""
+        if self.personality(mm) & READ_IMPLIES_EXEC != 0:
+            return VM_DATA_DEFAULT | VM_ACCOUNT | VM_EXEC
+        return VM_DATA_DEFAULT | VM_ACCOUNT
 
     def can_brk_extend(self, vma: u64, vm_flags: u64, addr: u64) -> bint:
         """Whether the VMA below takes the new heap at ``addr``."""

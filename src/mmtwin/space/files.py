@@ -187,9 +187,11 @@ class Files(VmaFields):
         ino: int,
         open_flags: int = 0,
         kind: int | None = None,
+        size: int = MAX_LFS_FILESIZE,
     ) -> int:
         """A new open file description with one reference: the address of its ``struct file``.
 
+        ``size`` are its bytes, if they are known: pages past them cannot be touched.
         ``open_flags`` are O_*. ``kind`` is one of FILE_*; None tells it from the path and device:
         /dev/zero, memfds, System V segments and tmpfs (an unnamed device below /dev/shm) are
         known, all else is a regular file. Raises :class:`MemoryError` without memory.
@@ -208,6 +210,7 @@ class Files(VmaFields):
         file = self.alloc_file(inode, number, self.file_ops[kind, area], open_flags) if inode else 0
         if file == 0:
             raise MemoryError(f"no memory for an open file: {path}")
+        self.memory.store(inode + I_SIZE, size)
         return file
 
     def shmem_file_setup(self, name: str, size: u64, charged: u64) -> u64:

@@ -83,6 +83,8 @@ class Fork(Exit):
         mas: MaState = MaState(self.mm_mt(mm), 0)
         if self.maple.mas_expected_entries(mas, self.map_count(oldmm)) != 0:
             return -errno.ENOMEM
+        # Nobody else can see the new tree yet, so its nodes may be changed in place.
+        self.maple.mt_clear_in_rcu(mas.tree)
         old: MaState = self.vma_iterator(oldmm, 0)
         error: i64 = 0
         mpnt: u64 = self.maple.mas_find(old, TOP)
@@ -105,6 +107,8 @@ class Fork(Exit):
                 self.dup_vma_link(mm, tmp)
             mpnt = self.maple.mas_find(old, TOP)
         self.maple.mas_destroy(mas)
+        if error == 0:
+            self.maple.mt_set_in_rcu(mas.tree)
         return error
 
     def dup_vma(self, mm: u64, mpnt: u64) -> u64:

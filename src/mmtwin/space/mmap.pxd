@@ -9,6 +9,7 @@ cdef class Mmap(Touch):
     cpdef unsigned long long calc_vm_flags(self, unsigned long long mm, unsigned long long prot, unsigned long long map_flags) except? 0xDEADBEEFDEADBEEF
     cpdef long long file_mmap_check(self, unsigned long long file, unsigned long long prot, unsigned long long map_flags, unsigned long long length, unsigned long long pgoff, unsigned long long vm_flags) except? -1000000
     cpdef unsigned long long file_vm_flags(self, unsigned long long file, unsigned long long map_flags, unsigned long long vm_flags) except? 0xDEADBEEFDEADBEEF
+    cpdef long long anonymous_vm_flags(self, unsigned long long map_flags, unsigned long long vm_flags) except? -1000000
     cpdef long long mmap_region(self, unsigned long long mm, unsigned long long file, unsigned long long addr, unsigned long long length, unsigned long long vm_flags, unsigned long long pgoff) except? -1000000
     cpdef bint mmap_may_expand(self, unsigned long long mm, unsigned long long addr, unsigned long long length, unsigned long long vm_flags) except -1
     cpdef unsigned long long mmap_merge(self, MaState mas, unsigned long long prev, unsigned long long next, unsigned long long file, unsigned long long addr, unsigned long long end, unsigned long long vm_flags, unsigned long long pgoff) except? 0xDEADBEEFDEADBEEF

@@ -177,15 +177,12 @@ class Mmap(Touch):
             if error != 0:
                 return error
             vm_flags = self.file_vm_flags(file, map_flags, vm_flags)
-        elif kind == MAP_SHARED:
-            if vm_flags & VM_GROWSDOWN != 0:
-                return -errno.EINVAL
-            pgoff = 0
-            vm_flags |= VM_SHARED | VM_MAYSHARE
-        elif kind == MAP_PRIVATE:
-            pgoff = addr >> 12
         else:
-            return -errno.EINVAL
+            pgoff = 0 if kind == MAP_SHARED else addr >> 12
+            allowed: i64 = self.anonymous_vm_flags(map_flags, vm_flags)
+            if allowed < 0:
+                return allowed
+            vm_flags = allowed
         if (
             map_flags & MAP_NORESERVE != 0
             and self.memory.load(self.sysctl + OVERCOMMIT_MEMORY) != OVERCOMMIT_NEVER
@@ -257,6 +254,15 @@ class Mmap(Touch):
         if self.noexec(file):
             vm_flags &= ~VM_MAYEXEC
         return vm_flags
+
+    def anonymous_vm_flags(self, map_flags: u64, vm_flags: u64) -> i64:
+        """VM_* of memory without a file after its type is known, or ``-EINVAL``."""
+        kind: u64 = map_flags & MAP_TYPE
+        if kind == MAP_SHARED:
+            if vm_flags & VM_GROWSDOWN != 0:
+                return -errno.EINVAL
+            return vm_flags | VM_SHARED | VM_MAYSHARE
+        return vm_flags if kind == MAP_PRIVATE else -errno.EINVAL
 
     # The region.
 

@@ -36,6 +36,7 @@ VM_NO_KHUGEPAGED = declare(u64, c.VM_NO_KHUGEPAGED)
 VM_STACK_INCOMPLETE_SETUP = declare(u64, c.VM_STACK_INCOMPLETE_SETUP)
 RLIMIT_STACK = declare(u64, c.RLIMIT_STACK)
 THP_ENABLED = declare(u64, 96)
+I_SIZE = declare(u64, 80)
 
 
 class Touch(UnmappedArea):
@@ -69,16 +70,30 @@ class Touch(UnmappedArea):
         return 0
 
     def handle_mm_fault(self, vma: u64, start: u64, end: u64, write: bint) -> i64:
-        """Faults on all pages of [start, end) of ``vma``: 0 or ``-ENOMEM``.
+        """Faults on all pages of [start, end) of ``vma``: 0, ``-ENOMEM``, ``-EFAULT`` past a file.
 
         A private area gets its anon_vma by a write, and by any fault that may take a huge page.
         """
         vm_flags: u64 = self.vm_flags(vma)
-        if vm_flags & VM_SHARED != 0 or self.anon_vma(vma) != 0:
-            return 0
-        if write or (self.vma_is_anonymous(vma) and self.thp_possible(vma, start, end)):
-            return self.anon_vma_prepare(vma)
-        return 0
+        error: i64 = 0
+        if (
+            vm_flags & VM_SHARED == 0
+            and self.anon_vma(vma) == 0
+            and (write or (self.vma_is_anonymous(vma) and self.thp_possible(vma, start, end)))
+        ):
+            error = self.anon_vma_prepare(vma)
+        if error == 0 and self.reaches_past_file(vma, end):
+            return -errno.EFAULT
+        return error
+
+    def reaches_past_file(self, vma: u64, end: u64) -> bint:
+        """Whether a page below ``end`` lies wholly past the end of the file (SIGBUS)."""
+        file: u64 = self.vm_file(vma)
+        if file == 0 or self.vma_is_anonymous(vma):
+            return False
+        size: u64 = self.memory.load(self.file_inode(file) + I_SIZE)
+        pages: u64 = (size >> 12) + (1 if size & 0xFFF != 0 else 0)
+        return self.vm_pgoff(vma) + ((end - self.vm_start(vma)) >> 12) > pages
 
     def thp_possible(self, vma: u64, start: u64, end: u64) -> bint:
         """Whether a fault in [start, end) may take a huge page: 2 MiB around it in the area."""

@@ -26,9 +26,17 @@ VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
 VM_SOFTDIRTY = declare(u64, c.VM_SOFTDIRTY)
 VM_NOHUGEPAGE = declare(u64, c.VM_NOHUGEPAGE)
-VM_DATA_DEFAULT = declare(u64, c.VM_DATA_DEFAULT)
 MAP_SHARED = declare(u64, c.MAP_SHARED)
 MAP_STACK = declare(u64, c.MAP_STACK)
+MAP_TYPE = declare(u64, c.MAP_TYPE)
+MAP_DROPPABLE = declare(u64, c.MAP_DROPPABLE)
+MAP_LOCKED = declare(u64, c.MAP_LOCKED)
+MAP_HUGETLB = declare(u64, c.MAP_HUGETLB)
+VM_GROWSDOWN = declare(u64, c.VM_GROWSDOWN)
+VM_DROPPABLE = declare(u64, c.VM_DROPPABLE_6_18)
+VM_NORESERVE = declare(u64, c.VM_NORESERVE)
+VM_WIPEONFORK = declare(u64, c.VM_WIPEONFORK)
+VM_DONTDUMP = declare(u64, c.VM_DONTDUMP)
 AREA_ZERO = declare(u64, files.AREA_ZERO)
 F_SEAL_WRITE = declare(u64, 0x8)
 I_SEALS = declare(u64, 608)
@@ -77,6 +85,14 @@ class Mmap618(Munmap618):
         if map_flags & MAP_STACK != 0 and self.memory.load(self.sysctl + THP) != 0:
             vm_flags |= VM_NOHUGEPAGE
         return vm_flags
+
+    def anonymous_vm_flags(self, map_flags: u64, vm_flags: u64) -> i64:
+        """MAP_DROPPABLE (6.11): memory that may be taken away, so neither charged nor inherited."""
+        if map_flags & MAP_TYPE != MAP_DROPPABLE:
+            return Munmap618.anonymous_vm_flags(self, map_flags, vm_flags)
+        if map_flags & (MAP_LOCKED | MAP_HUGETLB) != 0 or vm_flags & VM_GROWSDOWN != 0:
+            return -errno.EINVAL
+        return vm_flags | VM_DROPPABLE | VM_NORESERVE | VM_WIPEONFORK | VM_DONTDUMP
 
     # The region.
 
@@ -150,7 +166,7 @@ class Mmap618(Munmap618):
         self, mas: MaState, mm: u64, vma: u64, addr: u64, length: u64, extra_flags: u64
     ) -> i64:
         """Zero pages at [addr, addr + length): 0 or ``-ENOMEM``; a failure charges nothing."""
-        vm_flags: u64 = extra_flags | VM_DATA_DEFAULT | VM_ACCOUNT | self.def_flags(mm)
+        vm_flags: u64 = extra_flags | self.data_default_flags(mm) | self.def_flags(mm)
         pages: u64 = length >> 12
         if not self.may_expand_vm(mm, vm_flags, pages):
             return -errno.ENOMEM
