@@ -122,6 +122,7 @@ class TwinMachine:
     def _apply(self, facts: Facts) -> None:
         sysctl = self.space.view("sysctl", self.space.sysctl)
         sysctl.max_map_count = facts.max_map_count
+        sysctl.dac_mmap_min_addr = facts.mmap_min_addr
         sysctl.totalram_pages = facts.total_ram_pages
         sysctl.total_swap_pages = facts.total_swap_pages
         sysctl.overcommit_memory = facts.overcommit_memory

@@ -64,6 +64,8 @@ def bounded(call: Call, space: list[Area], heap: int) -> bool:
         return args[1] <= TOUCH_MOST and not touches_clock_pages(call, space)
     if name == "brk":
         return args[0] <= heap + 4 * HUGE or args[0] >= TASK_SIZE
+    if name == "madvise" and args[2] == abi.MADV_COLLAPSE and args[1] >= HUGE:
+        return False  # its result hangs on the pages that are there
     if name in ("mlock", "mlock2", "mlockall", "madvise"):
         return sum(area.end - area.start for area in space) <= POPULATE_MOST
     return True

@@ -4,6 +4,7 @@ cdef class Counters(Files):
     cdef unsigned long long at_rlim_cur, at_rlim_max
     cdef unsigned long long sysctl_max_map_count(self) except? 0xDEADBEEFDEADBEEF
     cdef unsigned long long sysctl_mmap_min_addr(self) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long dac_mmap_min_addr(self) except? 0xDEADBEEFDEADBEEF
     cdef unsigned long long stack_guard_gap(self) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long task_alloc(self, unsigned long long parent) except? 0xDEADBEEFDEADBEEF
     cpdef void put_task(self, unsigned long long task) except *

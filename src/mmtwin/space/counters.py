@@ -48,6 +48,7 @@ USER_RESERVE = declare(u64, 56)
 TOTALRAM = declare(u64, 64)
 TOTAL_SWAP = declare(u64, 72)
 VM_COMMITTED_AS = declare(u64, 80)
+DAC_MMAP_MIN_ADDR = declare(u64, 152)
 
 DEFAULT_RAM_PAGES = 1 << 22
 """16 GiB; what "too much at once" means to the overcommit guess."""
@@ -63,6 +64,7 @@ class Counters(Files):
         sysctl = self.view("sysctl", self.sysctl)
         sysctl.max_map_count = profile.max_map_count
         sysctl.mmap_min_addr = profile.mmap_min_addr
+        sysctl.dac_mmap_min_addr = profile.mmap_min_addr
         sysctl.stack_guard_gap = profile.stack_guard_gap
         sysctl.overcommit_ratio = 50
         sysctl.admin_reserve_kbytes = 1 << 13
@@ -78,8 +80,12 @@ class Counters(Files):
         return self.memory.load(self.sysctl + MAX_MAP_COUNT)
 
     def sysctl_mmap_min_addr(self) -> u64:
-        """vm.mmap_min_addr, in bytes."""
+        """The lowest address that a hint is rounded up to and a stack grows down to, in bytes."""
         return self.memory.load(self.sysctl + MMAP_MIN_ADDR)
+
+    def dac_mmap_min_addr(self) -> u64:
+        """vm.mmap_min_addr, in bytes; security modules may hold the effective one higher."""
+        return self.memory.load(self.sysctl + DAC_MMAP_MIN_ADDR)
 
     def stack_guard_gap(self) -> u64:
         """Bytes kept free below an area that grows down."""

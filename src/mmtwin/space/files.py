@@ -94,7 +94,7 @@ class Files(VmaFields):
         self.file_ops = {
             (kind, area): self._file_ops(kind, area, maxbytes)
             for kind, area, maxbytes in (
-                (FILE_NO_MMAP, AREA_MM, MAX_LFS_FILESIZE),
+                (FILE_NO_MMAP, AREA_MM, MAX_DEVICE_SIZE),
                 (FILE_REGULAR, AREA_MM, MAX_LFS_FILESIZE),
                 (FILE_REGULAR, AREA_THP, MAX_LFS_FILESIZE),
                 (FILE_SHMEM, AREA_SHMEM, MAX_LFS_FILESIZE),

@@ -280,7 +280,7 @@ SIGNAL_FIELDS = (
 CRED_FIELDS = (Field("cap_effective", 0, 8, "capability bits", "flags"),)
 SYSCTL_FIELDS = (
     Field("max_map_count", 0, 8, "vm.max_map_count"),
-    Field("mmap_min_addr", 8, 8, "vm.mmap_min_addr, bytes"),
+    Field("mmap_min_addr", 8, 8, "lowest address that hints and stacks get, bytes"),
     Field("stack_guard_gap", 16, 8, "bytes kept free below a VM_GROWSDOWN area"),
     Field("overcommit_memory", 24, 8, "vm.overcommit_memory: 0 guess, 1 always, 2 never"),
     Field("overcommit_ratio", 32, 8, "vm.overcommit_ratio, per cent"),
@@ -298,6 +298,7 @@ SYSCTL_FIELDS = (
     Field("pkeys", 128, 8, "1 if the CPU has protection keys"),
     Field("soft_dirty", 136, 8, "1 with CONFIG_MEM_SOFT_DIRTY"),
     Field("thp", 144, 8, "1 with CONFIG_TRANSPARENT_HUGEPAGE"),
+    Field("dac_mmap_min_addr", 152, 8, "vm.mmap_min_addr as set: below it takes CAP_SYS_RAWIO"),
 )
 
 
@@ -374,5 +375,5 @@ def layouts_for(profile: str) -> Layouts:
         task_struct=Layout("task_struct", 48, own, TASK_FIELDS),
         signal_struct=Layout("signal_struct", 256, own, SIGNAL_FIELDS),
         cred=Layout("cred", 8, own, CRED_FIELDS),
-        sysctl=Layout("sysctl", 152, own, SYSCTL_FIELDS),
+        sysctl=Layout("sysctl", 160, own, SYSCTL_FIELDS),
     )

@@ -62,6 +62,7 @@ FILE_NO_MMAP = declare(u64, files.FILE_NO_MMAP)
 FILE_SHMEM = declare(u64, files.FILE_SHMEM)
 FILE_ZERO = declare(u64, files.FILE_ZERO)
 FILE_DEVICE = declare(u64, files.FILE_DEVICE)
+AREA_THP = declare(u64, files.AREA_THP)
 FOPS_MAXBYTES = declare(u64, 16)
 I_FLAGS = declare(u64, 12)
 I_SEALS = declare(u64, 608)
@@ -438,6 +439,8 @@ class Mmap(Touch):
             self.set_vm_ops(vma, self.device_vm_ops)
             self.set_vm_flags(vma, vm_flags | VM_DEVICE)
         else:
+            if vm_flags & VM_SYNC != 0 and self.file_area(file) == AREA_THP:
+                return -errno.EOPNOTSUPP  # not on persistent memory
             self.set_vm_ops(vma, self.generic_file_vm_ops)
         return 0
 

@@ -48,9 +48,14 @@ class Touch(UnmappedArea):
         0, ``-EFAULT`` where it would get SIGSEGV (earlier pages stay touched), ``-ENOMEM``.
         """
         start: u64 = addr & PAGE_MASK
-        end: u64 = (addr + length + 0xFFF) & PAGE_MASK
-        if end > TASK_SIZE or end < start:
+        if length == 0:
+            return 0
+        if start >= TASK_SIZE:
             return -errno.EFAULT
+        end: u64 = TASK_SIZE
+        whole: bint = length <= TASK_SIZE - addr
+        if whole:
+            end = (addr + length + 0xFFF) & PAGE_MASK
         wanted: u64 = VM_WRITE if write else VM_ACCESS_FLAGS
         while start < end:
             vma: u64 = self.find_vma(mm, start)
@@ -67,7 +72,7 @@ class Touch(UnmappedArea):
             if error != 0:
                 return error
             start = past
-        return 0
+        return 0 if whole else -errno.EFAULT
 
     def handle_mm_fault(self, vma: u64, start: u64, end: u64, write: bint) -> i64:
         """Faults on all pages of [start, end) of ``vma``: 0, ``-ENOMEM``, ``-EFAULT`` past a file.

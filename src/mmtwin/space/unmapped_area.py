@@ -17,6 +17,7 @@ from mmtwin.space import files
 from mmtwin.space import flags as c
 from mmtwin.space.layouts import MM_TOPDOWN_BIT
 from mmtwin.space.munmap import Munmap
+from mmtwin.space.words import is_err, ptr_err
 
 TASK_SIZE = declare(u64, c.TASK_SIZE)
 PAGE_MASK = declare(u64, c.PAGE_MASK)
@@ -48,6 +49,12 @@ class UnmappedArea(Munmap):
         """
         if length > TASK_SIZE:
             return -ENOMEM
+        if map_flags & MAP_FIXED != 0:
+            # The last 4,095 addresses are taken for the errors that they would stand for.
+            if is_err(addr):
+                return ptr_err(addr)
+            if addr > TASK_SIZE - length:
+                return -ENOMEM
         found: i64 = self.choose_area(mm, file, addr, length, pgoff, map_flags)
         if found < 0:
             return found
@@ -56,7 +63,7 @@ class UnmappedArea(Munmap):
             return -ENOMEM
         if start & ~PAGE_MASK != 0:
             return -errno.EINVAL
-        if start < self.sysctl_mmap_min_addr() and not self.capable(mm, CAP_SYS_RAWIO):
+        if start < self.dac_mmap_min_addr() and not self.capable(mm, CAP_SYS_RAWIO):
             return -errno.EPERM
         return found
 

@@ -242,7 +242,7 @@ class Calls618(Mmap618):
         if self.vm_userfaultfd_ctx(vma) != 0:
             return False
         file: u64 = self.vm_file(vma)
-        return file == 0 or self.file_area(file) != AREA_ZERO
+        return file == 0 or (self.file_area(file) != AREA_ZERO and not self.is_shm(vma))
 
     def mremap_extend(self, vma: u64, addr: u64, delta: u64) -> u64:
         """Merging minds only the end of an area that goes, so extending needs no other way."""

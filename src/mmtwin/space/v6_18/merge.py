@@ -20,7 +20,9 @@ from mmtwin.space.merge import error_pointer
 from mmtwin.space.space import Space
 
 VM_SPECIAL = declare(u64, c.VM_SPECIAL)
-VM_SOFTDIRTY = declare(u64, c.VM_SOFTDIRTY)
+VM_STICKY = declare(u64, c.VM_MAYBE_GUARD_6_18)
+"""Once set on an area, on every one that it becomes part of (6.18.y)."""
+VM_IGNORE_MERGE = declare(u64, c.VM_SOFTDIRTY | c.VM_MAYBE_GUARD_6_18)
 
 
 class VmaMerge:
@@ -90,7 +92,7 @@ class Merge618(Space):
         """
         return (
             self.vm_policy(vma) == vmg.policy
-            and (self.vm_flags(vma) ^ vmg.vm_flags) & ~VM_SOFTDIRTY == 0
+            and (self.vm_flags(vma) ^ vmg.vm_flags) & ~VM_IGNORE_MERGE == 0
             and self.vm_file(vma) == vmg.file
             and self.vm_userfaultfd_ctx(vma) == vmg.uffd_ctx
             and self.anon_vma_name(vma) == vmg.anon_name
@@ -177,12 +179,22 @@ class Merge618(Space):
                 vmg.pgoff = self.vm_pgoff(middle)
                 vmg.adjust_next_start = True
             error = self.vmg_dup_anon_vma(near, middle)
+        sticky: u64 = self.sticky_flags(vmg)
         if error < 0 or self.commit_merge(vmg) != 0:
             if error > 0:
                 self.unlink_anon_vmas(vmg.target)
             vmg.nomem = True
             return 0
+        if sticky != 0:
+            self.set_vm_flags(vmg.target, self.vm_flags(vmg.target) | sticky)
         return vmg.target
+
+    def sticky_flags(self, vmg: VmaMerge) -> u64:
+        """What the target must keep in mind of the areas that become part of it."""
+        sticky: u64 = vmg.vm_flags
+        if vmg.remove_next:
+            sticky |= self.vm_flags(vmg.next)
+        return sticky & VM_STICKY
 
     def vmg_dup_anon_vma(self, dst: u64, src: u64) -> i64:
         """If ``src`` is faulted and ``dst`` clean, share: 1 if done, 0 if not, or ``-ENOMEM``."""
@@ -268,7 +280,10 @@ class Merge618(Space):
             dup = self.vmg_dup_anon_vma(target, near)
         if dup == 0 and vmg.copied_from != 0:
             dup = self.vmg_dup_anon_vma(target, vmg.copied_from)
+        sticky: u64 = self.sticky_flags(vmg)
         if dup >= 0 and self.commit_merge(vmg) == 0:
+            if sticky != 0:
+                self.set_vm_flags(target, self.vm_flags(target) | sticky)
             return 0
         if dup > 0:
             self.unlink_anon_vmas(target)
