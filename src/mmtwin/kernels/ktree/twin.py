@@ -152,7 +152,8 @@ class TwinPlayer:
         elif op == Op.MAS_FIND:
             value = engine.mas_find(mas, a)
         elif op == Op.MAS_FIND_REV:
-            value = engine.mas_find_rev(mas, a)
+            if not mas.is_paused() or mas.index:
+                value = engine.mas_find_rev(mas, a)
         elif op == Op.MAS_NEXT:
             value = engine.mas_next(mas, a)
         elif op == Op.MAS_PREV:
@@ -199,4 +200,5 @@ class TwinPlayer:
         results[at + 5] = mas.min
         results[at + 6] = mas.max
         engine = self.engine
-        results[at + 7] |= engine.mas_allocated(mas) | engine.mas_alloc_req(mas) << 24
+        request = 0 if mas.is_err() else engine.mas_alloc_req(mas)
+        results[at + 7] |= engine.mas_allocated(mas) | request << 24

@@ -137,30 +137,19 @@ static uint64_t node_class(const struct ma_state *mas)
 	return (1UL << 32) | (node & 0xff);
 }
 
-/* Whether a store through the state would leave the leaf it begins in. */
-static bool would_span(const struct ma_state *mas, void *entry)
-{
-	struct ma_state copy = *mas;
-	MA_WR_STATE(wr_mas, &copy, entry);
-
-	mas_wr_store_setup(&wr_mas);
-	mas_start(&copy);
-	return !mas_is_none(&copy) && !mas_is_ptr(&copy) && !mas_wr_walk(&wr_mas);
-}
-
 /*
  * What lay at the state's index before the store. That is what mas_store()
- * says it returns, but where the store spans leaves 6.1.192 returns NULL or
- * the inner node in which the walk ended; then the answer is looked up first.
+ * says it returns; but 6.1.192 returns NULL or an inner node where the store
+ * spans leaves, and what lay at the end where the leaf is built anew. So the
+ * answer is looked up first.
  */
-static uint64_t store(struct ma_state *mas, void *entry)
+static void *store(struct ma_state *mas, void *entry)
 {
 	MA_STATE(look, mas->tree, mas->index, mas->index);
-	bool spans = would_span(mas, entry);
-	uint64_t content, before = (uint64_t)mas_walk(&look);
+	void *before = mas_walk(&look);
 
-	content = (uint64_t)mas_store(mas, entry);
-	return spans ? before : content;
+	mas_store(mas, entry);
+	return before;
 }
 
 static void report_state(const struct ma_state *mas, uint64_t *result)
@@ -171,7 +160,10 @@ static void report_state(const struct ma_state *mas, uint64_t *result)
 	result[4] = mas->offset | (uint64_t)mas->depth << 8 | (uint64_t)mas->mas_flags << 16;
 	result[5] = mas->min;
 	result[6] = mas->max;
-	result[7] = mas_allocated(mas) | (uint64_t)mas_alloc_req(mas) << 24;
+	result[7] = mas_allocated(mas);
+	/* What a failed store leaves asked for means nothing: mas_destroy() drops it. */
+	if (!mas_is_err((struct ma_state *)mas))
+		result[7] |= (uint64_t)mas_alloc_req(mas) << 24;
 }
 
 static uint64_t tree_operation(const uint64_t *op, uint64_t *result)
@@ -292,13 +284,16 @@ static uint64_t state_operation(const uint64_t *op)
 	case MAS_OP_FIND:
 		return (uint64_t)mas_find(mas, op[1]);
 	case MAS_OP_FIND_REV:
+		/* 6.1.192 wraps round here and finds the last entry. */
+		if (mas_is_paused(mas) && mas->index == 0)
+			return 0;
 		return (uint64_t)mas_find_rev(mas, op[1]);
 	case MAS_OP_NEXT:
 		return (uint64_t)mas_next(mas, op[1]);
 	case MAS_OP_PREV:
 		return (uint64_t)mas_prev(mas, op[1]);
 	case MAS_OP_STORE:
-		return store(mas, entry);
+		return (uint64_t)store(mas, entry);
 	case MAS_OP_STORE_GFP:
 		return signed_word(mas_store_gfp(mas, entry, gfp_of(op[0])));
 	case MAS_OP_ERASE:
