@@ -12,16 +12,16 @@ cdef class Alloc(Gaps):
     cpdef unsigned long long mas_pop_node(self, MaState mas) except? 0xDEADBEEFDEADBEEF
     cpdef void mas_push_node(self, MaState mas, unsigned long long node) except *
     cpdef void mas_alloc_nodes(self, MaState mas, unsigned long long gfp) except *
-    cdef int alloc_bulk(self, unsigned long long gfp, unsigned long long first, int count) except? -1
-    cdef int node_count(self, unsigned long long node) except? -1
-    cdef void set_node_count(self, unsigned long long node, int count) except *
-    cdef unsigned long long chain_slot(self, unsigned long long node, int at) except? 0xDEADBEEFDEADBEEF
-    cdef void set_chain_slot(self, unsigned long long node, int at, unsigned long long value) except *
+    cdef int _alloc_bulk(self, unsigned long long gfp, unsigned long long first, int count) except? -1
+    cdef int _node_count(self, unsigned long long node) except? -1
+    cdef void _set_node_count(self, unsigned long long node, int count) except *
+    cdef unsigned long long _chain_slot(self, unsigned long long node, int at) except? 0xDEADBEEFDEADBEEF
+    cdef void _set_chain_slot(self, unsigned long long node, int at, unsigned long long value) except *
     cpdef void mas_node_count_gfp(self, MaState mas, int count, unsigned long long gfp) except *
     cpdef void mas_node_count(self, MaState mas, int count) except *
     cpdef void mas_free_chain(self, MaState mas) except *
     cpdef void mas_free(self, MaState mas, unsigned long long enode) except *
     cpdef void call_rcu(self, unsigned long long node, unsigned long long function) except *
     cpdef void ma_free_rcu(self, unsigned long long node) except *
-    cdef unsigned long long rcu_take(self) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long _rcu_take(self) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long rcu_waiting(self) except? 0xDEADBEEFDEADBEEF

@@ -83,25 +83,25 @@ class Alloc(Gaps):
             kept: u64 = self.load_word(mas.alloc + 8) & ~(LOW32 << self.request_shift)
             self.store_word(mas.alloc + 8, kept | (count << self.request_shift))
 
-    def node_count(self, node: u64) -> i32:
+    def _node_count(self, node: u64) -> i32:
         return (self.load_word(node + self.W) >> self.count_shift) & 255
 
-    def set_node_count(self, node: u64, count: i32) -> None:
+    def _set_node_count(self, node: u64, count: i32) -> None:
         mask: u64 = 255
         value: u64 = count
         kept: u64 = self.load_word(node + self.W) & ~(mask << self.count_shift)
         self.store_word(node + self.W, kept | (value << self.count_shift))
 
-    def chain_slot(self, node: u64, at: i32) -> u64:
+    def _chain_slot(self, node: u64, at: i32) -> u64:
         return self.load_word(node + self.chain_at + self.W * at)
 
-    def set_chain_slot(self, node: u64, at: i32, value: u64) -> None:
+    def _set_chain_slot(self, node: u64, at: i32, value: u64) -> None:
         self.store_word(node + self.chain_at + self.W * at, value)
 
     # Taking and giving nodes.
 
     def mas_pop_node(self, mas: MaState) -> u64:
-        """Take a node out of the chain, zeroed. There must be one: the store has asked for enough."""
+        """Take a node out of the chain, zeroed. The store has asked for enough."""
         head: u64 = mas.alloc
         total: u64 = self.mas_allocated(mas)
         if total == 0:
@@ -112,15 +112,15 @@ class Alloc(Gaps):
         if total == 1:
             mas.alloc = 0
         else:
-            count = self.node_count(head)
+            count = self._node_count(head)
             if count == 1:
-                mas.alloc = self.chain_slot(head, 0)
+                mas.alloc = self._chain_slot(head, 0)
                 self.store_word(mas.alloc, total - 1)
             else:
                 self.store_word(head, total - 1)
-                node = self.chain_slot(head, count - 1)
-                self.set_node_count(head, count - 1)
-                self.set_chain_slot(head, count - 1, 0)
+                node = self._chain_slot(head, count - 1)
+                self._set_node_count(head, count - 1)
+                self._set_chain_slot(head, count - 1, 0)
         if request:
             self.mas_set_alloc_req(mas, request + 1)
         self.zero_node(node)
@@ -133,21 +133,21 @@ class Alloc(Gaps):
         request: u64 = self.mas_alloc_req(mas)
         count: i32
         self._start_chain(node)
-        count = self.node_count(head) if total else 0
+        count = self._node_count(head) if total else 0
         if total and count < self.alloc_slots:
-            self.set_chain_slot(head, count, node)
-            self.set_node_count(head, count + 1)
+            self._set_chain_slot(head, count, node)
+            self._set_node_count(head, count + 1)
             self.store_word(head, total + 1)
         else:
             self.store_word(node, total + 1)
             if total:
-                self.set_chain_slot(node, 0, head)
-                self.set_node_count(node, 1)
+                self._set_chain_slot(node, 0, head)
+                self._set_node_count(node, 1)
             mas.alloc = node
         if request > 1:
             self.mas_set_alloc_req(mas, request - 1)
 
-    def alloc_bulk(self, gfp: u64, first: u64, count: i32) -> i32:
+    def _alloc_bulk(self, gfp: u64, first: u64, count: i32) -> i32:
         """Fill ``count`` words from address ``first`` with nodes: all of them or none."""
         got: i32 = 0
         while got < count:
@@ -177,15 +177,15 @@ class Alloc(Gaps):
         node: u64
         count: i32 = 0
         if total:
-            count = self.node_count(mas.alloc)
+            count = self._node_count(mas.alloc)
         if total == 0 or count == self.alloc_slots:
             node = self.allocator.alloc(gfp)
             if node == 0:
                 self._nomem(mas, total, requested)
                 return
             if total:
-                self.set_chain_slot(node, 0, mas.alloc)
-            self.set_node_count(node, 1 if total else 0)
+                self._set_chain_slot(node, 0, mas.alloc)
+            self._set_node_count(node, 1 if total else 0)
             mas.alloc = node
             total += 1
             self.store_word(node, total)
@@ -193,19 +193,19 @@ class Alloc(Gaps):
         node = mas.alloc
         self.mas_set_alloc_req(mas, 0)
         while requested:
-            count = self.node_count(node)
+            count = self._node_count(node)
             wanted: u64 = self.alloc_slots - count
             if requested < wanted:
                 wanted = requested
-            if self.alloc_bulk(gfp, node + self.chain_at + self.W * count, wanted) == 0:
+            if self._alloc_bulk(gfp, node + self.chain_at + self.W * count, wanted) == 0:
                 self._nomem(mas, total, requested)
                 return
             if count == 0:
-                self._start_chain(self.chain_slot(node, 0))
-            self.set_node_count(node, count + wanted)
+                self._start_chain(self._chain_slot(node, 0))
+            self._set_node_count(node, count + wanted)
             total += wanted
             requested -= wanted
-            node = self.chain_slot(node, 0)
+            node = self._chain_slot(node, 0)
         self.store_word(mas.alloc, total)
 
     def _start_chain(self, node: u64) -> None:
@@ -237,11 +237,11 @@ class Alloc(Gaps):
         total: u64 = self.mas_allocated(mas)
         node: u64 = mas.alloc
         while total > 0:
-            count: i32 = self.node_count(node)
-            first: u64 = self.chain_slot(node, 0) if count else 0
+            count: i32 = self._node_count(node)
+            first: u64 = self._chain_slot(node, 0) if count else 0
             at: i32 = 1
             while at < count:
-                self.allocator.free(self.chain_slot(node, at))
+                self.allocator.free(self._chain_slot(node, at))
                 total -= 1
                 at += 1
             self.allocator.free(node)
@@ -278,7 +278,7 @@ class Alloc(Gaps):
             raise KernelWarning("node->parent != ma_parent_ptr(node)", "ma_free_rcu")
         self.call_rcu(node, FREE_ONE)
 
-    def rcu_take(self) -> u64:
+    def _rcu_take(self) -> u64:
         """Unlink the first waiting node; 0 if none waits."""
         node: u64 = self.load_word(self.rcu_list)
         if node:

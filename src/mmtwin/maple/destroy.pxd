@@ -13,12 +13,12 @@ cdef class Destroy(Alloc):
     cpdef void mt_clear_meta(self, unsigned long long node, int type) except *
     cpdef void mt_free_walk(self, unsigned long long node) except *
     cpdef unsigned long long rcu_barrier(self) except? 0xDEADBEEFDEADBEEF
-    cdef int dead_type(self, unsigned long long node) except? -1
-    cdef void set_dead(self, unsigned long long node, int type, unsigned long long parent, int slot) except *
-    cdef void set_dead_type(self, unsigned long long node, int type) except *
-    cdef unsigned long long piv_parent(self, unsigned long long node) except? 0xDEADBEEFDEADBEEF
-    cdef int parent_slot(self, unsigned long long node) except? -1
-    cdef int slot_len(self, unsigned long long node) except? -1
-    cdef void set_slot_len(self, unsigned long long node, int count) except *
-    cdef void free_slots(self, unsigned long long node, int type, int count) except *
-    cdef unsigned long long dead_walk(self, unsigned long long node, int offset) except? 0xDEADBEEFDEADBEEF
+    cdef int _dead_type(self, unsigned long long node) except? -1
+    cdef void _set_dead(self, unsigned long long node, int type, unsigned long long parent, int slot) except *
+    cdef void _set_dead_type(self, unsigned long long node, int type) except *
+    cdef unsigned long long _piv_parent(self, unsigned long long node) except? 0xDEADBEEFDEADBEEF
+    cdef int _parent_slot(self, unsigned long long node) except? -1
+    cdef int _slot_len(self, unsigned long long node) except? -1
+    cdef void _set_slot_len(self, unsigned long long node, int count) except *
+    cdef void _free_slots(self, unsigned long long node, int type, int count) except *
+    cdef unsigned long long _dead_walk(self, unsigned long long node, int offset) except? 0xDEADBEEFDEADBEEF

@@ -26,7 +26,6 @@ FREE_WALK = declare(u64, 2)
 FREE_ONE = declare(u64, 1)
 LEAF = declare(i32, 1)
 RANGE = declare(i32, 2)
-ARANGE = declare(i32, 3)
 HEIGHT_MAX = declare(i32, 32)
 
 
@@ -75,27 +74,27 @@ class Destroy(Alloc):
 
     # The overlay of a dead node.
 
-    def dead_type(self, node: u64) -> i32:
+    def _dead_type(self, node: u64) -> i32:
         return self.memory.load32(node + 4 * self.W + 4)
 
-    def set_dead_type(self, node: u64, type: i32) -> None:
+    def _set_dead_type(self, node: u64, type: i32) -> None:
         self.memory.store32(node + 4 * self.W + 4, type)
 
-    def set_dead(self, node: u64, type: i32, parent: u64, slot: i32) -> None:
-        self.set_dead_type(node, type)
+    def _set_dead(self, node: u64, type: i32, parent: u64, slot: i32) -> None:
+        self._set_dead_type(node, type)
         self.store_word(node + 3 * self.W, parent)
         self.memory.store8(node + 4 * self.W, slot)
 
-    def piv_parent(self, node: u64) -> u64:
+    def _piv_parent(self, node: u64) -> u64:
         return self.load_word(node + 3 * self.W)
 
-    def parent_slot(self, node: u64) -> i32:
+    def _parent_slot(self, node: u64) -> i32:
         return self.memory.load8(node + 4 * self.W)
 
-    def slot_len(self, node: u64) -> i32:
+    def _slot_len(self, node: u64) -> i32:
         return self.memory.load8(node + 4 * self.W + 8)
 
-    def set_slot_len(self, node: u64, count: i32) -> None:
+    def _set_slot_len(self, node: u64, count: i32) -> None:
         self.memory.store8(node + 4 * self.W + 8, count)
 
     # Destroying a subtree.
@@ -116,7 +115,7 @@ class Destroy(Alloc):
             if child & ~255 == 0 or kind == 0:
                 break
             self.mte_set_node_dead(child)
-            self.set_dead_type(child & ~255, kind)
+            self._set_dead_type(child & ~255, kind)
             self.set_slot(node, type, offset, child & ~255)
             offset += 1
         return offset
@@ -138,7 +137,7 @@ class Destroy(Alloc):
                 next_offset = 1
                 child = self.slot(node, type, 1)
             self.mte_set_node_dead(enode)
-            self.set_dead(node, type, prev, offset)
+            self._set_dead(node, type, prev, offset)
             if (child >> 3) & 15 < 2:
                 return enode
             prev = enode
@@ -156,46 +155,47 @@ class Destroy(Alloc):
         type: i32 = self.node_type(enode)
         if type == LEAF:
             self.mte_set_node_dead(enode)
-            self.set_dead_type(top, type)
+            self._set_dead_type(top, type)
             if free:
                 self.allocator.free(top)
             return
         at: u64 = self.mte_destroy_descend(enode, enode, 0)
         while at != enode:
             node: u64 = at & ~255
-            self.set_slot_len(node, self.mte_dead_leaves(at))
+            self._set_slot_len(node, self.mte_dead_leaves(at))
             if free:
-                self.free_slots(node, self.node_type(at), self.slot_len(node))
-            offset: i32 = self.parent_slot(node) + 1
-            at = self.piv_parent(node)
+                self._free_slots(node, self.node_type(at), self._slot_len(node))
+            offset: i32 = self._parent_slot(node) + 1
+            at = self._piv_parent(node)
             type = self.node_type(at)
             if offset < self.slots_of[type]:
                 child: u64 = self.slot(at & ~255, type, offset)
                 if (child >> 3) & 15 and child & ~255:
                     at = self.mte_destroy_descend(child, at, offset)
-        self.set_slot_len(top, self.mte_dead_leaves(enode))
+        self._set_slot_len(top, self.mte_dead_leaves(enode))
         if free:
-            self.free_slots(top, self.node_type(enode), self.slot_len(top))
+            self._free_slots(top, self.node_type(enode), self._slot_len(top))
             self.allocator.free(top)
-        elif self.slot_len(top) < self.slots_of[self.node_type(enode)]:
+        elif self._slot_len(top) < self.slots_of[self.node_type(enode)]:
             # Unlike 6.1.192, which takes the child in the last slot of a full node for metadata
             # once mte_dead_leaves() has taken its type bits, and cuts its address.
             self.mt_clear_meta(top, self.node_type(enode))
 
-    def free_slots(self, node: u64, type: i32, count: i32) -> None:
+    def _free_slots(self, node: u64, type: i32, count: i32) -> None:
         at: i32 = 0
         while at < count:
             self.allocator.free(self.slot(node, type, at) & ~255)
             at += 1
 
     def mt_clear_meta(self, node: u64, type: i32) -> None:
-        """Clear the metadata of an inner node, unless its last slot holds a child."""
-        if type == RANGE and self.pivot(node, self.pivots_of[type] - 1):
-            child: u64 = self.slot(node, type, self.slots_of[type] - 1)
-            if child & ~255 and (child >> 3) & 15:
-                return
-        if type == RANGE or type == ARANGE:
-            self.ma_set_meta(node, type, 0, 0)
+        """Clear the metadata of a destroyed inner node, unless its last slot holds a child.
+
+        The child is known by the count of dead children, not by its type bits as in the kernel:
+        they are gone by now, so that 6.1 to 6.18 cut the child's address there.
+        """
+        if type == LEAF or (type == RANGE and self._slot_len(node) == self.slots_of[type]):
+            return
+        self.ma_set_meta(node, type, 0, 0)
 
     def mte_destroy_walk(self, enode: u64, tree: u64) -> None:
         """Destroy a subtree that has left the tree: at once, or after a grace period."""
@@ -207,14 +207,14 @@ class Destroy(Alloc):
 
     # After the grace period.
 
-    def dead_walk(self, node: u64, offset: i32) -> u64:
+    def _dead_walk(self, node: u64, offset: i32) -> u64:
         """From slot ``offset`` down the left edge of a dead subtree to the lowest inner node."""
         level: i32 = 0
         while level < HEIGHT_MAX:
             level += 1
-            child: u64 = self.slot(node, self.dead_type(node), offset) & ~255
+            child: u64 = self.slot(node, self._dead_type(node), offset) & ~255
             offset = 0
-            if self.dead_type(child) < 2:
+            if self._dead_type(child) < 2:
                 return node
             node = child
         self.stuck("mt_free_walk")
@@ -223,23 +223,21 @@ class Destroy(Alloc):
     def mt_free_walk(self, node: u64) -> None:
         """Free a dead subtree by what its nodes say of themselves."""
         top: u64 = node
-        if self.dead_type(top) >= 2:
-            node = self.dead_walk(top, 0)
+        if self._dead_type(top) >= 2:
+            node = self._dead_walk(top, 0)
             while node != top:
-                self.free_slots(node, self.dead_type(node), self.slot_len(node))
-                offset: i32 = self.parent_slot(node) + 1
-                above: u64 = self.piv_parent(node) & ~255
-                if offset < self.slot_len(above):
-                    node = self.dead_walk(above, offset)
-                else:
-                    node = above
-            self.free_slots(top, self.dead_type(top), self.slot_len(top))
+                self._free_slots(node, self._dead_type(node), self._slot_len(node))
+                offset: i32 = self._parent_slot(node) + 1
+                above: u64 = self._piv_parent(node) & ~255
+                more: bint = offset < self._slot_len(above)
+                node = self._dead_walk(above, offset) if more else above
+            self._free_slots(top, self._dead_type(top), self._slot_len(top))
         self.allocator.free(top)
 
     def rcu_barrier(self) -> u64:
         """End the grace period: free everything that waits. Returns how many entries waited."""
         count: u64 = 0
-        node: u64 = self.rcu_take()
+        node: u64 = self._rcu_take()
         while node:
             function: u64 = self.load_word(node + 2 * self.W)
             if function == FREE_WALK:
@@ -249,5 +247,5 @@ class Destroy(Alloc):
             else:
                 raise KernelBug(f"rcu_head of {node:#x} has func {function:#x}", "rcu_do_batch")
             count += 1
-            node = self.rcu_take()
+            node = self._rcu_take()
         return count

@@ -127,7 +127,8 @@ class _Dump:
     def child(self, enode: int, first: int, last: int, depth: int) -> None:
         """A corrupt tree may be a loop: the kernel would print for ever, this stops."""
         if depth > MAPLE_HEIGHT_MAX:
-            self.lines.append(f"{self.span(first, last, depth)}node {self.pointer(enode & ~255)} ...")
+            head = self.span(first, last, depth)
+            self.lines.append(f"{head}node {self.pointer(enode & ~255)} ...")
         else:
             self.node(enode, first, last, depth)
 
@@ -135,8 +136,8 @@ class _Dump:
 def mt_dump(engine: Lifecycle, tree: int, *, hex: bool = False, kernel: bool = True) -> str:
     """The tree at ``tree`` as ``mt_dump`` prints it, one string with line ends.
 
-    ``hex`` is ``mt_dump_hex`` of 6.5 and later: ranges and gaps in lower-case hexadecimal, pivots in
-    upper case. :class:`ValueError` in an era whose dump is always decimal.
+    ``hex`` is ``mt_dump_hex`` of 6.5 and later: ranges and gaps in lower-case hexadecimal, pivots
+    in upper case. :class:`ValueError` in an era whose dump is always decimal.
     """
     if hex and not engine.era.dump_hex:
         raise ValueError(f"mt_dump of era {engine.era.name} prints decimal numbers only")
@@ -158,17 +159,15 @@ def mt_dump(engine: Lifecycle, tree: int, *, hex: bool = False, kernel: bool = T
 def mas_dump(engine: Lifecycle, mas: MaState, *, kernel: bool = True) -> str:
     """A state as ``mas_dump`` of 6.5 and later prints it."""
     dump = _Dump(engine, True, kernel)
-    lines = [
-        f"MAS: tree={dump.pointer(mas.tree)} enode={dump.pointer(mas.node)} "
-        f"({STATUS_NAMES[mas.status]})"
-    ]
+    tree, enode, alloc = (dump.pointer(value) for value in (mas.tree, mas.node, mas.alloc))
+    lines = [f"MAS: tree={tree} enode={enode} ({STATUS_NAMES[mas.status]})"]
     if engine.era.typed:
         lines.append(f"Store Type: {STORE_TYPE_NAMES[mas.store_type]}")
-    lines += [
-        f"[{mas.offset}/{mas.end}] index={mas.index:x} last={mas.last:x}",
-        f"     min={mas.min:x} max={mas.max:x} alloc={dump.pointer(mas.alloc)}, "
-        f"depth={mas.depth}, flags={mas.mas_flags:x}",
-    ]
+    lines.append(f"[{mas.offset}/{mas.end}] index={mas.index:x} last={mas.last:x}")
+    lines.append(
+        f"     min={mas.min:x} max={mas.max:x} alloc={alloc}, depth={mas.depth}, "
+        f"flags={mas.mas_flags:x}"
+    )
     if mas.index > mas.last:
         lines.append("Check index & last")
     return "\n".join(lines) + "\n"

@@ -9,7 +9,7 @@ cdef class Iterate(Walk):
     cpdef unsigned long long mas_prev_nentry(self, MaState mas, unsigned long long limit, unsigned long long index) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long mas_next_entry(self, MaState mas, unsigned long long limit) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long mas_prev_entry(self, MaState mas, unsigned long long min) except? 0xDEADBEEFDEADBEEF
-    cdef unsigned long long next_unbounded(self, MaState mas, unsigned long long max) except? 0xDEADBEEFDEADBEEF
-    cdef unsigned long long prev_unbounded(self, MaState mas, unsigned long long min) except? 0xDEADBEEFDEADBEEF
-    cdef unsigned long long find_unbounded(self, MaState mas, unsigned long long max) except? 0xDEADBEEFDEADBEEF
-    cdef unsigned long long find_rev_unbounded(self, MaState mas, unsigned long long min) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long _next_unbounded(self, MaState mas, unsigned long long max) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long _prev_unbounded(self, MaState mas, unsigned long long min) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long _find_unbounded(self, MaState mas, unsigned long long max) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long _find_rev_unbounded(self, MaState mas, unsigned long long min) except? 0xDEADBEEFDEADBEEF

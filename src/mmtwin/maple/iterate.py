@@ -299,7 +299,7 @@ class Iterate(Walk):
 
     # What mas_next, mas_prev, mas_find and mas_find_rev are in this era.
 
-    def next_unbounded(self, mas: MaState, max: u64) -> u64:
+    def _next_unbounded(self, mas: MaState, max: u64) -> u64:
         if mas.status == NONE or mas.status == PAUSE:
             mas.reset()
         if mas.status == START:
@@ -313,7 +313,7 @@ class Iterate(Walk):
             return 0
         return self.mas_next_entry(mas, max)
 
-    def prev_unbounded(self, mas: MaState, min: u64) -> u64:
+    def _prev_unbounded(self, mas: MaState, min: u64) -> u64:
         if mas.index == 0:
             mas.last = 0
             mas.status = NONE
@@ -331,7 +331,7 @@ class Iterate(Walk):
             return self.root(mas.tree)
         return self.mas_prev_entry(mas, min)
 
-    def find_unbounded(self, mas: MaState, max: u64) -> u64:
+    def _find_unbounded(self, mas: MaState, max: u64) -> u64:
         if mas.status == PAUSE:
             if mas.last == self.max_index:
                 mas.status = NONE
@@ -351,7 +351,7 @@ class Iterate(Walk):
             return 0
         return self.mas_next_entry(mas, max)
 
-    def find_rev_unbounded(self, mas: MaState, min: u64) -> u64:
+    def _find_rev_unbounded(self, mas: MaState, min: u64) -> u64:
         if mas.status == PAUSE:
             if mas.last == self.max_index or mas.index == 0:
                 mas.status = NONE

@@ -53,12 +53,32 @@ RANGE = cython.declare(i32, 2)
 ARANGE = cython.declare(i32, 3)
 
 
+def word_at(nodes: Nodes, address: u64) -> u64:
+    """A word of memory, without a call when nobody watches."""
+    if nodes.wide and address >= nodes.memory.base:
+        offset: u64 = address - nodes.memory.base
+        if offset < nodes.memory.limit and offset & 7 == 0:
+            return nodes.memory.w[offset >> 3]
+    return nodes.load_word(address)
+
+
+def put_at(nodes: Nodes, address: u64, value: u64) -> i32:
+    """Store a word of memory with one call at most when nobody watches. Returns 0."""
+    if nodes.wide and address >= nodes.memory.base:
+        offset: u64 = address - nodes.memory.base
+        if offset < nodes.memory.limit and offset & 7 == 0:
+            if nodes.memory.w[offset >> 3] != value:
+                nodes.memory.poke(offset >> 3, value)
+            return 0
+    return nodes.store_word(address, value)
+
+
 class Nodes:
     """Reads and writes the fields of nodes and of ``struct maple_tree``; the base of the engine.
 
-    ``era`` is a kernel release (``"6.1"``, ``"6.18"``) or an :class:`Era`; ``bits`` is the word size
-    of the kernel, 64 or 32. Every address is a kernel address in ``memory``; ``node`` always means
-    an address without type bits, ``enode`` one with them.
+    ``era`` is a kernel release (``"6.1"``, ``"6.18"``) or an :class:`Era`; ``bits`` is the word
+    size of the kernel, 64 or 32. Every address is a kernel address in ``memory``; ``node`` always
+    means an address without type bits, ``enode`` one with them.
     """
 
     def __init__(
@@ -132,60 +152,66 @@ class Nodes:
     # Words of the kernel's word size.
 
     def load_word(self, address: u64) -> u64:
+        """A word of the kernel's size, from memory as it is watched."""
         if self.wide:
             return self.memory.load(address)
         return self.memory.load32(address)
 
-    def store_word(self, address: u64, value: u64) -> None:
+    def store_word(self, address: u64, value: u64) -> i32:
+        """Store a word of the kernel's size.
+
+        Returns 0, as all setters here: compiled callers see an exception without asking for it.
+        """
         if self.wide:
             self.memory.store(address, value)
         else:
             self.memory.store32(address, value)
+        return 0
 
     # Node fields. No bound is checked: a wild offset reads what lies there, as in the kernel.
 
     def pivot(self, node: u64, at: i32) -> u64:
         """``pivot[at]``: the inclusive upper end of slot ``at``; 0 past the data."""
-        return self.load_word(node + self.W * (at + 1))
+        return word_at(self, node + self.W * (at + 1))
 
-    def set_pivot(self, node: u64, at: i32, value: u64) -> None:
+    def set_pivot(self, node: u64, at: i32, value: u64) -> i32:
         """Store ``pivot[at]``."""
-        self.store_word(node + self.W * (at + 1), value)
+        return put_at(self, node + self.W * (at + 1), value)
 
     def slot(self, node: u64, type: i32, at: i32) -> u64:
         """``slot[at]``: an entry in a leaf, an enode elsewhere."""
-        return self.load_word(node + self.slots_at[type] + self.W * at)
+        return word_at(self, node + self.slots_at[type] + self.W * at)
 
-    def set_slot(self, node: u64, type: i32, at: i32, value: u64) -> None:
+    def set_slot(self, node: u64, type: i32, at: i32, value: u64) -> i32:
         """Store ``slot[at]``: ``rcu_assign_pointer`` wherever a reader may look."""
-        self.store_word(node + self.slots_at[type] + self.W * at, value)
+        return put_at(self, node + self.slots_at[type] + self.W * at, value)
 
     def gap(self, node: u64, at: i32) -> u64:
         """``gap[at]`` of a ``maple_arange_64``: the longest run of NULL below slot ``at``."""
-        return self.load_word(node + self.gaps_at + self.W * at)
+        return word_at(self, node + self.gaps_at + self.W * at)
 
-    def set_gap(self, node: u64, at: i32, value: u64) -> None:
+    def set_gap(self, node: u64, at: i32, value: u64) -> i32:
         """Store ``gap[at]``."""
-        self.store_word(node + self.gaps_at + self.W * at, value)
+        return put_at(self, node + self.gaps_at + self.W * at, value)
 
     def meta_end(self, node: u64, type: i32) -> i32:
         """The last used slot as the metadata has it."""
-        return (self.load_word(node + self.meta_at[type]) >> self.meta_end_shift) & 255
+        return (word_at(self, node + self.meta_at[type]) >> self.meta_end_shift) & 255
 
     def meta_gap(self, node: u64) -> i32:
         """The slot of a ``maple_arange_64`` below which the largest gap lies."""
-        return (self.load_word(node + self.meta_at[ARANGE]) >> self.meta_gap_shift) & 255
+        return (word_at(self, node + self.meta_at[ARANGE]) >> self.meta_gap_shift) & 255
 
-    def ma_set_meta(self, node: u64, type: i32, gap: i32, end: i32) -> None:
+    def ma_set_meta(self, node: u64, type: i32, gap: i32, end: i32) -> i32:
         """Store both metadata bytes; the rest of their word stays."""
         address: u64 = node + self.meta_at[type]
         mask: u64 = 255
         last: u64 = end & 255
         widest: u64 = gap & 255
-        kept: u64 = self.load_word(address)
+        kept: u64 = word_at(self, address)
         kept &= ~((mask << self.meta_end_shift) | (mask << self.meta_gap_shift))
-        self.store_word(
-            address, kept | (last << self.meta_end_shift) | (widest << self.meta_gap_shift)
+        return put_at(
+            self, address, kept | (last << self.meta_end_shift) | (widest << self.meta_gap_shift)
         )
 
     def mt_slots(self, type: i32) -> i32:
@@ -211,43 +237,43 @@ class Nodes:
 
     def parent_word(self, node: u64) -> u64:
         """The parent word: ``tree | 1`` in the root, ``parent | slot << 3 | 6`` below it."""
-        return self.load_word(node)
+        return word_at(self, node)
 
-    def set_parent_word(self, node: u64, word: u64) -> None:
+    def set_parent_word(self, node: u64, word: u64) -> i32:
         """Store the parent word."""
-        self.store_word(node, word)
+        return put_at(self, node, word)
 
     def ma_is_root(self, node: u64) -> bint:
         """The parent word names a tree."""
-        return self.load_word(node) & 1 != 0
+        return word_at(self, node) & 1 != 0
 
     def ma_dead_node(self, node: u64) -> bint:
         """The node has left the tree: it is its own parent."""
-        return self.load_word(node) & ~255 == node
+        return word_at(self, node) & ~255 == node
 
     def mte_parent(self, enode: u64) -> u64:
         """The parent's address (meaningless for a root)."""
-        return self.load_word(enode & ~255) & ~255
+        return word_at(self, enode & ~255) & ~255
 
     def mte_parent_slot(self, enode: u64) -> i32:
         """Which slot of its parent the node is in; 0 for a root."""
-        word: u64 = self.load_word(enode & ~255)
+        word: u64 = word_at(self, enode & ~255)
         if word & 1:
             return 0
         if word & 2:
             return (word & 0xF8) >> 3
         return (word & 0xFC) >> 2
 
-    def mte_set_parent(self, enode: u64, parent: u64, slot: i32) -> None:
+    def mte_set_parent(self, enode: u64, parent: u64, slot: i32) -> i32:
         """Make ``enode`` the child number ``slot`` of the inner enode ``parent``."""
         if ((parent >> 3) & 15) < 2:
             raise KernelBug("p_type == maple_leaf_64", "mte_set_parent")
-        self.store_word(enode & ~255, (parent & ~255) | (slot << 3) | 6)
+        return put_at(self, enode & ~255, (parent & ~255) | (slot << 3) | 6)
 
-    def mte_set_node_dead(self, enode: u64) -> None:
+    def mte_set_node_dead(self, enode: u64) -> i32:
         """Make the node its own parent, so that readers in it start afresh."""
         node: u64 = enode & ~255
-        self.store_word(node, node)
+        return put_at(self, node, node)
 
     def inner_type(self, tree: u64) -> i32:
         """The type of the tree's inner nodes; a parent word does not tell it."""
@@ -285,23 +311,23 @@ class Nodes:
 
     def root(self, tree: u64) -> u64:
         """``ma_root``: NULL, a direct entry, or a root enode."""
-        return self.load_word(tree + self.root_at)
+        return word_at(self, tree + self.root_at)
 
-    def set_root(self, tree: u64, entry: u64) -> None:
+    def set_root(self, tree: u64, entry: u64) -> i32:
         """Publish ``ma_root``."""
-        self.store_word(tree + self.root_at, entry)
+        return put_at(self, tree + self.root_at, entry)
 
     def flags(self, tree: u64) -> uint:
         """``ma_flags``."""
-        return (self.load_word(tree + self.flags_at) >> self.flags_shift) & 0xFFFFFFFF
+        return (word_at(self, tree + self.flags_at) >> self.flags_shift) & 0xFFFFFFFF
 
-    def set_flags(self, tree: u64, flags: uint) -> None:
+    def set_flags(self, tree: u64, flags: uint) -> i32:
         """Store ``ma_flags``; the other half of the word stays."""
         address: u64 = tree + self.flags_at
         mask: u64 = 0xFFFFFFFF
-        word: u64 = self.load_word(address) & ~(mask << self.flags_shift)
+        word: u64 = word_at(self, address) & ~(mask << self.flags_shift)
         value: u64 = flags
-        self.store_word(address, word | (value << self.flags_shift))
+        return put_at(self, address, word | (value << self.flags_shift))
 
     def mt_height(self, tree: u64) -> i32:
         """Levels of nodes; 0 for an empty tree or a direct entry."""
@@ -323,4 +349,11 @@ class Nodes:
 
     def zero_node(self, node: u64) -> None:
         """Clear all 256 bytes."""
-        self.memory.zero(node, 256)
+        if self.wide and node >= self.memory.base and node - self.memory.base < self.memory.limit:
+            first: u64 = (node - self.memory.base) >> 3
+            at: i32
+            for at in range(32):
+                if self.memory.w[first + at] != 0:
+                    self.memory.poke(first + at, 0)
+        else:
+            self.memory.zero(node, 256)

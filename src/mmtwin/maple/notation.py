@@ -1,10 +1,11 @@
 """A tree in one line of text, and the digest of it.
 
-A leaf is ``L[..]``, a range node ``R[..]``, an allocation node ``A<meta.gap>[..]``; inside, the slots
-0 to the data end, one space between. A leaf's slot is ``VALUE@PIVOT`` or ``-@PIVOT`` for NULL, an
-inner slot is ``NODE@PIVOT``, with ``g<gap>:`` before it in an allocation node. Numbers are decimal,
-``@M`` is the highest index, the last slot shows the node's upper end. ``empty`` and ``direct VALUE``
-stand for trees without nodes. Value entries (bit 0 set) show as their number, others in hex.
+A leaf is ``L[..]``, a range node ``R[..]``, an allocation node ``A<meta.gap>[..]``; inside, the
+slots 0 to the data end, one space between. A leaf's slot is ``VALUE@PIVOT`` or ``-@PIVOT`` for
+NULL, an inner slot is ``NODE@PIVOT``, with ``g<gap>:`` before it in an allocation node. Numbers
+are decimal, ``@M`` is the highest index, the last slot shows the node's upper end. ``empty`` and
+``direct VALUE`` stand for trees without nodes. Value entries (bit 0 set) show as their number,
+others in hexadecimal.
 
 >>> fnv1a("empty") == 0x904FEFB3D01CB2AE
 True
@@ -72,19 +73,18 @@ def digest(engine: Nodes, tree: int) -> str:
 def node_counts(engine: Nodes, tree: int) -> list[int]:
     """How many nodes each level has, from the root down; empty for a tree without nodes."""
     root = engine.root(tree)
-    level = [root & ~2] if root & 3 == 2 and root > 4096 else []
+    level = [(root & ~2, engine.max_index)] if root & 3 == 2 and root > 4096 else []
     counts: list[int] = []
     while level and len(counts) <= MAPLE_HEIGHT_MAX:
         counts.append(len(level))
-        below: list[int] = []
-        for enode in level:
-            kind = engine.node_type(enode)
+        below: list[tuple[int, int]] = []
+        for enode, top in level:
+            node, kind = enode & ~255, engine.node_type(enode)
             if kind == MAPLE_LEAF_64:
                 return counts
-            node = enode & ~255
-            end = engine.meta_end(node, kind)
-            if kind != MAPLE_ARANGE_64 and engine.pivot(node, engine.mt_pivots(kind) - 1):
-                end = engine.mt_pivots(kind) - (engine.slot(node, kind, engine.mt_pivots(kind)) < 4096)
-            below.extend(engine.slot(node, kind, at) for at in range(end + 1))
+            end = engine.ma_data_end(node, kind, top)
+            for at in range(end + 1):
+                pivot = top if at == end else engine.pivot(node, at)
+                below.append((engine.slot(node, kind, at), pivot))
         level = below
     return counts

@@ -24,9 +24,9 @@ class StorePlan:
     """What a store would do.
 
     ``path`` is ``store_root``, ``new_root``, ``exact_fit``, ``append``, ``slot_store``,
-    ``node_store``, ``one_node`` (through the big node into one leaf), ``rebalance``, ``split_store``
-    or ``spanning_store``; ``reason`` says why in words. ``index`` and ``last`` (inclusive) are the
-    range as it will be stored: a NULL is widened over the NULLs beside it.
+    ``node_store``, ``one_node`` (through the big node into one leaf), ``rebalance``,
+    ``split_store`` or ``spanning_store``; ``reason`` says why in words. ``index`` and ``last``
+    (inclusive) are the range as it will be stored: a NULL is widened over the NULLs beside it.
 
     ``nodes_needed``: how many nodes the store takes. ``nodes_asked``: how many it makes sure of
     before it writes. ``preallocated``: how many the era's ``mas_preallocate`` asks for.
@@ -129,9 +129,9 @@ def _ladder(engine: Lifecycle, wr: WrState) -> _Way:
         last_slot = wr.node_end < slots - 1 and mas.offset == wr.node_end
         if wr.entry and last_slot and (behind or before) and not rcu:
             return _Way("append", "the last slot is cut in two in place")
-        if wr.offset_end - mas.offset == 1:
-            if (wr.r_min == mas.index) != (wr.end_piv == mas.last):
-                return _Way("slot_store", "one slot and the border to its neighbour change")
+        one_edge = (wr.r_min == mas.index) != (wr.end_piv == mas.last)
+        if wr.offset_end - mas.offset == 1 and one_edge:
+            return _Way("slot_store", "one slot and the border to its neighbour change")
         if _fits_node_store(engine, wr):
             return _node_store(rcu)
     return _big_node(engine, wr)
@@ -328,9 +328,9 @@ def _climb(engine: Lifecycle, wr: WrState, left: MaState, right: MaState, levels
         if high < right.max:
             count += end - at
         if count > engine.mt_min_slots(kind):
-            if engine.era.converges and left.node == right.node:
-                if count <= engine.mt_slots(kind):
-                    break
+            one_node = left.node == right.node and count <= engine.mt_slots(kind)
+            if engine.era.converges and one_node:
+                break
             continue
         if left.min == 0 and left.max == top:
             break

@@ -389,9 +389,7 @@ class Rebalance(Replace):
         if left.min == 0 and left.max == self.max_index:
             self.mast_new_root(mast, mas)
         else:
-            self.set_parent_word(
-                left.node & ~255, self.parent_word(mast.orig_l.node & ~255)
-            )
+            self.set_parent_word(left.node & ~255, self.parent_word(mast.orig_l.node & ~255))
         old: u64 = mast.orig_l.node
         if self.dead_first:
             if not self.ma_dead_node(old & ~255):

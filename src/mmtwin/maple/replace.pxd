@@ -13,5 +13,5 @@ cdef class Replace(BigNodes):
     cdef int new_children(self, MaState mas, SubtreeState mast, int count, bint prune) except? -1
     cdef void _go_down(self, SubtreeState mast, int count) except *
     cdef void _discard(self, MaState mas, SubtreeState mast) except *
-    cdef MaState level(self, SubtreeState mast, int at)
-    cdef MaState next_level(self, SubtreeState mast, int at)
+    cdef MaState _level(self, SubtreeState mast, int at)
+    cdef MaState _next_level(self, SubtreeState mast, int at)

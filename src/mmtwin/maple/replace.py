@@ -95,12 +95,12 @@ class Replace(BigNodes):
             offset += 1
         return False
 
-    def level(self, mast: SubtreeState, at: i32) -> MaState:
+    def _level(self, mast: SubtreeState, at: i32) -> MaState:
         if at == 0:
             return mast.level0
         return mast.level1 if at == 1 else mast.level2
 
-    def next_level(self, mast: SubtreeState, at: i32) -> MaState:
+    def _next_level(self, mast: SubtreeState, at: i32) -> MaState:
         if at == 0:
             return mast.next0
         return mast.next1 if at == 1 else mast.next2
@@ -112,7 +112,7 @@ class Replace(BigNodes):
         dead subtrees.
         """
         while count < 3:
-            child: MaState = self.next_level(mast, count)
+            child: MaState = self._next_level(mast, count)
             if not self.mas_new_child(mas, child):
                 break
             if prune and child.min >= child.index and child.max <= child.last:
@@ -135,7 +135,7 @@ class Replace(BigNodes):
             count: i32 = 0
             i: i32
             for i in range(3):
-                here: MaState = self.level(mast, i)
+                here: MaState = self._level(mast, i)
                 if here.status == NONE:
                     continue
                 count = self.new_children(here, mast, count, False)
@@ -148,13 +148,11 @@ class Replace(BigNodes):
         i: i32
         for i in range(3):
             if i < count:
-                self.level(mast, i).copy_from(self.next_level(mast, i))
+                self._level(mast, i).copy_from(self._next_level(mast, i))
             else:
-                self.level(mast, i).status = NONE
+                self._level(mast, i).status = NONE
 
-    def mas_topiary_replace(
-        self, mas: MaState, old: u64, mast: SubtreeState, height: i32
-    ) -> None:
+    def mas_topiary_replace(self, mas: MaState, old: u64, mast: SubtreeState, height: i32) -> None:
         """Publish first, then follow the old nodes from ``old`` downwards and discard them.
 
         After the adoption an old node's children that still name it as their parent are the ones
@@ -179,8 +177,8 @@ class Replace(BigNodes):
             count: i32 = 0
             i: i32
             for i in range(3):
-                if self.level(mast, i).status != NONE:
-                    count = self.new_children(self.level(mast, i), mast, count, True)
+                if self._level(mast, i).status != NONE:
+                    count = self.new_children(self._level(mast, i), mast, count, True)
             if count == 0:
                 break
             self._discard(mas, mast)
@@ -192,9 +190,9 @@ class Replace(BigNodes):
     def _discard(self, mas: MaState, mast: SubtreeState) -> None:
         i: i32
         for i in range(3):
-            if self.level(mast, i).status != NONE:
-                self.mte_set_node_dead(self.level(mast, i).node)
-                self.mas_free(mas, self.level(mast, i).node)
+            if self._level(mast, i).status != NONE:
+                self.mte_set_node_dead(self._level(mast, i).node)
+                self.mas_free(mas, self._level(mast, i).node)
 
     def mas_wmb_replace(self, mas: MaState, old: u64, mast: SubtreeState, height: i32) -> None:
         """Put a rebuilt piece of the tree, ``height`` levels high, in place and bring the gaps

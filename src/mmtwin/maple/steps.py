@@ -256,27 +256,27 @@ class Steps(Typed):
         """The first entry after the state's range that begins at or before ``max``, 0 for none."""
         if self.bounded_states:
             return self._next(mas, max, False)
-        return self.next_unbounded(mas, max)
+        return self._next_unbounded(mas, max)
 
     def mas_prev(self, mas: MaState, min: u64) -> u64:
         """The last entry before the state's range that ends at or after ``min``, 0 for none."""
         if self.bounded_states:
             return self._prev(mas, min, False)
-        return self.prev_unbounded(mas, min)
+        return self._prev_unbounded(mas, min)
 
     def mas_find(self, mas: MaState, max: u64) -> u64:
         """On a fresh state the entry at ``index`` or the next one; later the next one. ``max`` is
         the limit (inclusive), not where the search begins. 0 at the end."""
         if self.bounded_states:
             return self._find(mas, max, False)
-        return self.find_unbounded(mas, max)
+        return self._find_unbounded(mas, max)
 
     def mas_find_rev(self, mas: MaState, min: u64) -> u64:
         """On a fresh state the entry at ``index`` or the one before; later the one before.
         ``min`` is the limit (inclusive). 0 at the end."""
         if self.bounded_states:
             return self._find_rev(mas, min, False)
-        return self.find_rev_unbounded(mas, min)
+        return self._find_rev_unbounded(mas, min)
 
     def mas_next_range(self, mas: MaState, max: u64) -> u64:
         """The next slot's entry, NULL slots included; at the end the status is overflow."""

@@ -216,7 +216,7 @@ class Typed(Search):
             self.mas_wr_node_store(wr)
         elif type == SPANNING_STORE:
             self.mas_wr_spanning_store(wr)
-        elif type == SPLIT_STORE or type == REBALANCE:
+        elif type in (SPLIT_STORE, REBALANCE):
             self.mas_wr_bnode(wr)
         elif type == NEW_ROOT:
             self.mas_new_root(mas, wr.entry)

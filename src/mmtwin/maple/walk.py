@@ -63,6 +63,7 @@ class Walk(Nodes):
     """Start, descend, ascend, and the two walks that readers use."""
 
     def stuck(self, where: str) -> None:
+        """A bound was passed that no sound tree reaches: the kernel's watchdog would bark."""
         raise KernelBug("soft lockup: the reader starts again and again", where)
 
     def mas_start(self, mas: MaState) -> u64:
