@@ -279,8 +279,6 @@ class Lifecycle(Steps):
         if mas.status != ACTIVE or self.bounded_states:
             mas.reset()
         entry: u64 = self.mas_state_walk(mas)
-        if mas.status == ROOT:
-            mas.last = mas.index
         if entry != 0:
             mas.reset()
             self._store_gfp(mas, 0, KERNEL, True)
