@@ -144,8 +144,10 @@ def fill(script: Script, family: Family) -> None:
 
 
 def spans(script: Script, family: Family) -> None:
-    """Stores over many ranges at once, from one to a third of the domain."""
+    """Stores over many ranges at once, up to half of the domain; at times it is filled again."""
     random = script.random
+    if random.randrange(family.filled) == 0:
+        fill(script, family)
     first = random.randrange(family.domain)
     length = 1 << random.randrange(family.domain.bit_length() - 1)
     last = min(MAX, first + random.randrange(length) + length // 4)
@@ -153,8 +155,14 @@ def spans(script: Script, family: Family) -> None:
 
 
 def tall(script: Script, family: Family) -> None:
-    """The usual blend on a tall tree, with a wide overwrite now and then."""
-    (mixed if script.random.randrange(60) else spans)(script, family)
+    """The usual blend on a tall tree, with a wide overwrite now and then, and a fresh filling."""
+    kind = script.random.randrange(4000)
+    if kind == 0:
+        fill(script, family)
+    elif kind < 60:
+        spans(script, family)
+    else:
+        mixed(script, family)
 
 
 def store(script: Script, family: Family) -> None:
@@ -417,7 +425,7 @@ FAMILIES = (
     Family("wide", 1 << 36, 1 << 22, mixed),
     Family("whole", MAX, 1 << 58, mixed),
     Family("medium writes", 20000, 40, writes),
-    Family("tall", 40000, 12, tall, filled=3000),
+    Family("tall", 40000, 12, tall, filled=4000),
     Family("tall spans", 10000, 12, spans, filled=2000),
     Family("tall runs", 30000, 30, growing_and_shrinking, filled=1500),
 )
