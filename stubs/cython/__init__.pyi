@@ -20,6 +20,9 @@ ushort: TypeAlias = builtins.int
 ulong: TypeAlias = builtins.int
 ulonglong: TypeAlias = builtins.int
 Py_ssize_t: TypeAlias = builtins.int
+size_t: TypeAlias = builtins.int
+p_ulonglong: Any
+p_uchar: Any
 double: TypeAlias = builtins.float
 
 def cclass(cls: _C, /) -> _C: ...

@@ -3,7 +3,7 @@ cdef class Journal:
     cdef readonly unsigned long long start, end
     cdef public unsigned long long present
     cdef unsigned long long first, past_first, spill_first, chunk_entries
-    cdef unsigned long long[::1] words
+    cdef unsigned long long *words
     cdef object chunk, past, spill
     cdef bint past_dirty
     cdef int append(self, unsigned long long index, unsigned long long old) except -1

@@ -11,8 +11,10 @@ import tempfile
 from array import array
 from typing import BinaryIO
 
+import cython
 from cython import bint
 from cython import int as i32
+from cython import size_t
 from cython import ulonglong as u64
 
 from mmtwin.memory.errors import JournalForgotten
@@ -40,7 +42,12 @@ class Journal:
         self.chunk_entries = CHUNK
         self.first = 0
         self.chunk = array("Q", bytes(16 * CHUNK))
-        self.words = self.chunk
+        if not cython.compiled:
+            self.words = self.chunk
+        else:
+            self.words = cython.cast(
+                cython.p_ulonglong, cython.cast(size_t, self.chunk.buffer_info()[0])
+            )
         self.past_first = 0
         self.past_dirty = False
         self.past: array[int] | None = None

@@ -3,8 +3,6 @@ from mmtwin.memory.journal cimport Journal
 cdef class Memory:
     cdef unsigned long long *w
     cdef unsigned char *d
-    cdef unsigned long long[::1] held
-    cdef unsigned char[::1] held_written
     cdef readonly unsigned long long size, base, limit
     cdef readonly bint big_endian
     cdef readonly object strings, physical, written, watcher

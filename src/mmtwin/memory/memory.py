@@ -8,6 +8,7 @@ order, so that big-endian layouts need no other code.
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Protocol
 import cython
 from cython import bint
 from cython import int as i32
+from cython import size_t
 from cython import ulonglong as u64
 
 from mmtwin.memory.errors import BadAccess, OutOfMemory
@@ -31,6 +33,11 @@ MAP_NORESERVE = 0x4000
 LAZY = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
 BOOT_CURSOR = 8
 """Physical address of the word that holds the first physical byte not yet handed out at boot."""
+
+
+def _where(mapping: mmap.mmap) -> int:
+    """The host's address of a mapping."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(mapping))
 
 
 class Watcher(Protocol):
@@ -95,16 +102,13 @@ class Memory:
         self.poke(BOOT_CURSOR >> 3, PAGE)
 
     def _bind(self) -> None:
-        words = memoryview(self.physical).cast("Q")
-        written = memoryview(self.written)
+        """Let ``w`` and ``d`` be the words and the written-page flags: pointers where compiled."""
         if not cython.compiled:
-            self.w = words
-            self.d = written
+            self.w = memoryview(self.physical).cast("Q")
+            self.d = memoryview(self.written)
         else:
-            self.held = words
-            self.held_written = written
-            self.w = cython.address(self.held[0])
-            self.d = cython.address(self.held_written[0])
+            self.w = cython.cast(cython.p_ulonglong, cython.cast(size_t, _where(self.physical)))
+            self.d = cython.cast(cython.p_uchar, cython.cast(size_t, _where(self.written)))
 
     # Loads and stores.
 
