@@ -1,6 +1,8 @@
+from mmtwin.maple.state cimport MaState
 from mmtwin.space.sysv_shm cimport SysvShm
 
 cdef class Exit(SysvShm):
     cpdef void mmput(self, unsigned long long mm) except *
     cpdef void exit_mmap(self, unsigned long long mm) except *
     cpdef void mm_free(self, unsigned long long mm) except *
+    cpdef unsigned long long exit_next(self, MaState mas) except? 0xDEADBEEFDEADBEEF

@@ -32,28 +32,32 @@ class Exit(SysvShm):
         what a fork leaves that failed early.
         """
         mas: MaState = self.vma_iterator(mm, 0)
-        vma: u64 = self.maple.mas_find(mas, TOP)
+        vma: u64 = self.exit_next(mas)
         if vma == 0:
             self.maple.mt_destroy(self.mm_mt(mm))
             return
         while vma != 0:
             self.unlink_anon_vmas(vma)
             self.unlink_file_vma(vma)
-            vma = self.maple.mas_find(mas, TOP)
+            vma = self.exit_next(mas)
         count: u64 = 0
         charged: u64 = 0
         mas.set(0)
-        vma = self.maple.mas_find(mas, TOP)
+        vma = self.exit_next(mas)
         while vma != 0:
             if self.vm_flags(vma) & VM_ACCOUNT != 0:
                 charged += self.vma_pages(vma)
             self.remove_vma(vma)
             count += 1
-            vma = self.maple.mas_find(mas, TOP)
+            vma = self.exit_next(mas)
         if count != self.map_count(mm):
             raise KernelBug("count != mm->map_count", "exit_mmap")
         self.maple.mt_destroy(self.mm_mt(mm))
         self.vm_unacct_memory(charged)
+
+    def exit_next(self, mas: MaState) -> u64:
+        """The next VMA to take down; 0 at the end."""
+        return self.maple.mas_find(mas, TOP)
 
     def mm_free(self, mm: u64) -> None:
         """Give an address space back that holds nothing any more."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from cython import bint
 from cython import ulonglong as u64
 
-from mmtwin.space.v6_18.calls import Calls618
+from mmtwin.space.v6_18.fork import Fork618
 
 
-class Space618(Calls618):
+class Space618(Fork618):
     """Address spaces and every call on them, as Linux 6.18 has them."""
 
     def vma_is_initial_heap(self, vma: u64) -> bint:
