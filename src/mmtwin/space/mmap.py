@@ -98,7 +98,6 @@ class Mmap(Touch):
         with MAP_ANONYMOUS. No huge pages are reserved on this machine.
         """
         prot &= LOW_32
-        map_flags &= LOW_32
         if offset & ~PAGE_MASK != 0:
             return -errno.EINVAL
         if map_flags & MAP_ANONYMOUS == 0:
