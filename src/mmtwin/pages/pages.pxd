@@ -1,0 +1,4 @@
+from mmtwin.pages.sysctl cimport Sysctl
+
+cdef class Pages(Sysctl):
+    pass

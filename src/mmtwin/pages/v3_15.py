@@ -1,0 +1,176 @@
+"""The page allocator of Linux 3.15: watermarks that halve by order, fair turns between zones."""
+
+from __future__ import annotations
+
+from cython import bint, declare
+from cython import int as i32
+from cython import longlong as i64
+from cython import ulonglong as u64
+
+from mmtwin.pages import gfp as g
+from mmtwin.pages import layouts as c
+from mmtwin.pages.hot_cold import HotCold
+
+WMARK_LOW = declare(i32, g.WMARK_LOW)
+WMARK_MIN = declare(i32, g.WMARK_MIN)
+ALLOC_CPUSET = declare(i32, g.ALLOC_CPUSET)
+ALLOC_CMA = declare(i32, g.ALLOC_CMA)
+ALLOC_HARDER = declare(i32, g.ALLOC_HARDER)
+ALLOC_HIGH = declare(i32, g.ALLOC_HIGH)
+ALLOC_FAIR = declare(i32, g.ALLOC_FAIR)
+ALLOC_NO_WATERMARKS = declare(i32, g.ALLOC_NO_WATERMARKS)
+RT_TASK = declare(u64, 32)
+MEMALLOC_OR_VICTIM = declare(u64, 17)
+ZONE_WATERMARK = declare(u64, c.ZONE_WATERMARK)
+ZONE_NR_FREE_CMA = declare(u64, c.ZONE_NR_FREE_CMA)
+ZONE_NR_ALLOC_BATCH = declare(u64, c.ZONE_NR_ALLOC_BATCH)
+SIGN = declare(u64, 1 << 63)
+
+
+class Pages315(HotCold):
+    """Linux 3.15's page allocator."""
+
+    # Watermarks.
+
+    def wmark_pages(self, zone: u64, mark: i32) -> u64:
+        """The mark in pages: 0 MIN, 1 LOW, 2 HIGH."""
+        return self.memory.load(zone + ZONE_WATERMARK + 8 * mark)
+
+    def _zone_watermark_ok(
+        self,
+        zone: u64,
+        order: i32,
+        mark: i64,
+        highest_zoneidx: i32,
+        alloc_flags: i32,
+        free_pages: i64,
+    ) -> bint:
+        """Would ``mark`` hold after giving 2^order pages away, and half of it at each order?"""
+        least: i64 = mark
+        free_cma: i64 = 0
+        o: i32 = 0
+        reserve: i64 = self.lowmem_reserve(zone, highest_zoneidx)
+        heads: i64
+        free_pages -= (1 << order) - 1
+        if alloc_flags & ALLOC_HIGH != 0:
+            least -= least // 2
+        if alloc_flags & ALLOC_HARDER != 0:
+            least -= least // 4
+        if alloc_flags & ALLOC_CMA == 0:
+            free_cma = self.memory.load(zone + ZONE_NR_FREE_CMA)
+        if free_pages - free_cma <= least + reserve:
+            return False
+        while o < order:
+            heads = self.nr_free(zone, o)
+            free_pages -= heads << o
+            least >>= 1
+            if free_pages <= least:
+                return False
+            o += 1
+        return True
+
+    def zone_watermark_fast(
+        self,
+        zone: u64,
+        order: i32,
+        mark: i64,
+        highest_zoneidx: i32,
+        alloc_flags: i32,
+        atomic: bint,
+    ) -> bint:
+        """There is no short cut yet."""
+        return self.zone_watermark_ok(zone, order, mark, highest_zoneidx, alloc_flags)
+
+    # Callers.
+
+    def note_pfmemalloc(self, page: u64, alloc_flags: i32) -> i32:
+        """``page->pfmemalloc``: overwrites the byte that cached the type; returns 0."""
+        index: u64 = self.ld(page + self.o_index)
+        low: u64 = 1 if alloc_flags & ALLOC_NO_WATERMARKS != 0 else 0
+        if self.memory.big_endian:
+            return self.st(page + self.o_index, (index & ~(0xFF << 56)) | (low << 56))
+        return self.st(page + self.o_index, ((index >> 8) << 8) | low)
+
+    def first_attempt(self, gfp: u64, order: i32, highest_zoneidx: i32, zonelist: u64) -> u64:
+        """The LOW mark holds, first in fair turns between zones, then without them."""
+        flags: i32 = WMARK_LOW | ALLOC_CPUSET
+        if self.gfp_migratetype(gfp) == self.mt_movable:
+            flags |= ALLOC_CMA
+        page: u64 = self.get_page_from_freelist(
+            gfp, order, flags | ALLOC_FAIR, highest_zoneidx, zonelist
+        )
+        if page == 0:
+            self.reset_alloc_batches(highest_zoneidx, zonelist)
+            page = self.get_page_from_freelist(gfp, order, flags, highest_zoneidx, zonelist)
+        return page
+
+    def reset_alloc_batches(self, highest_zoneidx: i32, zonelist: u64) -> i32:
+        """Give every zone of the preferred node a new share of allocations; returns 0."""
+        zoneref: u64 = self.next_zone(zonelist, highest_zoneidx)
+        zone: u64 = self.memory.load(zoneref)
+        while zone != 0:
+            if self.zone_to_nid(zone) == self.preferred_node:
+                self.reset_alloc_batch(zone)
+            zoneref = self.next_zone(zoneref + 8, highest_zoneidx)
+            zone = self.memory.load(zoneref)
+        return 0
+
+    def reset_alloc_batch(self, zone: u64) -> i32:
+        """NR_ALLOC_BATCH becomes the distance of the HIGH from the LOW mark; returns 0."""
+        batch: u64 = self.wmark_pages(zone, 2) - self.wmark_pages(zone, 1)
+        self.memory.store(zone + ZONE_NR_ALLOC_BATCH, batch)
+        return 0
+
+    def zone_usable(
+        self, zone: u64, order: i32, gfp: u64, alloc_flags: i32, highest_zoneidx: i32
+    ) -> bint:
+        """Do fairness and the watermarks let this request have a chunk of this zone?"""
+        if alloc_flags & ALLOC_NO_WATERMARKS != 0:
+            return True
+        if alloc_flags & ALLOC_FAIR != 0:
+            if self.zone_to_nid(zone) != self.preferred_node:
+                return False
+            batch: u64 = self.memory.load(zone + ZONE_NR_ALLOC_BATCH)
+            if batch == 0 or batch & SIGN != 0:
+                return False
+        mark: u64 = self.wmark_pages(zone, alloc_flags & 3)
+        return self.zone_watermark_ok(zone, order, mark, highest_zoneidx, alloc_flags)
+
+    def gfp_to_alloc_flags(self, gfp: u64, order: i32) -> i32:
+        """The flags of the slow path; who can neither wait nor forbids kswapd is atomic."""
+        flags: i32 = WMARK_MIN | ALLOC_CPUSET
+        flags |= gfp & self.gfp_high
+        reserves: bint = gfp & self.gfp_nomemalloc == 0
+        if gfp & (self.gfp_direct_reclaim | self.gfp_no_kswapd) == 0:
+            if reserves:
+                flags |= ALLOC_HARDER
+            flags &= ~ALLOC_CPUSET
+        elif self.current & RT_TASK != 0:
+            flags |= ALLOC_HARDER
+        if reserves and (gfp & self.gfp_memalloc != 0 or self.current & MEMALLOC_OR_VICTIM != 0):
+            flags |= ALLOC_NO_WATERMARKS
+        if self.gfp_migratetype(gfp) == self.mt_movable:
+            flags |= ALLOC_CMA
+        return flags
+
+    def gfp_pfmemalloc_flags(self, gfp: u64) -> i32:
+        """The rights to the reserves are in the slow path's flags already."""
+        return 0
+
+    # Marks.
+
+    def set_zone_wmarks(self, zone: int, share: int) -> None:
+        """Set a zone's marks, then move its RESERVE blocks to suit."""
+        for nth, distance in enumerate((0, share // 4, share // 2)):
+            self.memory.store(zone + c.ZONE_WATERMARK + 8 * nth, share + distance)
+        self.reset_alloc_batch(zone)
+        self.setup_zone_migrate_reserve(zone)
+
+    def zone_batchsize(self, zone: int) -> int:
+        """How many pages per-cpu lists take at once: 2^n - 1, 0 in a tiny zone."""
+        batch = max(1, min(self.managed_pages(zone) // 1024, 128) // 4)
+        return (1 << ((batch + batch // 2).bit_length() - 1)) - 1
+
+    def zone_highsize(self, zone: int, batch: int) -> int:
+        """Six times the batch."""
+        return 6 * self.zone_batchsize(zone)
