@@ -13,11 +13,12 @@ INTERNAL_DEVICE = " 00:01 "
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one process saw after a call: its result and its maps."""
+    """What one process saw after a call: result, maps, and the details if they were asked for."""
 
     slot: int
     result: int
     maps: str
+    details: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +109,15 @@ class Comparison:
                 step, call, shown(twin[0].result), shown(kernel[0].result), "result"
             )
         for ours, theirs in zip(twin, kernel, strict=False):
-            if ours.maps == theirs.maps:
-                continue
-            ours_plain = self._twin.plain(ours.maps)
-            theirs_plain = self._kernel.plain(theirs.maps)
-            if ours_plain != theirs_plain:
-                left, right = first_difference(ours_plain, theirs_plain)
-                return Disagreement(step, call, left, right, f"maps of process {ours.slot}")
+            if ours.maps != theirs.maps:
+                ours_plain = self._twin.plain(ours.maps)
+                theirs_plain = self._kernel.plain(theirs.maps)
+                if ours_plain != theirs_plain:
+                    left, right = first_difference(ours_plain, theirs_plain)
+                    return Disagreement(step, call, left, right, f"maps of process {ours.slot}")
+            if ours.details != theirs.details:
+                left, right = first_difference(ours.details, theirs.details)
+                return Disagreement(step, call, left, right, f"details of process {ours.slot}")
         if len(twin) != len(kernel):
             return Disagreement(step, call, str(len(twin)), str(len(kernel)), "processes")
         return None

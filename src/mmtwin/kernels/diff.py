@@ -19,11 +19,12 @@ from typing import Final
 from mmtwin.kernels.abi import PAGE
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.compare import Comparison, Disagreement, Outcome
+from mmtwin.kernels.details import counters_of_status, details_text, flags_of_smaps
 from mmtwin.kernels.generate import Generator, Options, Start
 from mmtwin.kernels.host.build import AgentError
 from mmtwin.kernels.host.facts import Facts, read_facts, why_not
 from mmtwin.kernels.host.kernel import HostKernel, KernelDiedError
-from mmtwin.kernels.host.wire import Answer
+from mmtwin.kernels.host.wire import Answer, Report
 from mmtwin.kernels.machine import TwinMachine
 from mmtwin.kernels.safety import reaches
 from mmtwin.kernels.shrink import shrink
@@ -32,22 +33,25 @@ from mmtwin.machine.profile import profile
 from mmtwin.twin import Override
 
 CALLS_A_RUN: Final = 40
+DETAILS_EVERY: Final = 4
+"""One run in so many compares VmFlags and counters too; they take the kernel longer."""
 SEGMENTS: Final = (PAGE, 3 * PAGE, 8 * PAGE)
 FILE_BYTES: Final = (0, 3 * PAGE + 100, 16 * PAGE)
 
 
 @dataclass(slots=True)
 class Run:
-    """One run: how it starts, its calls, and the first disagreement."""
+    """One run: how it starts, its calls, whether details are compared, the first disagreement."""
 
     seed: int
     start: Start
     calls: list[Call]
+    details: bool = False
     found: Disagreement | None = None
 
 
 @dataclass(slots=True)
-class Report:
+class Total:
     """What a comparison came to."""
 
     calls: int = 0
@@ -103,7 +107,7 @@ class Differ:
     def run(self, seed: int, calls: int = CALLS_A_RUN) -> Run:
         """One run of random calls on both sides."""
         generator = Generator(Random(seed), self.options)
-        run = Run(seed, generator.start(), [])
+        run = Run(seed, generator.start(), [], details=seed % DETAILS_EVERY == 0)
         queue = generator.opening()
 
         def next_call(maps: dict[int, str]) -> Call | None:
@@ -113,10 +117,12 @@ class Differ:
             run.calls.append(call)
             return call
 
-        run.found = self._compare(run.start, next_call)
+        run.found = self._compare(run.start, next_call, run.details)
         return run
 
-    def rerun(self, start: Start, calls: Sequence[Call]) -> Disagreement | None:
+    def rerun(
+        self, start: Start, calls: Sequence[Call], *, details: bool = False
+    ) -> Disagreement | None:
         """Make the given calls on both sides, without those of processes that are not there."""
         waiting = list(calls)
 
@@ -133,7 +139,7 @@ class Differ:
                 return call
             return None
 
-        return self._compare(start, next_call)
+        return self._compare(start, next_call, details)
 
     def shrink(self, run: Run) -> Run:
         """The run made as short as it can be while the two sides still differ."""
@@ -142,14 +148,18 @@ class Differ:
         kind = run.found.kind()
 
         def fails(calls: Sequence[Call]) -> bool:
-            found = self.rerun(run.start, calls)
+            found = self.rerun(run.start, calls, details=run.details)
             return found is not None and found.kind() == kind
 
         calls = shrink(run.calls[: run.found.step + 1], fails)
-        return Run(run.seed, run.start, calls, self.rerun(run.start, calls))
+        found = self.rerun(run.start, calls, details=run.details)
+        return Run(run.seed, run.start, calls, run.details, found)
 
     def _compare(
-        self, start: Start, next_call: Callable[[dict[int, str]], Call | None]
+        self,
+        start: Start,
+        next_call: Callable[[dict[int, str]], Call | None],
+        details: bool,
     ) -> Disagreement | None:
         """The twin first, as far as there are calls; then the kernel; then call by call."""
         self.kernel.restart()
@@ -167,7 +177,7 @@ class Differ:
                 break
             calls.append(call)
             try:
-                outcomes = self.machine.carry_out(call)
+                outcomes = self.machine.carry_out(call, details=details)
             except (KernelBug, KernelWarning) as bug:
                 failure = f"{type(bug).__name__}: {bug}"
                 break
@@ -178,17 +188,24 @@ class Differ:
                 del maps[call.slot]
             maps.pop(0, None)
         if found is None:
-            found = self._against(calls, expected, comparison)
+            found = self._against(calls, expected, comparison, details)
         if found is None and failure:
             found = Disagreement(len(calls) - 1, calls[-1], failure, "goes on", "BUG")
         return found
 
     def _against(
-        self, calls: list[Call], expected: list[list[Outcome]], comparison: Comparison
+        self,
+        calls: list[Call],
+        expected: list[list[Outcome]],
+        comparison: Comparison,
+        details: bool,
     ) -> Disagreement | None:
+        reports = Report.MAPS
+        if details:
+            reports |= Report.SMAPS | Report.STATUS
         died = ""
         try:
-            answers = self.kernel.carry_out(calls[: len(expected)])
+            answers = self.kernel.carry_out(calls[: len(expected)], reports)
         except KernelDiedError as error:
             answers, died = error.done, str(error)
         at = 0
@@ -209,12 +226,15 @@ class Differ:
 
 def outcome_of(answer: Answer) -> Outcome:
     """What an answer of the agent says."""
-    return Outcome(answer.slot, answer.result, answer.maps or "")
+    text = ""
+    if answer.smaps is not None and answer.status is not None:
+        text = details_text(flags_of_smaps(answer.smaps), counters_of_status(answer.status))
+    return Outcome(answer.slot, answer.result, answer.maps or "", text)
 
 
-def compare(differ: Differ, seed: int, calls: int, most: int = 1) -> Report:
+def compare(differ: Differ, seed: int, calls: int, most: int = 1) -> Total:
     """Runs from ``seed`` on until ``calls`` calls are made or ``most`` disagreements found."""
-    report = Report()
+    report = Total()
     begin = time.monotonic()
     while report.calls < calls and len(report.found) < most:
         run = differ.run(seed + report.runs)

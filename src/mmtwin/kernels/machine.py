@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from mmtwin.kernels import abi
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.compare import Outcome
+from mmtwin.kernels.details import details_text, letters
 from mmtwin.kernels.generate import Start
 from mmtwin.kernels.host.facts import Facts
 from mmtwin.machine.profile import Profile
 from mmtwin.space.files import FILE_NO_MMAP
+from mmtwin.space.flags import VM_SOFTDIRTY
 from mmtwin.trace.maps import parse_maps
 from mmtwin.twin import Override, Twin
 
@@ -51,6 +53,7 @@ class TwinMachine:
         self.twin = Twin(profile, regressions, keep_journal=True, memory_size=MEMORY_SIZE)
         self.space = self.twin.space
         self.heap = heap
+        self.soft_dirty = facts.soft_dirty
         self.processes: dict[int, Process] = {}
         self._apply(facts)
         self._first = self.space.task_alloc(0)
@@ -105,17 +108,37 @@ class TwinMachine:
         self.processes = {1: Process(task, mm)}
         return self.space.proc_maps(mm)
 
-    def carry_out(self, call: Call) -> list[Outcome]:
-        """Make a call: what its process sees then; of a fork also what the child sees."""
+    def carry_out(self, call: Call, *, details: bool = False) -> list[Outcome]:
+        """Make a call: what its process sees then; of a fork also what the child sees.
+
+        ``details`` asks for VmFlags and counters too.
+        """
         process = self.processes[call.slot]
         if call.name == "fork":
-            return self._fork(process, call)
+            return self._fork(process, call, details)
         if call.name == "exit":
             self.space.mmput(process.mm)
             del self.processes[call.slot]
             return [Outcome(0, 0, "")]
         result = self._calls[call.name](process, call)
-        return [Outcome(call.slot, result, self.space.proc_maps(process.mm))]
+        return [self._outcome(call.slot, result, process.mm, details)]
+
+    def _outcome(self, slot: int, result: int, mm: int, with_details: bool) -> Outcome:
+        space = self.space
+        if not with_details:
+            return Outcome(slot, result, space.proc_maps(mm))
+        view = space.view("mm_struct", mm)
+        areas = (space.view("vm_area_struct", vma) for vma in space.vmas(mm))
+        counters = {
+            "VmPeak": max(view.hiwater_vm, view.total_vm),
+            "VmSize": view.total_vm,
+            "VmLck": view.locked_vm,
+            "VmData": view.data_vm,
+            "VmStk": view.stack_vm,
+        }
+        hidden = 0 if self.soft_dirty else VM_SOFTDIRTY
+        flags = [(area.vm_start, letters(area.vm_flags & ~hidden)) for area in areas]
+        return Outcome(slot, result, space.proc_maps(mm), details_text(flags, counters))
 
     # Set-up.
 
@@ -147,15 +170,15 @@ class TwinMachine:
 
     # Processes.
 
-    def _fork(self, process: Process, call: Call) -> list[Outcome]:
+    def _fork(self, process: Process, call: Call, with_details: bool) -> list[Outcome]:
         task = self.space.task_alloc(process.task)
         mm = self.space.dup_mmap(process.mm, task)
-        parent = self.space.proc_maps(process.mm)
+        parent = self._outcome(call.slot, min(mm, 1), process.mm, with_details)
         if mm < 0:
-            return [Outcome(call.slot, mm, parent)]
+            return [parent]
         (child,) = call.args
         self.processes[child] = Process(task, mm, dict(process.files))
-        return [Outcome(call.slot, 1, parent), Outcome(child, 0, self.space.proc_maps(mm))]
+        return [parent, self._outcome(child, 0, mm, with_details)]
 
     # Calls that need more than their numbers.
 

@@ -1,0 +1,82 @@
+"""What /proc tells beside maps: each area's VmFlags, and the counters of the whole space."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+CODES: Final = {
+    0: "rd",
+    1: "wr",
+    2: "ex",
+    3: "sh",
+    4: "mr",
+    5: "mw",
+    6: "me",
+    7: "ms",
+    8: "gd",
+    9: "um",
+    10: "pf",
+    11: "gu",
+    12: "uw",
+    13: "lo",
+    14: "io",
+    15: "sr",
+    16: "rr",
+    17: "dc",
+    18: "de",
+    19: "lf",
+    20: "ac",
+    21: "nr",
+    22: "ht",
+    23: "sf",
+    24: "ar",
+    25: "wf",
+    26: "dd",
+    27: "sd",
+    28: "mm",
+    29: "hg",
+    30: "nh",
+    31: "mg",
+    40: "dp",
+    41: "ui",
+    42: "sl",
+}
+"""The two letters of each bit of vm_flags that 6.18 prints."""
+COUNTERS: Final = ("VmPeak", "VmSize", "VmLck", "VmData", "VmStk")
+
+HEAD: Final = re.compile(r"^([0-9a-f]+)-[0-9a-f]+ ")
+
+
+def letters(vm_flags: int) -> str:
+    """The line VmFlags of smaps, without its name: ``rd wr mr``."""
+    return " ".join(code for bit, code in CODES.items() if vm_flags >> bit & 1)
+
+
+def flags_of_smaps(smaps: str) -> Iterable[tuple[int, str]]:
+    """(start, letters) of every area but the gate's, in order."""
+    start = 0
+    for line in smaps.splitlines():
+        head = HEAD.match(line)
+        if head:
+            start = int(head.group(1), 16)
+        elif line.startswith("VmFlags:") and start < 1 << 63:
+            yield start, line[8:].strip()
+
+
+def counters_of_status(status: str) -> dict[str, int]:
+    """The counters in pages, by name."""
+    found = {}
+    for name in COUNTERS:
+        line = re.search(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)
+        if line:
+            found[name] = int(line.group(1)) // 4
+    return found
+
+
+def details_text(flags: Iterable[tuple[int, str]], counters: dict[str, int]) -> str:
+    """Both as one text, a line each, to be compared as it is."""
+    lines = [f"{start:x} VmFlags {codes}" for start, codes in flags]
+    lines += [f"{name} {counters[name]} pages" for name in COUNTERS]
+    return "\n".join(lines) + "\n"
