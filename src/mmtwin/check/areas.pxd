@@ -13,6 +13,7 @@ cdef class AreaRules(Lookup):
     cdef void vma_fail(self, str invariant, unsigned long long vma, str field, str found, str expected) except *
     cdef void leaf(self, unsigned long long node, int end, unsigned long long least, unsigned long long most, bint fresh) except *
     cdef void entry(self, unsigned long long mm, unsigned long long vma, unsigned long long low, unsigned long long high) except *
+    cdef void enter_area(self, unsigned long long vma) except *
     cdef void agrees(self, unsigned long long vma, unsigned long long low, unsigned long long high) except *
     cdef void area(self, unsigned long long mm, unsigned long long vma) except *
     cdef unsigned long long protection(self, unsigned long long flags) noexcept

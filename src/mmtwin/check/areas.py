@@ -118,6 +118,7 @@ class AreaRules(Lookup):
         high: u64
         entry: u64
         i: i32 = 0
+        counted: bint = not self.partial or fresh or self.overlay.find(first) >= 0
         self.path_node[self.depth] = node
         self.depth += 1
         while i <= end:
@@ -126,12 +127,12 @@ class AreaRules(Lookup):
             if entry != 0:
                 self.path_slot[self.depth - 1] = i
                 self.entry(mm, entry, low, high)
+                if counted and self.partial:
+                    self.enter_area(entry)
             low = high + 1
             i += 1
         self.depth -= 1
-        if not self.partial:
-            self.sums.bump(mm, ENTRIES, self.entries)
-        elif fresh or self.overlay.find(first) >= 0:
+        if counted:
             self.sums.bump(mm, ENTRIES, self.entries)
 
     def entry(self, mm: u64, vma: u64, low: u64, high: u64) -> None:
@@ -143,6 +144,9 @@ class AreaRules(Lookup):
         if not self.partial:
             self.area(mm, vma)
             self.account(mm, vma, 1, False)
+
+    def enter_area(self, vma: u64) -> None:
+        """A step check met this entry in a leaf that the step touched."""
 
     def agrees(self, vma: u64, low: u64, high: u64) -> None:
         """The VMA's range is its slot's."""

@@ -8,8 +8,8 @@ cdef class SpaceCheck(AnonRules):
     cdef unsigned long long at_users, at_map_count, at_total, at_data, at_stack, at_exec
     cdef unsigned long long at_locked, at_brk, at_start_brk, at_inode, charge_at, limit_at
     cdef long long charged
-    cdef Tally inodes, areas
-    cdef AddressSet dead
+    cdef Tally inodes, areas, entered
+    cdef AddressSet dead, stayed
     cdef void mm_fail(self, str invariant, unsigned long long mm, str field, str found, str expected) except *
     cdef void space(self, unsigned long long mm) except *
     cdef bint is_inode(self, unsigned long long address) noexcept

@@ -5,7 +5,8 @@ rules that read words of VMAs, links and counters: the journal's words lead to t
 they lie in, each such object is checked where it stands now, and what it adds to a sum now, less
 what it added at the mark, must be what the sum's word changed by. A VMA in an untouched leaf is
 found where it was at the mark; one that moved stands in a touched leaf, whose slots are compared
-with their VMAs one by one.
+with their VMAs one by one. A VMA may come or go without a word of it changing (its object can be
+given out again with the content it had): the entries of touched leaves, now and at the mark, tell.
 """
 
 from __future__ import annotations
@@ -81,6 +82,8 @@ class SpaceCheck(AnonRules):
         self.inodes = Tally()
         self.areas = Tally()
         self.dead = AddressSet()
+        self.entered = Tally()
+        self.stayed = AddressSet()
 
     # Everything.
 
@@ -231,6 +234,8 @@ class SpaceCheck(AnonRules):
         """Check what changed since ``mark``, when all was well. ``mms`` are those there are now."""
         self.begin_step(mark)
         self.dead.clear()
+        self.entered.clear()
+        self.stayed.clear()
         mm: u64
         for mm in mms:
             self.trees.add(mm + self.at_tree)
@@ -256,6 +261,11 @@ class SpaceCheck(AnonRules):
                 self.space(mm)
             nth += 1
         self._leaks()
+        nth = 0
+        while nth < self.entered.count:
+            if not self.stayed.has(self.entered.address(nth)):
+                self.areas.row(self.entered.address(nth))
+            nth += 1
         nth = 0
         while nth < self.areas.count:
             self._area_step(self.areas.address(nth))
@@ -339,18 +349,30 @@ class SpaceCheck(AnonRules):
         if self.half_at(inode + I_COUNT, False) != 0:
             self.charged += self.word_at(inode + I_CHARGED)
 
+    def enter_area(self, vma: u64) -> None:
+        """Note an entry of a touched leaf."""
+        if self.is_vma(vma):
+            self.entered.row(vma)
+
     def old_leaf(self, tree: u64, node: u64, gone: bint) -> None:
+        """Take back the entries that a leaf held at the mark, and see which are gone."""
         first: u64 = (node - self.base) >> 3
         entries: i64 = 0
         slot: u64 = 16
-        while slot < 31:
-            if self.overlay.was(first + slot) != 0:
+        entry: u64
+        while slot < 32:
+            entry = self.overlay.was(first + slot)
+            if slot == 31 and (
+                self.overlay.was(first + 15) == 0 or entry == self._meta_word(14, 0)
+            ):
+                entry = 0
+            if entry != 0:
                 entries += 1
+                if self.entered.has(entry):
+                    self.stayed.add(entry)
+                elif self.is_vma(entry):
+                    self.areas.row(entry)
             slot += 1
-        last: u64 = self.overlay.was(first + 31)
-        full: bint = self.overlay.was(first + 15) != 0 and last != self._meta_word(14, 0)
-        if full and last != 0:
-            entries += 1
         self.sums.bump(tree - self.at_tree, ENTRIES, -entries)
 
     def _area_step(self, vma: u64) -> None:
