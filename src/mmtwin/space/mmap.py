@@ -35,6 +35,7 @@ VM_SYNC = declare(u64, c.VM_SYNC)
 VM_NORESERVE = declare(u64, c.VM_NORESERVE)
 VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
 VM_SPECIAL = declare(u64, c.VM_SPECIAL)
+NEVER_LOCKED = declare(u64, c.VM_SPECIAL | c.VM_HUGETLB | c.VM_DROPPABLE_6_18)
 VM_SOFTDIRTY = declare(u64, c.VM_SOFTDIRTY)
 VM_DEVICE = declare(u64, c.VM_IO | c.VM_PFNMAP | c.VM_DONTEXPAND | c.VM_DONTDUMP)
 PROT_READ = declare(u64, c.PROT_READ)
@@ -219,7 +220,10 @@ class Mmap(Touch):
         kind: u64 = map_flags & MAP_TYPE
         mode: u64 = self.file_mode(file)
         if kind in (MAP_SHARED, MAP_SHARED_VALIDATE):
-            if kind == MAP_SHARED_VALIDATE and map_flags & ~(LEGACY_MAP_MASK | MAP_TYPE) != 0:
+            known: u64 = LEGACY_MAP_MASK | MAP_TYPE
+            if self.file_area(file) == AREA_THP:
+                known |= MAP_SYNC  # refused later, if not on persistent memory
+            if kind == MAP_SHARED_VALIDATE and map_flags & ~known != 0:
                 return -errno.EOPNOTSUPP
             inode_flags: u64 = self.memory.load32(self.file_inode(file) + I_FLAGS)
             if prot & PROT_WRITE != 0:
@@ -468,7 +472,7 @@ class Mmap(Touch):
         self.vm_stat_account(mm, vm_flags, pages)
         kept: u64 = self.vm_flags(vma)
         if vm_flags & VM_LOCKED != 0:
-            if vm_flags & VM_SPECIAL != 0:
+            if vm_flags & NEVER_LOCKED != 0:
                 kept &= ~VM_LOCKED_MASK
             else:
                 self.set_locked_vm(mm, self.locked_vm(mm) + pages)
