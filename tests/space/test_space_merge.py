@@ -3,7 +3,7 @@
 import errno
 
 import pytest
-from world import ANON, B, FIXED, NONE, P, R, RW, RWX, World
+from world import ANON, FIXED, NONE, RW, RWX, B, P, R, World
 
 from mmtwin.space import flags as c
 
