@@ -8,6 +8,7 @@ cdef class Mmap(Touch):
     cdef unsigned long long round_hint_to_min(self, unsigned long long hint) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long calc_vm_flags(self, unsigned long long mm, unsigned long long prot, unsigned long long map_flags) except? 0xDEADBEEFDEADBEEF
     cpdef long long file_mmap_check(self, unsigned long long file, unsigned long long prot, unsigned long long map_flags, unsigned long long length, unsigned long long pgoff, unsigned long long vm_flags) except? -1000000
+    cpdef unsigned long long known_map_flags(self, unsigned long long file) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long file_vm_flags(self, unsigned long long file, unsigned long long map_flags, unsigned long long vm_flags) except? 0xDEADBEEFDEADBEEF
     cpdef long long anonymous_vm_flags(self, unsigned long long map_flags, unsigned long long vm_flags) except? -1000000
     cpdef long long mmap_region(self, unsigned long long mm, unsigned long long file, unsigned long long addr, unsigned long long length, unsigned long long vm_flags, unsigned long long pgoff) except? -1000000

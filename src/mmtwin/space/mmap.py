@@ -220,10 +220,7 @@ class Mmap(Touch):
         kind: u64 = map_flags & MAP_TYPE
         mode: u64 = self.file_mode(file)
         if kind in (MAP_SHARED, MAP_SHARED_VALIDATE):
-            known: u64 = LEGACY_MAP_MASK | MAP_TYPE
-            if self.file_area(file) == AREA_THP:
-                known |= MAP_SYNC  # refused later, if not on persistent memory
-            if kind == MAP_SHARED_VALIDATE and map_flags & ~known != 0:
+            if kind == MAP_SHARED_VALIDATE and map_flags & ~self.known_map_flags(file) != 0:
                 return -errno.EOPNOTSUPP
             inode_flags: u64 = self.memory.load32(self.file_inode(file) + I_FLAGS)
             if prot & PROT_WRITE != 0:
@@ -244,6 +241,12 @@ class Mmap(Touch):
         if vm_flags & VM_GROWSDOWN != 0:
             return -errno.EINVAL
         return 0
+
+    def known_map_flags(self, file: u64) -> u64:
+        """What MAP_SHARED_VALIDATE accepts: the old flags, and those that the file system knows."""
+        if self.file_area(file) == AREA_THP:
+            return LEGACY_MAP_MASK | MAP_TYPE | MAP_SYNC  # its own mmap may still refuse that
+        return LEGACY_MAP_MASK | MAP_TYPE
 
     def file_vm_flags(self, file: u64, map_flags: u64, vm_flags: u64) -> u64:
         """VM_* after the type of mapping and the file's mode are known."""

@@ -29,6 +29,7 @@ VM_NOHUGEPAGE = declare(u64, c.VM_NOHUGEPAGE)
 MAP_SHARED = declare(u64, c.MAP_SHARED)
 MAP_STACK = declare(u64, c.MAP_STACK)
 MAP_TYPE = declare(u64, c.MAP_TYPE)
+MAP_ABOVE4G = declare(u64, c.MAP_ABOVE4G)
 MAP_DROPPABLE = declare(u64, c.MAP_DROPPABLE)
 MAP_LOCKED = declare(u64, c.MAP_LOCKED)
 MAP_HUGETLB = declare(u64, c.MAP_HUGETLB)
@@ -85,6 +86,10 @@ class Mmap618(Munmap618):
         if map_flags & MAP_STACK != 0 and self.memory.load(self.sysctl + THP) != 0:
             vm_flags |= VM_NOHUGEPAGE
         return vm_flags
+
+    def known_map_flags(self, file: u64) -> u64:
+        """MAP_ABOVE4G is an old flag by now (6.6)."""
+        return Munmap618.known_map_flags(self, file) | MAP_ABOVE4G
 
     def anonymous_vm_flags(self, map_flags: u64, vm_flags: u64) -> i64:
         """MAP_DROPPABLE (6.11): memory that may be taken away, so neither charged nor inherited."""
