@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from cython import declare
 from cython import ulonglong as u64
 
 from mmtwin.memory.memory import Memory
 
-FREE_LIST = 0
-NEXT_NEW = 8
-END_NEW = 16
-IN_USE = 24
-CONTROL_SIZE = 32
-RUN = 65536
+FREE_LIST = declare(u64, 0)
+NEXT_NEW = declare(u64, 8)
+END_NEW = declare(u64, 16)
+IN_USE = declare(u64, 24)
+CONTROL_SIZE = declare(u64, 32)
+RUN = declare(u64, 65536)
 """Bytes taken from below at once."""
 
 

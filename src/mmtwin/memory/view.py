@@ -26,6 +26,11 @@ class View:
         object.__setattr__(self, "_layout", layout)
         object.__setattr__(self, "_address", address)
 
+    @property
+    def address(self) -> int:
+        """Where the structure lies."""
+        return self._address
+
     def __getattr__(self, name: str) -> int | str | tuple[int, ...]:
         field = self._layout.fields.get(name)
         if field is None:

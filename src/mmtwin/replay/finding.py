@@ -48,6 +48,8 @@ class Counts:
 
     ``agreed``: result and, where recorded, maps are those of the record. ``settled``: what the
     record does not tell was chosen so that they are (``reasons`` says what and how often).
+    ``reordered`` steps agree once another thread's call, which the record shows later, is carried
+    out first: a recorder sees only the order of their ends. They count as agreed.
     ``disagreed``: they differ. ``inferred`` counts random bases of exec (such as the first
     program break) that the record shows only in the answer of a later call; those calls agree.
     """
@@ -56,6 +58,7 @@ class Counts:
     agreed: int = 0
     settled: int = 0
     disagreed: int = 0
+    reordered: int = 0
     checks: int = 0
     inferred: int = 0
     maps_compared: int = 0
@@ -73,6 +76,7 @@ class Counts:
             "agreed": self.agreed,
             "settled": self.settled,
             "disagreed": self.disagreed,
+            "reordered": self.reordered,
             "checks": self.checks,
             "inferred": self.inferred,
             "maps_compared": self.maps_compared,

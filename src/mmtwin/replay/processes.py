@@ -19,6 +19,7 @@ AHEAD_FOR_FLAGS = 512
 PR_SET_VMA = 0x53564D41
 MAP_TYPE = 0xF
 LOW = 0xFFFFFFFF
+PAGE_MASK = ~0xFFF
 BRK_DISTANCE = 1 << 30
 """How far above the image the first program break may lie: arch_randomize_brk, 1 GiB at most."""
 NO_EFFECT = frozenset(
@@ -67,6 +68,7 @@ class Processes:
             calls.MUNLOCKALL: lambda mm, r: space.sys_munlockall(mm),
             calls.MSYNC: lambda mm, r: space.sys_msync(mm, *r.args[:3]),
             calls.REMAP_FILE_PAGES: lambda mm, r: space.sys_remap_file_pages(mm, *r.args[:5]),
+            calls.MBIND: lambda mm, r: space.sys_mbind(mm, *r.args),
             calls.PRCTL: self._prctl,
             calls.SHMAT: self._shmat,
             calls.SHMDT: lambda mm, r: space.sys_shmdt(mm, r.args[0]),
@@ -256,6 +258,28 @@ class Processes:
                 view.brk = record.ret
                 self.inferred.add(record.line)
         return self.space.sys_brk(mm, record.args[0])
+
+    def assume_written(self, record: Record) -> None:
+        """Write to what a call gave, as programs do, where the trace has no ``touch`` lines.
+
+        Private writable memory that was asked for is taken as written before the next call.
+        """
+        if not isinstance(record, Call) or record.ret is None or -4096 < record.ret < 0:
+            return
+        first = 0
+        if record.op in (calls.MMAP, calls.MREMAP):
+            first = record.ret
+        elif record.op == calls.MPROTECT:
+            first = record.args[0]
+        elif record.op == calls.BRK:
+            first = record.ret - 1
+        first &= PAGE_MASK
+        if first > 0:
+            vma = self.space.vma_lookup(self.mm(record.pid), first)
+            if vma:
+                area = View(self.twin.memory, self.twin.layouts.vm_area_struct, vma)
+                if area.get("vm_flags") & (c.VM_WRITE | c.VM_SHARED) == c.VM_WRITE:
+                    self.space.touch(self.mm(record.pid), first, 1, True)
 
     def _prctl(self, mm: int, record: Call) -> int | None:
         option, what, addr, length, name = record.args[:5]

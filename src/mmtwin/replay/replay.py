@@ -12,10 +12,14 @@ from mmtwin.replay.feed import Feed
 from mmtwin.replay.finding import Counts, Finding
 from mmtwin.replay.maps_diff import differing_lines
 from mmtwin.replay.processes import Processes, Unpredictable
-from mmtwin.replay.settle import Settler
+from mmtwin.replay.settle import OTHER_ORDER, Settler
 from mmtwin.replay.text import call_text, result_text
-from mmtwin.trace.records import Call, Record
+from mmtwin.trace.records import Call, Record, Touch
 from mmtwin.twin import Twin
+
+
+TOUCHES_AHEAD = 1000
+"""Records among which a trace with ``touch`` lines has one."""
 
 
 class StepCheck(Protocol):
@@ -65,6 +69,7 @@ class Replay:
         self.marks: list[int] = [twin.memory.mark()]
         self.record: Record | None = None
         self.result: int | None = None
+        self.assume_written = not any(isinstance(r, Touch) for r in self.feed.ahead(TOUCHES_AHEAD))
 
     def run(self) -> list[Finding]:
         """Carry out all records; the findings."""
@@ -123,8 +128,14 @@ class Replay:
             return
         if outcome.agrees:
             self.counts.agreed += 1
+            if self.assume_written:
+                self.processes.assume_written(record)
             return
         reason = self.settler.settle(record, mark)
+        if reason == OTHER_ORDER:
+            self.counts.agreed += 1
+            self.counts.reordered += 1
+            return
         if reason is not None:
             self.counts.settle(reason)
             return

@@ -16,7 +16,7 @@ from mmtwin.memory.view import View
 from mmtwin.replay.processes import Unpredictable
 from mmtwin.space import flags as c
 from mmtwin.trace import calls
-from mmtwin.trace.maps import parse_maps
+from mmtwin.trace.maps import MapLine, parse_maps
 from mmtwin.trace.records import Call, Record
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ SIBLINGS_MOST = 3
 NEIGHBOURS_MOST = 4
 DESCRIPTOR_ERRORS = frozenset({-1, -9, -13, -19, -22, -26})
 """EPERM, EBADF, EACCES, ENODEV, EINVAL, ETXTBSY: what an mmap of a file owes to its descriptor."""
+
+DELETED = " (deleted)"
+OTHER_ORDER = "another thread's call came first"
 
 Adjustment = tuple[str, Callable[[], None]]
 
@@ -49,13 +52,18 @@ class Settler:
         if not isinstance(record, Call):
             return None
         memory = self.replay.twin.memory
+        spots = self._spots(record)
         memory.rewind(mark)
         grown = self._stacks_grown(record)
-        for reason, adjust in self._adjustments(record, bool(grown)):
+        unlinked = self._unlinked(record)
+        memory.rewind(mark)
+        for reason, adjust in self._adjustments(record, spots, bool(grown), unlinked):
             memory.rewind(mark)
             early = dict(self.early)
             for address in grown:
                 self._touch(record.pid, address)
+            if unlinked:
+                self._unlinked(record)
             adjust()
             if self._agrees(record):
                 return reason
@@ -68,15 +76,45 @@ class Settler:
         except Unpredictable:
             return False
 
-    def _adjustments(self, record: Call, grown: bool) -> Iterator[Adjustment]:
+    def _adjustments(
+        self, record: Call, spots: list[tuple[int, int]], grown: bool, unlinked: bool
+    ) -> Iterator[Adjustment]:
         if grown:
             yield "the stack grew between two calls", _nothing
+        elif unlinked:
+            yield "a mapped file was unlinked", _nothing
         yield from self._siblings_first(record)
         if record.op == calls.MMAP and record.file is not None:
             yield "another open of the same file", self._other_description
-        yield from self._faulted(record)
+        near = self._near(record.pid, spots)
+        yield from self._written(record.pid, near)
+        yield from self._bound(record.pid, near)
         if record.op == calls.MMAP and self._no_base(record):
             yield "exec's random mmap base, first seen here", lambda: self._set_base(record)
+
+    # Where the two sides differ.
+
+    def _spots(self, record: Call) -> list[tuple[int, int]]:
+        """Ranges [start, end) whose maps line only one side has; else what the call names."""
+        if record.maps:
+            mine = set(parse_maps(self.replay.processes.maps(record.pid)))
+            theirs = set(parse_maps(record.maps))
+            spots = [(line.start, line.end) for line in mine ^ theirs]
+            if spots:
+                return spots
+        first = record.args[0] & ~(PAGE - 1)
+        return [(first, first + PAGE + record.args[1] if record.op != calls.BRK else first + PAGE)]
+
+    def _near(self, pid: int, spots: list[tuple[int, int]]) -> list[View]:
+        """Private writable areas that overlap or touch a spot, lowest first."""
+        return [
+            area
+            for area in self._areas(pid)
+            if area.get("vm_flags") & (c.VM_WRITE | c.VM_SHARED | c.VM_GROWSDOWN) == c.VM_WRITE
+            and any(
+                area.get("vm_start") <= end and area.get("vm_end") >= start for start, end in spots
+            )
+        ][:NEIGHBOURS_MOST]
 
     # The stack: grown by faults that no call shows.
 
@@ -109,11 +147,11 @@ class Settler:
             for chosen in combinations(siblings, count):
                 if len({call.pid for call in chosen}) == count:
                     yield (
-                        "another thread's call came first",
+                        OTHER_ORDER,
                         lambda chosen=chosen: self._carry_out_early(chosen),  # type: ignore[misc]
                     )
                     yield (
-                        "another thread's call came before the maps were read",
+                        OTHER_ORDER,
                         lambda chosen=chosen: self._carry_out_late(record, chosen),  # type: ignore[misc]
                     )
 
@@ -127,33 +165,61 @@ class Settler:
 
     # Faults: a write gives an area an anon_vma, and that decides merges.
 
-    def _faulted(self, record: Call) -> Iterator[Adjustment]:
-        """Each way in which areas next to the call's range may have been written before it."""
-        first = record.args[0] & ~(PAGE - 1)
-        length = record.args[1]
-        if record.op == calls.MMAP and record.ret is not None and record.ret > 0:
-            first = record.ret
-        if record.op == calls.BRK:
-            first, length = record.args[0], PAGE
-        last = first + length
-        clean = [
-            area.get("vm_start")
-            for area in self._areas(record.pid)
-            if area.get("vm_start") <= last + PAGE
-            and area.get("vm_end") + PAGE >= first
-            and not area.get("anon_vma")
-            and area.get("vm_flags") & (c.VM_WRITE | c.VM_SHARED) == c.VM_WRITE
-        ][:NEIGHBOURS_MOST]
-        for count in range(1, len(clean) + 1):
-            for chosen in combinations(clean, count):
+    def _written(self, pid: int, near: list[View]) -> Iterator[Adjustment]:
+        """Each way in which the areas may have been written to, or not, other than assumed."""
+        for count in range(1, len(near) + 1):
+            for chosen in combinations(near, count):
                 yield (
                     "which areas were written to is not recorded",
-                    lambda chosen=chosen: self._touch(record.pid, *chosen),  # type: ignore[misc]
+                    lambda chosen=chosen: self._turn(pid, chosen),  # type: ignore[misc]
                 )
 
-    def _touch(self, pid: int, *addresses: int) -> None:
-        for address in addresses:
-            self.replay.processes.space.touch(self.replay.processes.mm(pid), address, 1, True)
+    def _turn(self, pid: int, areas: tuple[View, ...]) -> None:
+        for area in areas:
+            if area.get("anon_vma"):
+                self.replay.processes.space.unlink_anon_vmas(area.address)
+            else:
+                self._touch(pid, area.get("vm_start"))
+
+    def _touch(self, pid: int, address: int) -> None:
+        self.replay.processes.space.touch(self.replay.processes.mm(pid), address, 1, True)
+
+    # Memory policies: mbind is no call that every recorder knows, and it decides merges too.
+
+    def _bound(self, pid: int, near: list[View]) -> Iterator[Adjustment]:
+        for count in range(1, len(near) + 1):
+            for chosen in combinations(near, count):
+                yield (
+                    "a memory policy was set (mbind) and not recorded",
+                    lambda chosen=chosen: self._bind(pid, chosen),  # type: ignore[misc]
+                )
+
+    def _bind(self, pid: int, areas: tuple[View, ...]) -> None:
+        processes = self.replay.processes
+        policy = self.replay.twin.memory.strings.number("mempolicy not recorded")
+        for start, end in [(area.get("vm_start"), area.get("vm_end")) for area in areas]:
+            processes.space.mbind_ranges(processes.mm(pid), start, end, policy)
+
+    # Files.
+
+    def _unlinked(self, record: Call) -> bool:
+        """Take over that mapped files were unlinked meanwhile; False if none was."""
+        if not record.maps:
+            return False
+        processes = self.replay.processes
+        mine = {line.start: line for line in parse_maps(processes.maps(record.pid))}
+        found = False
+        for line in parse_maps(record.maps):
+            known = mine.get(line.start)
+            if known is not None and line.name == known.name + DELETED and known.inode:
+                self._rename(processes.space.vma_lookup(processes.mm(record.pid), line.start), line)
+                found = True
+        return found
+
+    def _rename(self, vma: int, line: MapLine) -> None:
+        twin = self.replay.twin
+        area = View(twin.memory, twin.layouts.vm_area_struct, vma)
+        View(twin.memory, twin.layouts.file, area.get("vm_file")).f_path = line.name
 
     # Descriptors.
 

@@ -1,7 +1,7 @@
 from mmtwin.maple.state cimport MaState
-from mmtwin.space.sysv_shm cimport SysvShm
+from mmtwin.space.mbind cimport Mbind
 
-cdef class Exit(SysvShm):
+cdef class Exit(Mbind):
     cpdef void mmput(self, unsigned long long mm) except *
     cpdef void exit_mmap(self, unsigned long long mm) except *
     cpdef void mm_free(self, unsigned long long mm) except *

@@ -8,13 +8,13 @@ from cython import ulonglong as u64
 from mmtwin.machine.bug import KernelBug
 from mmtwin.maple.state import MaState
 from mmtwin.space import flags as c
-from mmtwin.space.sysv_shm import SysvShm
+from mmtwin.space.mbind import Mbind
 
 TOP = declare(u64, c.MAX)
 VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
 
 
-class Exit(SysvShm):
+class Exit(Mbind):
     """``mmput`` and ``exit_mmap``."""
 
     def mmput(self, mm: u64) -> None:
