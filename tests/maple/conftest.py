@@ -132,9 +132,7 @@ def xorshift() -> Iterator[int]:
         yield x >> 11
 
 
-def workload(
-    domain: int, longest: int, count: int
-) -> Iterator[tuple[str, int, int, int | None]]:
+def workload(domain: int, longest: int, count: int) -> Iterator[tuple[str, int, int, int | None]]:
     """``("store", first, last, number or None)`` and ``("erase", index, index, None)``."""
     draw = xorshift().__next__
     for i in range(count):

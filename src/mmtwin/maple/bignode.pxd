@@ -1,3 +1,4 @@
+from mmtwin.maple cimport index_of, put, word
 from mmtwin.maple.destroy cimport Destroy
 from mmtwin.maple.state cimport BigNode, MaState, SubtreeState
 

@@ -6,6 +6,7 @@ node), and what remains must not be too small.
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -13,6 +14,9 @@ from cython import ulonglong as u64
 from mmtwin.machine.bug import KernelBug
 from mmtwin.maple.destroy import Destroy
 from mmtwin.maple.state import BigNode, MaState, SubtreeState
+
+if not cython.compiled:
+    from mmtwin.maple.words import index_of, put, word
 
 BULK = declare(i32, 1)
 REBALANCE = declare(i32, 2)
@@ -81,6 +85,7 @@ class BigNodes(Destroy):
         The copy ends early at the pivot that equals the node's ``max``.
         """
         node: u64 = mas.node & ~255
+        x: u64 = index_of(self, node)
         type: i32 = self.node_type(mas.node)
         pivots: i32 = self.pivots_of[type]
         last: i32 = end if end < pivots else pivots
@@ -89,32 +94,32 @@ class BigNodes(Destroy):
         j: i32 = at
         ended: bint = False
         if i == 0:
-            bn.pivot[j] = self.pivot(node, 0)
+            bn.pivot[j] = word(self, x, node, 1)
             i = 1
             if i > end:
                 ended = True
             else:
                 j += 1
         while not ended and i < last:
-            bn.pivot[j] = self.pivot(node, i)
-            if bn.pivot[j] == 0:
+            pivot: u64 = word(self, x, node, i + 1)
+            bn.pivot[j] = pivot
+            if pivot == 0:
                 break
-            if bn.pivot[j] == mas.max:
+            if pivot == mas.max:
                 ended = True
                 break
             i += 1
             j += 1
         if not ended and i <= end:
-            bn.pivot[j] = self.mas_safe_pivot(node, type, i, mas.max)
+            bn.pivot[j] = mas.max if i >= pivots else word(self, x, node, i + 1)
         j += 1
         bn.b_end = j
-        i = start
-        while at < j:
-            bn.slot[at] = self.slot(node, type, i)
+        slots: i32 = self.slot_word[type] + start
+        gaps: i32 = self.gap_word + start
+        for i in range(j - at):
+            bn.slot[at + i] = word(self, x, node, slots + i)
             if type == ARANGE:
-                bn.gap[at] = self.gap(node, i)
-            at += 1
-            i += 1
+                bn.gap[at + i] = word(self, x, node, gaps + i)
 
     def mas_leaf_set_meta(self, mas: MaState, node: u64, type: i32, end: i32, pivot: u64) -> None:
         """Write the metadata of a leaf or range node whose last pivot written is number ``end``.
@@ -136,39 +141,39 @@ class BigNodes(Destroy):
         pivot copied. Writes gaps and metadata.
         """
         node: u64 = mas.node & ~255
+        x: u64 = index_of(self, node)
         type: i32 = self.node_type(mas.node)
         pivots: i32 = self.pivots_of[type]
+        slots: i32 = self.slot_word[type]
         if end - start > pivots:
             end -= 1
-        if self.pivot(node, pivots - 1) == 0:
-            self.set_slot(node, type, pivots, 0)
+        if word(self, x, node, pivots) == 0:
+            put(self, x, node, slots + pivots, 0)
         i: i32 = start
-        j: i32 = 0
+        count: i32 = 0
         while True:
-            if j < pivots:
-                self.set_pivot(node, j, bn.pivot[i])
+            if count < pivots:
+                put(self, x, node, count + 1, bn.pivot[i])
             i += 1
-            j += 1
+            count += 1
             if i > end or bn.pivot[i] == 0:
                 break
-        count: i32 = j
-        for j in range(count):
-            self.set_slot(node, type, j, bn.slot[start + j])
-        if new_max:
-            mas.max = bn.pivot[i - 1]
+        for i in range(count):
+            put(self, x, node, slots + i, bn.slot[start + i])
         last: i32 = count - 1
+        if new_max:
+            mas.max = bn.pivot[start + last]
         if type != ARANGE:
-            self.mas_leaf_set_meta(mas, node, type, last, bn.pivot[i - 1])
+            self.mas_leaf_set_meta(mas, node, type, last, bn.pivot[start + last])
             return
         widest: u64 = 0
         widest_at: i32 = self.gap_none
         while count > 0:
             count -= 1
-            i -= 1
-            self.set_gap(node, count, bn.gap[i])
-            if bn.gap[i] > widest:
+            put(self, x, node, self.gap_word + count, bn.gap[start + count])
+            if bn.gap[start + count] > widest:
                 widest_at = count
-                widest = bn.gap[i]
+                widest = bn.gap[start + count]
         self.ma_set_meta(node, type, widest_at, last)
 
     def mab_set_b_end(self, bn: BigNode, mas: MaState, enode: u64) -> None:

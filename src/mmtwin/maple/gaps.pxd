@@ -1,3 +1,4 @@
+from mmtwin.maple cimport end_of, index_of, word
 from mmtwin.maple.iterate cimport Iterate
 from mmtwin.maple.state cimport MaState
 

@@ -6,12 +6,16 @@ gap of a node; among equals it depends on the history, so an update must follow 
 
 from __future__ import annotations
 
+import cython
 from cython import declare
 from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.maple.iterate import Iterate
 from mmtwin.maple.state import MaState
+
+if not cython.compiled:
+    from mmtwin.maple.words import end_of, index_of, word
 
 HEIGHT_MAX = declare(i32, 32)
 
@@ -26,21 +30,23 @@ class Gaps(Iterate):
         tree may end in one.
         """
         node: u64 = mas.node & ~255
+        x: u64 = index_of(self, node)
         type: i32 = self.node_type(mas.node)
-        end: i32 = self.ma_data_end(node, type, mas.max)
+        end: i32 = end_of(self, x, node, type, mas.max)
+        slots: i32 = self.slot_word[type]
         widest: u64 = 0
         at: i32 = 1
         size: u64
-        if self.slot(node, type, 0) == 0:
-            widest = self.pivot(node, 0) - mas.min + 1
+        if word(self, x, node, slots) == 0:
+            widest = word(self, x, node, 1) - mas.min + 1
             at = 2
-        if mas.max == self.max_index and end > 0 and self.slot(node, type, end) == 0:
-            size = self.max_index - self.pivot(node, end - 1)
+        if mas.max == self.max_index and end > 0 and word(self, x, node, slots + end) == 0:
+            size = self.max_index - word(self, x, node, end)
             if size > widest:
                 widest = size
         while at < end:
-            if self.slot(node, type, at) == 0:
-                size = self.pivot(node, at) - self.pivot(node, at - 1)
+            if word(self, x, node, slots + at) == 0:
+                size = word(self, x, node, at + 1) - word(self, x, node, at)
                 if size > widest:
                     widest = size
                 at += 1

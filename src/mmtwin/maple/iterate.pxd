@@ -1,3 +1,4 @@
+from mmtwin.maple cimport end_of, index_of, is_dead, word
 from mmtwin.maple.state cimport MaState
 from mmtwin.maple.walk cimport Walk
 

@@ -7,12 +7,16 @@ in its last node with ``index`` and ``last`` set to the limit, at the end of one
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.maple.state import MaState
 from mmtwin.maple.walk import Walk
+
+if not cython.compiled:
+    from mmtwin.maple.words import end_of, index_of, is_dead, word
 
 ACTIVE = declare(i32, 0)
 START = declare(i32, 1)
@@ -150,20 +154,24 @@ class Iterate(Walk):
         if mas.last == mas.max:
             mas.index = mas.max
             return 0
-        count: i32 = self.ma_data_end(node, type, mas.max)
-        if self.ma_dead_node(node):
+        x: u64 = index_of(self, node)
+        count: i32 = end_of(self, x, node, type, mas.max)
+        if is_dead(self, x, node):
             return 0
-        mas.index = self.mas_safe_min(node, mas.offset, mas.min)
-        if self.ma_dead_node(node):
+        offset: i32 = mas.offset
+        mas.index = mas.min
+        if offset > 0:
+            mas.index = (word(self, x, node, offset) + 1) & self.max_index
+        if is_dead(self, x, node) or mas.index > max or offset > count:
             return 0
-        if mas.index > max or mas.offset > count:
-            return 0
+        slots: i32 = self.slot_word[type]
         pivot: u64
         entry: u64
-        while mas.offset < count:
-            pivot = self.pivot(node, mas.offset)
-            entry = self.slot(node, type, mas.offset)
-            if self.ma_dead_node(node):
+        while offset < count:
+            pivot = word(self, x, node, offset + 1)
+            entry = word(self, x, node, slots + offset)
+            mas.offset = offset
+            if is_dead(self, x, node):
                 return 0
             if entry != 0:
                 mas.last = pivot
@@ -171,13 +179,14 @@ class Iterate(Walk):
             if pivot >= max:
                 return 0
             mas.index = pivot + 1
-            mas.offset += 1
+            offset += 1
+        mas.offset = offset
         if mas.index > mas.max:
             mas.index = mas.last
             return 0
-        pivot = self.mas_safe_pivot(node, type, mas.offset, mas.max)
-        entry = self.slot(node, type, mas.offset)
-        if self.ma_dead_node(node) or pivot == 0 or entry == 0:
+        pivot = self.mas_safe_pivot(node, type, offset, mas.max)
+        entry = word(self, x, node, slots + offset)
+        if is_dead(self, x, node) or pivot == 0 or entry == 0:
             return 0
         mas.last = pivot
         return entry

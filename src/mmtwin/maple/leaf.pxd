@@ -1,3 +1,4 @@
+from mmtwin.maple cimport index_of, put, word
 from mmtwin.maple.roots cimport Roots
 from mmtwin.maple.state cimport MaState, WrState
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.maple.roots import Roots
 from mmtwin.maple.state import MaState, WrState
+
+if not cython.compiled:
+    from mmtwin.maple.words import index_of, put, word
 
 LEAF = declare(i32, 1)
 BULK = declare(i32, 1)
@@ -239,12 +243,14 @@ class Leaf(Roots):
             if mas.is_err():
                 return False
             fresh = self.mas_pop_node(mas)
+        x: u64 = index_of(self, node)
         pivots: i32 = self.pivots_of[type]
-        count: i32 = 0
-        while count < offset:
-            wr.pivot[count] = self.pivot(node, count)
-            wr.slot[count] = self.slot(node, type, count)
-            count += 1
+        slots: i32 = self.slot_word[type]
+        count: i32
+        for count in range(offset):
+            wr.pivot[count] = word(self, x, node, count + 1)
+            wr.slot[count] = word(self, x, node, slots + count)
+        count = offset
         if wr.r_min < mas.index:
             wr.pivot[count] = mas.index - 1
             wr.slot[count] = wr.content
@@ -256,8 +262,8 @@ class Leaf(Roots):
         if tail <= wr.node_end and mas.last < mas.max:
             self._leaf_room(count + wr.node_end - tail)
             while tail <= wr.node_end:
-                wr.pivot[count] = self.pivot(node, tail) if tail < pivots else mas.max
-                wr.slot[count] = self.slot(node, type, tail)
+                wr.pivot[count] = word(self, x, node, tail + 1) if tail < pivots else mas.max
+                wr.slot[count] = word(self, x, node, slots + tail)
                 count += 1
                 tail += 1
         self._commit_leaf(wr, fresh, count)
@@ -274,20 +280,21 @@ class Leaf(Roots):
         (``wr.node``) if 0."""
         type: i32 = wr.type
         node: u64 = fresh if fresh else wr.node
+        x: u64 = index_of(self, node)
         pivots: i32 = self.pivots_of[type]
-        slots: i32 = self.slots_of[type]
+        slots: i32 = self.slot_word[type]
         i: i32
         if fresh:
-            self.set_parent_word(node, self.parent_word(wr.node))
+            put(self, x, node, 0, self.parent_word(wr.node))
         for i in range(count):
             if i < pivots:
-                self.set_pivot(node, i, wr.pivot[i])
-            self.set_slot(node, type, i, wr.slot[i])
+                put(self, x, node, i + 1, wr.pivot[i])
+            put(self, x, node, slots + i, wr.slot[i])
         if fresh == 0:
-            for i in range(count, slots):
+            for i in range(count, self.slots_of[type]):
                 if i < pivots:
-                    self.set_pivot(node, i, 0)
-                self.set_slot(node, type, i, 0)
+                    put(self, x, node, i + 1, 0)
+                put(self, x, node, slots + i, 0)
         self.mas_leaf_set_meta(mas, node, type, count - 1, wr.pivot[count - 1])
 
     def _commit_leaf(self, wr: WrState, fresh: u64, count: i32) -> None:

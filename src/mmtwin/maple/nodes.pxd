@@ -15,6 +15,9 @@ cdef class Nodes:
     cdef int pivots_of[16]
     cdef int min_of[16]
     cdef int slots_at[16]
+    cdef int slot_word[16]
+    cdef int meta_word[16]
+    cdef int gap_word
     cdef int meta_at[16]
     cdef int gaps_at
     cdef unsigned long long load_word(self, unsigned long long address) except? 0xDEADBEEFDEADBEEF
@@ -53,6 +56,3 @@ cdef class Nodes:
     cpdef bint mt_is_alloc(self, unsigned long long tree) except? -1
     cpdef bint mt_in_rcu(self, unsigned long long tree) except? -1
     cpdef void zero_node(self, unsigned long long node) except *
-
-cdef unsigned long long word_at(Nodes nodes, unsigned long long address) except? 0xDEADBEEFDEADBEEF
-cdef int put_at(Nodes nodes, unsigned long long address, unsigned long long value) except -1

@@ -18,7 +18,7 @@ set as well and tells a node from an entry.
 from __future__ import annotations
 
 import cython
-from cython import bint, uint
+from cython import bint, cfunc, exceptval, inline, uint
 from cython import int as i32
 from cython import ulonglong as u64
 
@@ -53,6 +53,9 @@ RANGE = cython.declare(i32, 2)
 ARANGE = cython.declare(i32, 3)
 
 
+@cfunc
+@inline
+@exceptval(0xDEADBEEFDEADBEEF, check=True)
 def word_at(nodes: Nodes, address: u64) -> u64:
     """A word of memory, without a call when nobody watches."""
     if nodes.wide and address >= nodes.memory.base:
@@ -62,6 +65,9 @@ def word_at(nodes: Nodes, address: u64) -> u64:
     return nodes.load_word(address)
 
 
+@cfunc
+@inline
+@exceptval(-1)
 def put_at(nodes: Nodes, address: u64, value: u64) -> i32:
     """Store a word of memory with one call at most when nobody watches. Returns 0."""
     if nodes.wide and address >= nodes.memory.base:
@@ -115,6 +121,8 @@ class Nodes:
         if not cython.compiled:
             self.slots_of, self.pivots_of, self.min_of = [0] * 16, [0] * 16, [0] * 16
             self.slots_at, self.meta_at = [0] * 16, [0] * 16
+            self.slot_word, self.meta_word = [0] * 16, [0] * 16
+        type: i32
         word: i32 = self.W
         self.node_slots = 256 // word - 1
         self.alloc_slots = self.node_slots - 1 if wide else self.node_slots - 2
@@ -134,6 +142,10 @@ class Nodes:
         self.gaps_at = 2 * word * arange_slots
         self.meta_at[1] = self.meta_at[2] = 256 - word
         self.meta_at[3] = 240 if wide else 252
+        for type in range(4):
+            self.slot_word[type] = self.slots_at[type] // word
+            self.meta_word[type] = self.meta_at[type] // word
+        self.gap_word = self.gaps_at // word
         self.gap_none = 0 if era.gap_none == 0 else (15 if wide else 31)
         big: bint = self.memory.big_endian
         self.meta_end_shift = self.bits - 8 if big else 0

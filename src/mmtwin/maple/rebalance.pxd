@@ -1,3 +1,4 @@
+from mmtwin.maple cimport end_of, index_of, word
 from mmtwin.maple.replace cimport Replace
 from mmtwin.maple.state cimport BigNode, MaState, SubtreeState, WrState
 

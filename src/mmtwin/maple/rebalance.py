@@ -7,12 +7,16 @@ nodes. Where the data of a level would be too little for a node, a neighbour is 
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.maple.replace import Replace
 from mmtwin.maple.state import BigNode, MaState, SubtreeState, WrState
+
+if not cython.compiled:
+    from mmtwin.maple.words import end_of, index_of, word
 
 ACTIVE = declare(i32, 0)
 NONE = declare(i32, 3)
@@ -31,15 +35,19 @@ class Rebalance(Replace):
         """
         mas: MaState = wr.mas
         node: u64 = mas.node & ~255
+        x: u64 = index_of(self, node)
         wr.node = node
-        count: i32 = self.ma_data_end(node, wr.type, mas.max)
+        count: i32 = end_of(self, x, node, wr.type, mas.max)
         wr.node_end = count
         offset: i32 = mas.offset
-        min: u64 = self.mas_safe_min(node, offset, mas.min)
+        index: u64 = mas.index
+        min: u64 = mas.min
+        if offset > 0:
+            min = (word(self, x, node, offset) + 1) & self.max_index
         max: u64 = mas.max
         while offset < count:
-            pivot: u64 = self.pivot(node, offset)
-            if mas.index <= pivot:
+            pivot: u64 = word(self, x, node, offset + 1)
+            if index <= pivot:
                 max = pivot
                 break
             if pivot == 0 and offset > 0:

@@ -34,6 +34,7 @@ class Roots(Split):
         """A stack frame for one store; tasks may be inside stores of different trees at once."""
         wr: WrState = self.frames.pop() if self.frames else WrState(SubtreeState())
         wr.mas = mas
+        wr.mast.bn.size = 36 if self.wide else 68
         wr.entry = entry
         wr.content = 0
         wr.mast.free_head = wr.mast.free_tail = 0

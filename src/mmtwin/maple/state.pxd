@@ -19,7 +19,7 @@ cdef class BigNode:
     cdef unsigned long long pivot[68]
     cdef unsigned long long slot[68]
     cdef unsigned long long gap[68]
-    cdef public int b_end, type
+    cdef public int b_end, type, size
     cpdef void clear(self) except *
     cpdef unsigned long long get_pivot(self, int at) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long get_slot(self, int at) except? 0xDEADBEEFDEADBEEF

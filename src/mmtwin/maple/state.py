@@ -156,7 +156,8 @@ class BigNode:
     dealt out again.
 
     ``b_end`` is the number of slots in use, or the last one's index while a split is being
-    decided. ``type`` is the node type of the level.
+    decided. ``type`` is the node type of the level. ``size``: how many slots may be used, 68 for
+    the nodes of 32-bit kernels, 36 for the wide ones.
     """
 
     def __init__(self) -> None:
@@ -164,13 +165,14 @@ class BigNode:
             self.pivot = [0] * 68
             self.slot = [0] * 68
             self.gap = [0] * 68
+        self.size = 68
         self.b_end = 0
         self.type = 0
 
     def clear(self) -> None:
         """Empty the work area."""
         i: i32
-        for i in range(68):
+        for i in range(self.size):
             self.pivot[i] = 0
             self.slot[i] = 0
             self.gap[i] = 0

@@ -287,9 +287,9 @@ class Steps(Typed):
         return self._prev(mas, min, True)
 
     def mas_find_range(self, mas: MaState, max: u64) -> u64:
-        """The slot at ``index``, later the next one, NULL slots included."""
+        """The entry at ``index`` if there is one, else (and later) the next slot, NULL or not."""
         return self._find(mas, max, True)
 
     def mas_find_range_rev(self, mas: MaState, min: u64) -> u64:
-        """The slot at ``index``, later the one before, NULL slots included."""
+        """The entry at ``index`` if there is one, else (and later) the slot before, NULL or not."""
         return self._find_rev(mas, min, True)

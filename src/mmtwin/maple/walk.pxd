@@ -1,3 +1,4 @@
+from mmtwin.maple cimport end_of, index_of, is_dead, slot_for, word
 from mmtwin.maple.nodes cimport Nodes
 from mmtwin.maple.state cimport MaState
 
@@ -14,7 +15,3 @@ cdef class Walk(Nodes):
     cpdef unsigned long long mas_walk(self, MaState mas) except? 0xDEADBEEFDEADBEEF
     cpdef void mas_rewalk(self, MaState mas, unsigned long long index) except *
     cpdef unsigned long long mtree_load(self, unsigned long long tree, unsigned long long index) except? 0xDEADBEEFDEADBEEF
-
-cdef unsigned long long word_at(Nodes nodes, unsigned long long address) except? 0xDEADBEEFDEADBEEF
-cdef int end_of(Nodes nodes, unsigned long long node, int type, unsigned long long max) except? -1
-cdef int slot_for(Nodes nodes, unsigned long long node, int end, unsigned long long index) except? -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -10,12 +11,14 @@ from mmtwin.machine.bug import KernelBug
 from mmtwin.maple.nodes import Nodes
 from mmtwin.maple.state import MaState
 
+if not cython.compiled:
+    from mmtwin.maple.words import end_of, index_of, is_dead, slot_for, word
+
 ACTIVE = declare(i32, 0)
 START = declare(i32, 1)
 ROOT = declare(i32, 2)
 NONE = declare(i32, 3)
 PAUSE = declare(i32, 4)
-ARANGE = declare(i32, 3)
 LEAF = declare(i32, 1)
 
 HEIGHT_MAX = declare(i32, 32)
@@ -23,40 +26,6 @@ HEIGHT_MAX = declare(i32, 32)
 
 RETRIES_MAX = declare(i32, 4096)
 """How often a reader starts again before it counts as stuck: a kernel's watchdog."""
-
-
-def word_at(nodes: Nodes, address: u64) -> u64:
-    """A word of memory, without a call when nobody watches."""
-    if nodes.wide and address >= nodes.memory.base:
-        offset: u64 = address - nodes.memory.base
-        if offset < nodes.memory.limit and offset & 7 == 0:
-            return nodes.memory.w[offset >> 3]
-    return nodes.load_word(address)
-
-
-def end_of(nodes: Nodes, node: u64, type: i32, max: u64) -> i32:
-    """``ma_data_end`` for the hot walks."""
-    last: i32 = nodes.pivots_of[type] - 1
-    if type != ARANGE:
-        pivot: u64 = word_at(nodes, node + nodes.W * (last + 1))
-        if pivot != 0:
-            return last if pivot == max else last + 1
-    return (word_at(nodes, node + nodes.meta_at[type]) >> nodes.meta_end_shift) & 255
-
-
-def slot_for(nodes: Nodes, node: u64, end: i32, index: u64) -> i32:
-    """The first slot whose pivot is at least ``index``, ``end`` if no pivot before it is."""
-    at: i32 = 0
-    if nodes.wide and node >= nodes.memory.base and end < 32:
-        offset: u64 = node - nodes.memory.base
-        if offset < nodes.memory.limit:
-            word: u64 = (offset >> 3) + 1
-            while at < end and nodes.memory.w[word + at] < index:
-                at += 1
-            return at
-    while at < end and nodes.pivot(node, at) < index:
-        at += 1
-    return at
 
 
 class Walk(Nodes):
@@ -205,24 +174,25 @@ class Walk(Nodes):
         while level < HEIGHT_MAX:
             level += 1
             node: u64 = enode & ~255
+            x: u64 = index_of(self, node)
             type: i32 = (enode >> 3) & 15
             if type < 1 or type > 3:
                 self.node_type(enode)
-            end: i32 = end_of(self, node, type, max)
-            if word_at(self, node) & ~255 == node:
+            end: i32 = end_of(self, x, node, type, max)
+            if is_dead(self, x, node):
                 mas.reset()
                 return 0
             first: u64 = min
             last: u64 = max
-            offset: i32 = slot_for(self, node, end, index)
+            offset: i32 = slot_for(self, x, node, end, index)
             if offset > 0:
-                min = (word_at(self, node + self.W * offset) + 1) & self.max_index
-            if offset < end or (offset == 0 and self.pivot(node, 0) >= index):
-                pivot: u64 = word_at(self, node + self.W * (offset + 1))
+                min = (word(self, x, node, offset) + 1) & self.max_index
+            if offset < end or (offset == 0 and word(self, x, node, 1) >= index):
+                pivot: u64 = word(self, x, node, offset + 1)
                 if pivot != 0 or offset == 0:
                     max = pivot
-            next: u64 = word_at(self, node + self.slots_at[type] + self.W * offset)
-            if word_at(self, node) & ~255 == node:
+            next: u64 = word(self, x, node, self.slot_word[type] + offset)
+            if is_dead(self, x, node):
                 mas.reset()
                 return 0
             if type == LEAF:
@@ -298,7 +268,7 @@ class Walk(Nodes):
         tries: i32 = 0
         while tries < RETRIES_MAX:
             tries += 1
-            enode: u64 = word_at(self, tree + self.root_at)
+            enode: u64 = self.root(tree)
             if enode & 3 != 2 or enode <= 4096:
                 return enode if index == 0 else 0
             max: u64 = self.max_index
@@ -306,21 +276,22 @@ class Walk(Nodes):
             while level < HEIGHT_MAX:
                 level += 1
                 node: u64 = enode & ~255
+                x: u64 = index_of(self, node)
                 type: i32 = (enode >> 3) & 15
                 if type < 1 or type > 3:
                     self.node_type(enode)
-                end: i32 = end_of(self, node, type, max)
-                if word_at(self, node) & ~255 == node:
+                end: i32 = end_of(self, x, node, type, max)
+                if is_dead(self, x, node):
                     break
-                offset: i32 = slot_for(self, node, end, index)
+                offset: i32 = slot_for(self, x, node, end, index)
                 if offset < end:
-                    max = word_at(self, node + self.W * (offset + 1))
-                enode = word_at(self, node + self.slots_at[type] + self.W * offset)
-                if word_at(self, node) & ~255 == node:
+                    max = word(self, x, node, offset + 1)
+                enode = word(self, x, node, self.slot_word[type] + offset)
+                if is_dead(self, x, node):
                     break
                 if type == LEAF:
                     return 0 if enode == 0x406 else enode
-            else:
+            if level == HEIGHT_MAX:
                 self.stuck("mtree_load")
         self.stuck("mtree_load")
         return 0
