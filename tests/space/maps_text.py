@@ -18,7 +18,7 @@ DYNAMIC = """\
 55daa1e02000-55daa1e15000 r-xp 00004000 fe:00 260180                     /usr/bin/dash
 55daa1e15000-55daa1e1b000 r--p 00017000 fe:00 260180                     /usr/bin/dash
 55daa1e1b000-55daa1e1e000 rw-p 0001c000 fe:00 260180                     /usr/bin/dash
-55daa1e1e000-55daa1e20000 rw-p 00000000 00:00 0 
+55daa1e1e000-55daa1e20000 rw-p 00000000 00:00 0\x20
 7f16b1026000-7f16b102a000 r--p 00000000 00:00 0                          [vvar]
 7f16b102a000-7f16b102c000 r--p 00000000 00:00 0                          [vvar_vclock]
 7f16b102c000-7f16b102e000 r-xp 00000000 00:00 0                          [vdso]

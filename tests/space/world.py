@@ -44,7 +44,8 @@ class World:
         self.space.view("sysctl", self.space.sysctl).vsyscall = 0
         self.checker = Checker(self.twin)
         self.task = self.space.task_alloc(0)
-        self.twin.pids.add(1, self.task)
+        self.pid = 1
+        self.twin.pids.add(self.pid, self.task)
         self.mm = self.space.mm_alloc(self.task)
         self.space.arch_pick_mmap_layout(self.mm)
         self.adopt(self.task, self.mm)
@@ -109,9 +110,16 @@ class World:
         mm = self.space.dup_mmap(self.mm, child.task)
         assert mm > 0, mm
         child.mm = mm
-        self.twin.pids.add(2 + sum(1 for _ in self.twin.pids), child.task)
+        child.pid = 1 + max(pid for pid, _ in self.twin.pids)
+        self.twin.pids.add(child.pid, child.task)
         child.adopt(child.task, mm)
         return child
+
+    def exit(self) -> None:
+        """The process ends."""
+        self.twin.pids.remove(self.pid)
+        self.space.mmput(self.mm)
+        self.space.put_task(self.task)
 
     def open(self, path: str = "/lib/x.so", flags: int = c.O_RDWR, **more: int) -> int:
         return self.space.open_file(path, 254, 0, abs(hash(path)) % 10**6, flags, **more)

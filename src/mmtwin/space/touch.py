@@ -113,7 +113,7 @@ class Touch(UnmappedArea):
             return False
         first: u64 = (self.vm_start(vma) + PMD_SIZE - 1) & ~(PMD_SIZE - 1)
         past: u64 = self.vm_end(vma) & ~(PMD_SIZE - 1)
-        return start < past and end > first
+        return first < past and start < past and end > first
 
     # Stack growth.
 
