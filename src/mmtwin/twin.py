@@ -101,7 +101,7 @@ class Twin:
         return memory.mark()
 
     def mms(self) -> list[int]:
-        """Addresses of the address spaces in use (``mm_struct``), each once, oldest thread first."""
+        """Addresses of the ``mm_struct`` in use, each once, oldest thread first."""
         mm_at = self.layouts.task_struct.offset("mm")
         found = (self.memory.load(task + mm_at) for _, task in self.pids)
         return list(dict.fromkeys(mm for mm in found if mm))

@@ -34,7 +34,9 @@ class Damage:
     def __str__(self) -> str:
         if self.step is None:
             return f"No program-visible damage in the {self.later:,} steps that follow."
-        when = "at once" if self.later == 0 else f"{self.later:,} steps later, at step {self.step:,}"
+        when = (
+            "at once" if self.later == 0 else f"{self.later:,} steps later, at step {self.step:,}"
+        )
         return f"Program-visible damage shows {when}, {self.call}: {self.what}"
 
 

@@ -49,7 +49,9 @@ def replay(
     million: Annotated[
         bool, typer.Option("--million", help="Also a million calls, for the memory they need.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON document on standard output.")
+    ] = False,
 ) -> None:
     """Calls a second by way of checking, reading and comparing of maps text left out."""
     sources: list[tuple[str, list[Record]]] = [
@@ -79,9 +81,16 @@ def replay(
     if json:
         write_json(
             document(
-                "bench replay", profile=AUTO, ok=True, counts={}, findings=[], rows=rows,
-                machine=platform.machine(), python=platform.python_version(),
-                compiled=_compiled(), peak_megabytes=peak,
+                "bench replay",
+                profile=AUTO,
+                ok=True,
+                counts={},
+                findings=[],
+                rows=rows,
+                machine=platform.machine(),
+                python=platform.python_version(),
+                compiled=_compiled(),
+                peak_megabytes=peak,
             )
         )
         return

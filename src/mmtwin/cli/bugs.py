@@ -49,7 +49,9 @@ def list_bugs(json: Json = False) -> None:
 
 
 @bugs.command("show")
-def show(name: Annotated[str, typer.Argument(help="A name from the list.")], json: Json = False) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="A name from the list.")], json: Json = False
+) -> None:
     """Tell one bug: its source, its mechanism, how to trigger it."""
     try:
         bug = catalogue.get(name)
@@ -57,9 +59,7 @@ def show(name: Annotated[str, typer.Argument(help="A name from the list.")], jso
         fail(f"{name}: there is no such bug; see mmtwin bugs list")
     if json:
         write_json(
-            document(
-                "bugs show", profile=None, ok=True, counts={}, findings=[], bug=_as_json(bug)
-            )
+            document("bugs show", profile=None, ok=True, counts={}, findings=[], bug=_as_json(bug))
         )
         return
     rows: list[tuple[str, RenderableType]] = [

@@ -290,8 +290,9 @@ class Processes:
         return self.space.sys_prctl_set_vma(mm, what, addr, length, record.name if name else None)
 
     def _shmat(self, mm: int, record: Call) -> int:
-        if record.size is None:
-            raise Unpredictable("the segment's size is not recorded")
-        return self.space.sys_shmat(
-            mm, self.files.segment(record), record.size, record.args[1], record.args[2] & LOW
-        )
+        shmid = record.args[0] & LOW
+        if self.space.shm_obtain_object(shmid) == 0 and record.ret is not None and record.ret > 0:
+            if record.size is None:
+                raise Unpredictable("the segment's size is not recorded")
+            self.space.shm_create(mm, shmid, record.key or 0, record.size)
+        return self.space.sys_shmat(mm, shmid, record.args[1], record.args[2] & LOW)

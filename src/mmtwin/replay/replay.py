@@ -17,7 +17,6 @@ from mmtwin.replay.text import call_text, result_text
 from mmtwin.trace.records import Call, Record, Touch
 from mmtwin.twin import Twin
 
-
 TOUCHES_AHEAD = 1000
 """Records among which a trace with ``touch`` lines has one."""
 
@@ -123,8 +122,8 @@ class Replay:
             return
         try:
             outcome = self.attempt(record)
-        except Unpredictable as reason:
-            self.counts.settle(str(reason))
+        except Unpredictable as missing:
+            self.counts.settle(str(missing))
             return
         if outcome.agrees:
             self.counts.agreed += 1
@@ -169,15 +168,10 @@ class Replay:
         evidence: dict[str, object] = {}
         parts = []
         if isinstance(record, Call):
-            if (
-                record.ret is not None
-                and outcome.result is not None
-                and outcome.result != record.ret
-            ):
-                parts.append(
-                    f"the kernel gave {result_text(record.ret)}, the twin {result_text(outcome.result)}"
-                )
-                evidence["result"] = {"twin": outcome.result, "record": record.ret}
+            mine, theirs = outcome.result, record.ret
+            if mine is not None and theirs is not None and mine != theirs:
+                parts.append(f"the kernel gave {result_text(theirs)}, the twin {result_text(mine)}")
+                evidence["result"] = {"twin": mine, "record": theirs}
             if record.maps and not self.processes.maps_agree(record.pid, record.maps):
                 lines = differing_lines(self.processes.maps(record.pid), record.maps)
                 evidence["maps"] = lines

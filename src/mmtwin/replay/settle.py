@@ -8,6 +8,7 @@ record that could not have been so.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -86,6 +87,8 @@ class Settler:
         yield from self._siblings_first(record)
         if record.op == calls.MMAP and record.file is not None:
             yield "another open of the same file", self._other_description
+        if record.op == calls.PRCTL and record.ret == -errno.EINVAL:
+            yield "a kernel without names for anonymous memory", self._no_names
         near = self._near(record.pid, spots)
         yield from self._written(record.pid, near)
         yield from self._bound(record.pid, near)
@@ -220,6 +223,12 @@ class Settler:
         twin = self.replay.twin
         area = View(twin.memory, twin.layouts.vm_area_struct, vma)
         View(twin.memory, twin.layouts.file, area.get("vm_file")).f_path = line.name
+
+    # The kernel's configuration.
+
+    def _no_names(self) -> None:
+        space = self.replay.processes.space
+        space.view("sysctl", space.sysctl).anon_vma_name = 0
 
     # Descriptors.
 

@@ -15,6 +15,7 @@ from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
 from mmtwin.space.fields import Caches, VmaFields
 
+TOP = declare(u64, c.MAX)
 VM_SHARED = declare(u64, c.VM_SHARED)
 VM_MAYWRITE = declare(u64, c.VM_MAYWRITE)
 FMODE_READ = declare(u64, c.FMODE_READ)
@@ -221,7 +222,7 @@ class Files(VmaFields):
         """
         memory: Memory = self.memory
         counter: u64 = self.sysctl + LAST_INO
-        ino: u64 = memory.load(counter) + 1
+        ino: u64 = (memory.load(counter) + 1) & TOP
         memory.store(counter, ino)
         inode: u64 = self.iget(SHMEM_DEV, ino)
         file: u64 = 0

@@ -75,6 +75,8 @@ class SysvShm(Msync):
         file: u64 = 0
         if segment != 0:
             name: str = f"/SYSV{key & INT:08x} (deleted)"
+            # The object's inode number is the segment's identifier, as ipcs and maps show.
+            self.set_last_ino(shmid - 1 if shmid != 0 else TOP)
             file = self.shmem_file_setup(name, size, pages)
             if file == 0:
                 self.shmid_cache.free(segment)
