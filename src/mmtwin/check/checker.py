@@ -43,6 +43,7 @@ class Checker:
             old_metadata=era.gap_none != 0,
             edge_exempt=era.bulk,
             rcu_list=twin.maple.rcu_list,
+            unprepared=twin.maple.unprepared,
         )
 
     def full(self) -> list[Violation]:

@@ -97,6 +97,7 @@ class SpaceCheck(AnonRules):
             self.space(mm)
             self.whole(mm + self.at_tree)
         self.node_sum()
+        self.unprepared()
         self.totals()
         return self.found
 
@@ -261,6 +262,7 @@ class SpaceCheck(AnonRules):
                 self.space(mm)
             nth += 1
         self._leaks()
+        self.unprepared()
         nth = 0
         while nth < self.entered.count:
             if not self.stayed.has(self.entered.address(nth)):

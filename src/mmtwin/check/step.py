@@ -94,6 +94,7 @@ class StepCheck(TreeCheck):
             self.old_root(tree)
         if self.nodes is not None:
             self._leaks()
+        self.unprepared()
 
     def _tree_touched(self, tree: u64) -> bint:
         first: u64 = (tree - self.base) >> 3

@@ -5,7 +5,7 @@ from mmtwin.memory.allocator cimport Arena
 
 cdef class TreeCheck(NodeRules):
     cdef readonly Arena nodes
-    cdef readonly unsigned long long in_use_at, rcu_list
+    cdef readonly unsigned long long in_use_at, rcu_list, unprepared_at
     cdef readonly unsigned long long node_count, entry_count
     cdef int root_at, flags_at
     cdef AddressSet seen
@@ -16,6 +16,7 @@ cdef class TreeCheck(NodeRules):
     cdef long long gained
     cpdef list full(self, trees)
     cdef void node_sum(self) except *
+    cdef void unprepared(self) except *
     cdef unsigned long long queued(self, unsigned long long node, bint old) noexcept
     cdef unsigned long long _buried(self, unsigned long long node, int level, bint old) noexcept
     cdef unsigned long long word(self, unsigned long long address, bint old) noexcept

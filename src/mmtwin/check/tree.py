@@ -43,7 +43,8 @@ class TreeCheck(NodeRules):
     ``root_at`` and ``flags_at`` are the byte offsets of ma_root and ma_flags in struct maple_tree
     (8 and 16 up to 6.11, 8 and 4 since). ``nodes`` is the allocator that all the trees' nodes come
     from; without one nothing is said of leaks. ``rcu_list`` is the address of the head and tail of
-    the list of nodes that wait for a grace period, 0 if there is none.
+    the list of nodes that wait for a grace period, ``unprepared`` that of the word that counts nodes
+    asked for by stores that should have had them set aside; 0 if there is none.
 
     After a check ``node_count`` and ``entry_count`` say how many nodes were visited and how many
     entries their leaves held.
@@ -55,6 +56,7 @@ class TreeCheck(NodeRules):
         *,
         nodes: Arena | None = None,
         rcu_list: u64 = 0,
+        unprepared: u64 = 0,
         root_at: i32 = 8,
         flags_at: i32 = 16,
         old_metadata: bint = True,
@@ -64,6 +66,7 @@ class TreeCheck(NodeRules):
         self.nodes = nodes
         self.in_use_at = nodes.control + IN_USE if nodes is not None else 0
         self.rcu_list = rcu_list
+        self.unprepared_at = unprepared
         self.root_at = root_at
         self.flags_at = flags_at
         self.seen = AddressSet()
@@ -83,6 +86,7 @@ class TreeCheck(NodeRules):
         for tree in trees:
             self.whole(tree)
         self.node_sum()
+        self.unprepared()
         return self.found
 
     def node_sum(self) -> None:
@@ -99,6 +103,18 @@ class TreeCheck(NodeRules):
                 "in use",
                 f"{out} nodes out",
                 f"{self.node_count} reachable + {waiting} waiting for RCU",
+            )
+
+    def unprepared(self) -> None:
+        """No store that must not fail ever asked for nodes (mas_store_prealloc)."""
+        if self.unprepared_at != 0 and self.word_at(self.unprepared_at) != 0:
+            self.report(
+                "MT-27",
+                "maple_tree",
+                self.unprepared_at,
+                "nodes set aside",
+                f"{self.word_at(self.unprepared_at)} asked for in a store",
+                "one preallocation for each store",
             )
 
     def queued(self, node: u64, old: bint) -> u64:

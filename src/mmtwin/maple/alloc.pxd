@@ -2,7 +2,7 @@ from mmtwin.maple.gaps cimport Gaps
 from mmtwin.maple.state cimport MaState
 
 cdef class Alloc(Gaps):
-    cdef readonly unsigned long long rcu_list
+    cdef readonly unsigned long long rcu_list, unprepared
     cdef int count_shift, request_shift, chain_at
     cdef void _start_chain(self, unsigned long long node) except *
     cdef void _nomem(self, MaState mas, unsigned long long total, unsigned long long missing) except *

@@ -28,6 +28,8 @@ from mmtwin.memory.memory import Memory
 MA_STATE_BULK = 1
 MA_STATE_REBALANCE = 2
 MA_STATE_PREALLOC = 4
+MA_STATE_UNPREPARED = 8
+"""The twin's own: a store that must not fail is under way, and no nodes were set aside for it."""
 
 MT_FREE_RCU = 1
 """``rcu_head.func`` of a single node: it is freed."""
@@ -35,6 +37,7 @@ MT_FREE_WALK = 2
 """``rcu_head.func`` of a dead subtree's top: everything below is freed with it."""
 
 PREALLOC = declare(i32, 4)
+UNPREPARED = declare(i32, 8)
 FREE_ONE = declare(u64, 1)
 NOWAIT = declare(u64, GFP_NOWAIT | NOWARN)
 ENOMEM = declare(i32, 12)
@@ -42,7 +45,11 @@ LOW32 = declare(u64, 0xFFFFFFFF)
 
 
 class Alloc(Gaps):
-    """The allocation chain of a state, and the list of nodes that wait for a grace period."""
+    """The allocation chain of a state, and the list of nodes that wait for a grace period.
+
+    ``rcu_list`` is the address of that list, ``unprepared`` that of a word of the twin's own: nodes
+    ever asked for by stores that should have had them set aside (``mas_store_prealloc``).
+    """
 
     def __init__(
         self,
@@ -54,6 +61,7 @@ class Alloc(Gaps):
     ) -> None:
         super().__init__(memory, allocator, era=era, bits=bits)
         self.rcu_list = memory.boot_alloc(16, 8)
+        self.unprepared = memory.boot_alloc(8, 8)
         big: bint = memory.big_endian
         self.count_shift = bits - 8 if big else 0
         self.request_shift = 32 if self.wide and not big else 0
@@ -174,6 +182,8 @@ class Alloc(Gaps):
             if total:
                 return
             raise KernelWarning("!allocated", "mas_alloc_nodes")
+        if mas.mas_flags & UNPREPARED:
+            self.memory.store(self.unprepared, self.memory.load(self.unprepared) + requested)
         node: u64
         count: i32 = 0
         if total:

@@ -24,6 +24,7 @@ NONE = declare(i32, 3)
 BULK = declare(i32, 1)
 REBALANCE = declare(i32, 2)
 PREALLOC = declare(i32, 4)
+UNPREPARED = declare(i32, 8)
 ENOMEM = declare(i32, 12)
 EEXIST = declare(i32, 17)
 MAY_SLEEP = declare(u64, DIRECT_RECLAIM)
@@ -58,7 +59,7 @@ class Lifecycle(Steps):
                 if small and not self.ma_is_root(mas.node & ~255):
                     self.mas_destroy_rebalance(mas, end)
             mas.mas_flags &= ~REBALANCE
-        mas.mas_flags &= ~(BULK | PREALLOC)
+        mas.mas_flags &= ~(BULK | PREALLOC | UNPREPARED)
         self.mas_free_chain(mas)
 
     def mas_destroy_rebalance(self, mas: MaState, end: i32) -> None:
@@ -261,6 +262,8 @@ class Lifecycle(Steps):
     def mas_store_prealloc(self, mas: MaState, entry: u64) -> None:
         """Store with the nodes from :meth:`mas_preallocate`. There is no error to return: without
         memory the kernel stops (:class:`KernelBug`). Always ends with :meth:`mas_destroy`."""
+        if not mas.mas_flags & PREALLOC:
+            mas.mas_flags |= UNPREPARED
         wr: WrState = self.wr_begin(mas, entry)
         try:
             self.mas_wr_store_setup(wr)

@@ -364,7 +364,7 @@ class Merge618(Space):
             self.set_vm_start(near, vmg.end)
             self.set_vm_pgoff(near, self.vm_pgoff(near) - gained)
         self.vma_set_range(vma, vmg.start, vmg.end, vmg.pgoff)
-        self.maple.mas_store_prealloc(mas, vmg.target)
+        self.commit_store(mas, vmg)
         if file != 0:
             if adjust != 0:
                 self.vma_interval_tree_insert(adjust)
@@ -382,6 +382,10 @@ class Merge618(Space):
         if vmg.remove_next:
             self.vma_remove_merged(vma, near, True)
         return 0
+
+    def commit_store(self, mas: MaState, vmg: VmaMerge) -> None:
+        """The one store of a merge, over the range that ``mas`` is set to, from nodes set aside."""
+        self.maple.mas_store_prealloc(mas, vmg.target)
 
     def split_vma_nocheck(self, mm: u64, vma: u64, addr: u64, new_below: bint) -> i64:
         """``__split_vma`` with one store: the new VMA's; the old one's range shrinks by it."""

@@ -1,0 +1,33 @@
+from mmtwin.check.overlay cimport Overlay
+from mmtwin.check.pages cimport PageCheck
+
+cdef class PageStepCheck(PageCheck):
+    cdef Overlay overlay
+    cdef unsigned long long zone_count, zones_at
+    cdef long long[::1] deltas
+    cdef unsigned long long[::1] touched_zones
+    cdef bint bitmap_touched, bitmap_special
+    cdef readonly unsigned long long whole_runs
+    cpdef list touched(self, unsigned long long mark)
+    cdef bint suspicious(self, unsigned long long mark) except -1
+    cdef void _other_block(self, unsigned long long block) except *
+    cdef unsigned long long _was(self, unsigned long long nth, unsigned long long page, unsigned long long offset) noexcept
+    cdef unsigned long long _zone_number(self, unsigned long long pfn) noexcept
+    cdef bint _struct_pages(self, unsigned long long nth, unsigned long long block) except -1
+    cdef bint _was_pristine(self, unsigned long long zone, unsigned long long pfn) noexcept
+    cdef bint _on_pcp(self, unsigned long long counts, unsigned long long link) noexcept
+    cdef bint _linked(self, unsigned long long pfn) noexcept
+    cdef bint _left_behind(self, unsigned long long nth, unsigned long long page, unsigned long long pfn) noexcept
+    cdef bint _page_wrong(self, unsigned long long zone, unsigned long long pfn, int order, int before) except -1
+    cdef bint _misplaced(self, unsigned long long zone, unsigned long long pfn, int order) except -1
+    cdef bint _list_wrong(self, unsigned long long zone, unsigned long long head, unsigned long long pfn, int order) except -1
+    cdef bint _special_in_use(self, unsigned long long zone) noexcept
+    cdef bint _retyped(self) except -1
+    cdef bint _block_wrong(self, unsigned long long block) except -1
+    cdef bint _pristine_wrong(self, unsigned long long pfn) except -1
+    cdef bint _zone_sums(self, unsigned long long nth) except -1
+    cdef bint _heads_wrong(self, unsigned long long zone, int order) noexcept
+    cdef bint _special_walk(self, unsigned long long zone) except -1
+    cdef unsigned long long _listed_of(self, unsigned long long zone, int migratetype) noexcept
+    cdef unsigned long long _pcp_sum(self, unsigned long long nth, unsigned long long zone) except? 0xDEADBEEFDEADBEEF
+    cdef bint _high_orders(self, unsigned long long pcp) except -1
