@@ -142,6 +142,8 @@ class Memory:
 
         Returns 0 (see ``Journal.append``).
         """
+        if not cython.compiled:
+            value &= 0xFFFFFFFFFFFFFFFF  # a count below zero wraps, as in C
         old: u64 = self.w[index]
         if old != value:
             if self.journal is not None:
