@@ -8,7 +8,7 @@ from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
 
-from mmtwin.machine.gfp import GFP_KERNEL
+from mmtwin.machine.gfp import GFP_KERNEL, NOFAIL
 from mmtwin.maple.state import MaState
 from mmtwin.space import files
 from mmtwin.space import flags as c
@@ -146,7 +146,7 @@ class Mmap618(Munmap618):
                     self.vm_unacct_memory(charged)
                 if vms.vma_count != 0:
                     mas.set_range(addr, end - 1)
-                    self.maple.mas_store_gfp(mas, 0, GFP_KERNEL)
+                    self.maple.mas_store_gfp(mas, 0, GFP_KERNEL | NOFAIL)
                 self.vms_complete_munmap_vmas(vms, mm)
                 error = vma - TOP - 1
                 return error
