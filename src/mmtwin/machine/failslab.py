@@ -9,7 +9,8 @@ class FailSlab:
     """Decides which slab allocations fail.
 
     ``cache`` names the cache (None: every cache); with ``nowait`` only allocations that may not
-    sleep fail, which is how low memory looks to a caller that holds a spinlock. The first
+    sleep fail, which is how low memory looks to a caller that holds a spinlock. Allocations with
+    __GFP_NOFAIL never do. The first
     ``after`` allocations that match pass, then ``times`` of them fail (None: all).
 
     ``seen`` and ``failed`` count what matched and what was refused.
@@ -33,6 +34,8 @@ class FailSlab:
     def should_fail(self, name: str, gfp: int) -> bool:
         """Whether this allocation from the cache ``name`` fails."""
         if self.cache is not None and name != self.cache:
+            return False
+        if gfp & gfp_flags.NOFAIL:
             return False
         if self.nowait and gfp_flags.allows_blocking(gfp):
             return False
