@@ -35,3 +35,17 @@ def test_a_cache_is_found_by_its_name() -> None:
         caches.get("anon_vma")
     with pytest.raises(ValueError, match="already"):
         caches.create("maple_node", 256)
+
+
+def test_no_page_is_shared_by_two_caches() -> None:
+    """A run that began in the middle of a page made the objects of the cache before it orphans."""
+    memory = Memory(1024 * PAGE)
+    caches = SlabCaches(memory)
+    small = caches.create("small", 40)
+    large = caches.create("large", 192)
+    mine = []
+    for _ in range(3000):
+        mine.append((small.alloc(0), small))
+        mine.append((large.alloc(0), large))
+    assert all(caches.owner(address) is cache for address, cache in mine)
+    assert all(caches.object_at(address + 39) == address for address, _ in mine)

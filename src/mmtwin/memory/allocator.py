@@ -7,7 +7,7 @@ from typing import Protocol
 from cython import declare
 from cython import ulonglong as u64
 
-from mmtwin.memory.memory import Memory
+from mmtwin.memory.memory import PAGE, Memory
 
 FREE_LIST = declare(u64, 0)
 NEXT_NEW = declare(u64, 8)
@@ -91,7 +91,8 @@ class Arena(Allocator):
     def _new_run(self) -> u64:
         """Begin a new run of objects; its first address, 0 if there is no memory."""
         size: u64 = RUN if self.stride < RUN else self.stride
-        first: u64 = self.memory.boot_alloc(size, self.align)
+        # No page holds objects of two allocators: a page tells whose it is.
+        first: u64 = self.memory.boot_alloc(size, self.align if self.align > PAGE else PAGE)
         self.memory.store(self.control + END_NEW, first + size)
         if self.memory.watcher is not None:
             self.memory.watcher.on_reserve(first, size)
