@@ -6,7 +6,7 @@ import pytest
 from world import RW, B, P, R, World
 
 from mmtwin.space import flags as c
-from mmtwin.space.sysv_shm import SHM_EXEC, SHM_RDONLY, SHM_REMAP, SHM_RND
+from mmtwin.space.flags import SHM_EXEC, SHM_RDONLY, SHM_REMAP, SHM_RND
 
 ID = 7
 SIZE = 4 * P

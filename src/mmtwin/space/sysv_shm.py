@@ -34,10 +34,10 @@ SHMEM_DEV = declare(u64, files.SHMEM_DEV)
 I_INO = declare(u64, 64)
 I_SIZE = declare(u64, 80)
 
-SHM_RDONLY = declare(u64, 0o10000)
-SHM_RND = declare(u64, 0o20000)
-SHM_REMAP = declare(u64, 0o40000)
-SHM_EXEC = declare(u64, 0o100000)
+SHM_RDONLY = declare(u64, c.SHM_RDONLY)
+SHM_RND = declare(u64, c.SHM_RND)
+SHM_REMAP = declare(u64, c.SHM_REMAP)
+SHM_EXEC = declare(u64, c.SHM_EXEC)
 
 # struct shmid_kernel, the twin's selection.
 SHM_ID = declare(u64, 0)
