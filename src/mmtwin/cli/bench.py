@@ -20,7 +20,8 @@ from mmtwin.data import recorded_compiler
 from mmtwin.machine.profile import PROFILES
 from mmtwin.memory import memory
 from mmtwin.replay.kernel import profile_of
-from mmtwin.trace.generate import WORKLOADS, workload
+from mmtwin.trace.generate import workload
+from mmtwin.trace.programs import PROGRAMS
 from mmtwin.trace.reader import read_trace
 from mmtwin.trace.records import Record
 from mmtwin.view.console import facts, number
@@ -55,7 +56,7 @@ def replay(
 ) -> None:
     """Calls a second by way of checking, reading and comparing of maps text left out."""
     sources: list[tuple[str, list[Record]]] = [
-        (kind, list(workload(kind, calls, seed=1))) for kind in WORKLOADS
+        (kind, list(workload(kind, calls, seed=1))) for kind in PROGRAMS
     ]
     for path in [recorded_compiler(), *(traces or [])]:
         sources.append((path.name, list(read_trace(path))))
@@ -99,7 +100,7 @@ def replay(
 
 def _million() -> float:
     """Peak memory in MB after a streamed replay of a million calls with touched checks."""
-    kind = next(iter(WORKLOADS))
+    kind = next(iter(PROGRAMS))
     run = Run(lambda: workload(kind, MILLION, seed=2), PROFILES["6.18"], compare=False)
     run.run()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -15,6 +15,6 @@ def register(app: typer.Typer) -> None:
     """Add every command to the application."""
     app.command()(replay)
     app.command(context_settings={"ignore_unknown_options": True})(record)
-    app.command()(bugs)
-    app.command()(bench)
+    app.add_typer(bugs, name="bugs")
+    app.add_typer(bench, name="bench")
     app.command()(demo)

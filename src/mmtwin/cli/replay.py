@@ -177,7 +177,7 @@ def result_text(result: Result, trace: str, profile: str, check: Check) -> Group
     rows.append(("time", f"{result.seconds:.2f} s"))
     parts: list[RenderableType] = [facts(rows)]
     for finding in result.findings[:1]:
-        parts.append(finding_panel(finding.as_json(), result.counts.calls))
+        parts.append(finding_panel(finding.as_json()))
     if result.damage is not None:
         parts.append(Text(str(result.damage), "yellow"))
     parts.append(verdict(result.ok, result.interrupted))

@@ -20,12 +20,12 @@ def number(value: int) -> str:
 
 
 def facts(rows: Sequence[tuple[str, RenderableType]]) -> Table:
-    """Names on the left, facts on the right, no lines."""
+    """Names on the left, facts on the right, no lines. Plain strings are taken literally."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
     for name, value in rows:
-        table.add_row(name, value)
+        table.add_row(name, Text(value) if isinstance(value, str) else value)
     return table
 
 
@@ -42,11 +42,11 @@ def counts_line(counts: dict[str, Any]) -> Text:
     return text
 
 
-def finding_panel(finding: dict[str, Any], steps: int) -> Panel:
+def finding_panel(finding: dict[str, Any]) -> Panel:
     """A finding: the step, the rule, the structure before and after with the fault marked."""
     head = facts(
         [
-            ("step", f"{number(finding['step'])} of {number(steps)}  (line {finding['line']})"),
+            ("step", f"{number(finding['step'])} (line {finding['line']})"),
             ("call", Text(finding["call"], "bold")),
             ("process", str(finding["pid"])),
             ("found", Text(finding["message"], "red")),
