@@ -1,13 +1,6 @@
-from mmtwin.check.overlay cimport Overlay
-from mmtwin.check.pages cimport PageCheck
+from mmtwin.check.page_sums cimport PageSums
 
-cdef class PageStepCheck(PageCheck):
-    cdef Overlay overlay
-    cdef unsigned long long zone_count, zones_at
-    cdef long long[::1] deltas
-    cdef unsigned long long[::1] touched_zones
-    cdef bint bitmap_touched, bitmap_special
-    cdef readonly unsigned long long whole_runs
+cdef class PageStepCheck(PageSums):
     cpdef list touched(self, unsigned long long mark)
     cdef bint suspicious(self, unsigned long long mark) except -1
     cdef void _other_block(self, unsigned long long block) except *
@@ -25,9 +18,3 @@ cdef class PageStepCheck(PageCheck):
     cdef bint _retyped(self) except -1
     cdef bint _block_wrong(self, unsigned long long block) except -1
     cdef bint _pristine_wrong(self, unsigned long long pfn) except -1
-    cdef bint _zone_sums(self, unsigned long long nth) except -1
-    cdef bint _heads_wrong(self, unsigned long long zone, int order) noexcept
-    cdef bint _special_walk(self, unsigned long long zone) except -1
-    cdef unsigned long long _listed_of(self, unsigned long long zone, int migratetype) noexcept
-    cdef unsigned long long _pcp_sum(self, unsigned long long nth, unsigned long long zone) except? 0xDEADBEEFDEADBEEF
-    cdef bint _high_orders(self, unsigned long long pcp) except -1

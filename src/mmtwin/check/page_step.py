@@ -15,20 +15,15 @@ What looks wrong makes the whole check run, and its answer is given: so both way
 
 from __future__ import annotations
 
-from array import array
-
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
-from mmtwin.check.overlay import Overlay
-from mmtwin.check.pages import PageCheck
+from mmtwin.check.page_sums import PageSums
 from mmtwin.check.violation import Violation
 from mmtwin.pages import layouts as c
-from mmtwin.pages.page_alloc import PageAlloc
 
 VMEMMAP = declare(u64, c.VMEMMAP)
-TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 LIST_POISON1 = declare(u64, c.LIST_POISON1)
 LIST_POISON2 = declare(u64, c.LIST_POISON2)
 LOW32 = declare(u64, 0xFFFFFFFF)
@@ -42,30 +37,16 @@ ZONE_NR_ISOLATE = declare(u64, c.ZONE_NR_ISOLATE)
 FREE_AREA_SIZE = declare(u64, c.FREE_AREA_SIZE)
 FREE_AREA_NR_FREE = declare(u64, c.FREE_AREA_NR_FREE)
 PCP_SIZE = declare(u64, c.PCP_SIZE)
-PCP_COUNT = declare(u64, c.PCP_COUNT)
-PCP_LISTS = declare(u64, c.PCP_LISTS)
 ZONE_PRISTINE_FIRST = declare(u64, c.ZONE_PRISTINE_FIRST)
 ZONE_PRISTINE_END = declare(u64, c.ZONE_PRISTINE_END)
 ZONE_CMA_PAGES = declare(u64, c.ZONE_CMA_PAGES)
 ZONE_NR_MIGRATE_RESERVE = declare(u64, c.ZONE_NR_MIGRATE_RESERVE)
 WALK_MAX = declare(u64, 4096)
-DELTAS = 12
-"""Per zone: marked heads of each order, then pages on per-cpu lists."""
+DELTAS = declare(u64, 12)
 
 
-class PageStepCheck(PageCheck):
-    """Checks what was touched since a mark; ``full`` is its base class's."""
-
-    def __init__(self, pages: PageAlloc, *, reserve: bool = True) -> None:
-        super().__init__(pages, reserve=reserve)
-        self.overlay = Overlay(pages.memory)
-        self.zone_count = pages.nodes * c.ZONES_MAX
-        self.deltas = array("q", bytes(8 * DELTAS * self.zone_count))
-        self.touched_zones = array("Q", bytes(8 * self.zone_count))
-        self.zones_at = pages.zones - pages.memory.base
-        self.whole_runs = 0
-        self.bitmap_touched = False
-        self.bitmap_special = False
+class PageStepCheck(PageSums):
+    """Checks what was touched since a mark; ``full`` checks everything."""
 
     def touched(self, mark: u64) -> list[Violation]:
         """What the steps since ``mark`` broke: that which ``full`` would say."""
@@ -103,7 +84,9 @@ class PageStepCheck(PageCheck):
             return True
         nth = 0
         while nth < self.zone_count:
-            if self.touched_zones[nth] != 0 and self._zone_sums(nth):
+            if (
+                self.touched_zones[nth] != 0 or self.bitmap_touched or self._moved(nth)
+            ) and self._zone_sums(nth):
                 return True
             nth += 1
         return False
@@ -175,7 +158,9 @@ class PageStepCheck(PageCheck):
                     self.deltas[zone * DELTAS + 11] -= 1
                 if self._left_behind(nth, page, pfn):
                     return True
-                if self._page_wrong(self.base + self.zones_at + zone * ZONE_SIZE, pfn, order, before):
+                if self._page_wrong(
+                    self.base + self.zones_at + zone * ZONE_SIZE, pfn, order, before
+                ):
                     return True
             elif was != 0:
                 return True
@@ -194,7 +179,12 @@ class PageStepCheck(PageCheck):
 
     def _on_pcp(self, counts: u64, link: u64) -> bint:
         """Is a page free, unmarked, and linked in some list?"""
-        return counts == self.word_free and link >= self.base and link != LIST_POISON1
+        return (
+            counts == self.word_free
+            and link >= self.base
+            and link != LIST_POISON1
+            and link & 1 == 0
+        )
 
     def _linked(self, pfn: u64) -> bint:
         """Do a page's neighbours name it?"""
@@ -208,9 +198,13 @@ class PageStepCheck(PageCheck):
         entry: u64 = VMEMMAP + 64 * pfn + self.o_lru
         after: u64 = self._was(nth, page, self.o_lru)
         before: u64 = self._was(nth, page, self.o_lru + 8)
-        if after >= self.base and after != LIST_POISON1 and self.link(after, True) == entry:
-            if self.link(entry, False) != after:
-                return True
+        if (
+            after >= self.base
+            and after != LIST_POISON1
+            and self.link(after, True) == entry
+            and self.link(entry, False) != after
+        ):
+            return True
         return (
             before >= self.base
             and before != LIST_POISON2
@@ -231,21 +225,27 @@ class PageStepCheck(PageCheck):
                 return False
             return self.cover(zone, pfn, -1) < self.frames
         self.head(zone, pfn, order)
-        if len(self.found) > 0 or not self._linked(pfn) or self.cover(zone, pfn, order) < self.frames:
+        if (
+            len(self.found) > 0
+            or not self._linked(pfn)
+            or self.cover(zone, pfn, order) < self.frames
+        ):
             return True
-        if self.merge_orders > order and self.marked(pfn ^ (ones << order)) == order:
-            # The lower buddy reports it, but only the higher one may have been touched.
-            if self.of_page(pfn ^ (ones << order), 0) >> ZONE_SHIFT == (
-                self.of_page(pfn, 0) >> ZONE_SHIFT
-            ):
-                return True
-        if self.strict_types or self.special != 0:
-            if self._misplaced(zone, pfn, order):
-                return True
+        inside = pfn ^ (ones << order)
+        # The lower buddy reports it, but only the higher one may have been touched.
+        if (
+            self.merge_orders > order
+            and inside < self.frames
+            and self.marked(inside) == order
+            and self.of_page(inside, 0) >> ZONE_SHIFT == self.of_page(pfn, 0) >> ZONE_SHIFT
+        ):
+            return True
+        if (self.strict_types or self.special != 0) and self._misplaced(zone, pfn, order):
+            return True
         if order != before:
             inside = pfn + 1
             end = pfn + (ones << order)
-            while inside < end:
+            while inside < end and inside < self.frames:
                 counts = self.of_page(inside, self.o_counts)
                 if counts != 0 and counts != self.word_free:
                     return True
@@ -253,9 +253,9 @@ class PageStepCheck(PageCheck):
         return False
 
     def _misplaced(self, zone: u64, pfn: u64, order: i32) -> bint:
-        """Is a chunk on another list than its block's, where that matters? Walks to the list's head.
+        """Is a chunk on another list than its block's, where that matters?
 
-        Only if the zone has special blocks or chunks at all.
+        Walks to the list's head, if the zone has special blocks or chunks at all.
         """
         if not self.strict_types and not self._special_in_use(zone):
             return False
@@ -333,12 +333,10 @@ class PageStepCheck(PageCheck):
         top: u64 = (pfn >> self.order_max) << self.order_max
         if top < pfn:
             order = self.marked(top)
-            if top + (ones << (order if order > 0 else 0)) > pfn and order > 0:
-                if self._misplaced(zone, top, order):
-                    return True
-        if self.pristine_head(zone, top):
-            if self._pristine_wrong(top):
+            if order > 0 and top + (ones << order) > pfn and self._misplaced(zone, top, order):
                 return True
+        if self.pristine_head(zone, top) and self._pristine_wrong(top):
+            return True
         while pfn < end and pfn < self.frames:
             order = self.marked(pfn)
             if order >= 0 and self._misplaced(zone, pfn, order):
@@ -351,122 +349,3 @@ class PageStepCheck(PageCheck):
         """Is a pristine chunk, which is on the MOVABLE list, in blocks of another kind?"""
         self.placed(pfn, self.order_max, self.pages.mt_movable)
         return len(self.found) > 0
-
-    # Sums.
-
-    def _zone_sums(self, nth: u64) -> bint:
-        """Do the counters of a touched zone look wrong?"""
-        at: u64 = self.zones_at + nth * ZONE_SIZE
-        zone: u64 = self.base + at
-        order: i32 = 0
-        word: u64
-        listed: u64 = 0
-        if self.word(zone + ZONE_PAGESETS) == 0:
-            return False
-        while order <= self.order_max:
-            word = at + ZONE_FREE_AREA + order * FREE_AREA_SIZE + FREE_AREA_NR_FREE
-            listed += self.w[word >> 3] << order
-            if self.w[word >> 3] != (
-                self.overlay.was(word >> 3) + self.deltas[nth * DELTAS + order]
-            ) & TOP:
-                return True
-            if self._heads_wrong(zone, order):
-                return True
-            order += 1
-        pcp: u64 = self._pcp_sum(nth, zone)
-        if pcp == TOP:
-            return True
-        self.listed_pages = listed
-        if self._special_walk(zone):
-            return True
-        self.conserved(zone, listed, pcp)
-        self.marks(zone)
-        if self.bitmap_touched:
-            self.blocks(zone)
-        return len(self.found) > 0
-
-    def _heads_wrong(self, zone: u64, order: i32) -> bint:
-        """Do the first and last entries of an order's lists name their head?"""
-        head: u64 = zone + ZONE_FREE_AREA + order * FREE_AREA_SIZE
-        end: u64 = head + 16 * self.types
-        while head < end:
-            if self.link(self.link(head, False), True) != head:
-                return True
-            if self.link(self.link(head, True), False) != head:
-                return True
-            head += 16
-        return False
-
-    def _special_walk(self, zone: u64) -> bint:
-        """Count the pages on isolated and CMA lists, and the sums that depend on them."""
-        isolated: u64 = self._listed_of(zone, self.pages.mt_isolate)
-        cma: u64 = self._listed_of(zone, self.pages.mt_cma)
-        if isolated == TOP or cma == TOP:
-            return True
-        self.counters(zone, isolated, cma)
-        return len(self.found) > 0
-
-    def _listed_of(self, zone: u64, migratetype: i32) -> u64:
-        """The pages on the lists of one type; all ones if there are too many chunks to count."""
-        total: u64 = 0
-        steps: u64 = 0
-        ones: u64 = 1
-        order: i32 = 0
-        head: u64
-        entry: u64
-        if migratetype < 0:
-            return 0
-        while order <= self.order_max:
-            head = zone + ZONE_FREE_AREA + order * FREE_AREA_SIZE + 16 * migratetype
-            entry = self.link(head, False)
-            while entry != head:
-                total += ones << order
-                steps += 1
-                if steps > WALK_MAX or entry == 0:
-                    return TOP
-                entry = self.link(entry, False)
-            order += 1
-        return total
-
-    def _pcp_sum(self, nth: u64, zone: u64) -> u64:
-        """The pages on a zone's per-cpu lists; all ones if a count looks wrong."""
-        cpu: i32 = 0
-        total: u64 = 0
-        before: u64 = 0
-        changed: i32 = 0
-        pcp: u64
-        now: u64
-        high_orders: bint = False
-        while cpu < self.pages.cpus:
-            pcp = self.word(zone + ZONE_PAGESETS) - self.base + cpu * PCP_SIZE + PCP_COUNT
-            now = self.w[pcp >> 3]
-            total += now
-            before += self.overlay.was(pcp >> 3)
-            changed += now != self.overlay.was(pcp >> 3)
-            if self._high_orders(self.base + pcp - PCP_COUNT):
-                high_orders = True
-            cpu += 1
-        if changed > 1 or high_orders:
-            self.listed.clear()
-            if self.pcp_pages(zone) != total or len(self.found) > 0:
-                return TOP
-            return total
-        if total != (before + self.deltas[nth * DELTAS + 11]) & TOP:
-            return TOP
-        return total
-
-    def _high_orders(self, pcp: u64) -> bint:
-        """Are or were there chunks of more than one page on a cpu's lists? Also checks the heads."""
-        nth: i32 = 0
-        head: u64
-        while nth < self.pcp_lists:
-            head = pcp + PCP_LISTS + 16 * nth
-            if self.pages.pindex_to_order(nth) > 0:
-                if self.link(head, False) != head:
-                    return True
-                if self.overlay.was((head - self.base) >> 3) != head:
-                    return True
-            elif self.link(self.link(head, False), True) != head:
-                return True
-            nth += 1
-        return False

@@ -1,47 +1,23 @@
 """The page allocator's invariants, held against memory as it is.
 
-Struct pages, lists and counters are decoded here anew; of the allocator only the places and the
-era's numbers are asked. ``docs`` of each rule stand in :data:`RULES`.
+Of the allocator itself only the places and the era's numbers are asked; the rules stand in
+:data:`~mmtwin.check.page_words.RULES`.
 """
 
 from __future__ import annotations
 
 from cython import bint, declare
 from cython import int as i32
-from cython import longlong as i64
 from cython import ulonglong as u64
 
-from mmtwin.check.addresses import AddressSet
+from mmtwin.check.page_words import PageWords
 from mmtwin.check.violation import Violation
 from mmtwin.pages import layouts as c
-from mmtwin.pages.page_alloc import PageAlloc
-
-RULES = {
-    "PG-01": "nr_free of an order is the number of chunks on its lists",
-    "PG-02": "NR_FREE_PAGES is the number of pages on all lists but the isolated ones",
-    "PG-03": "NR_FREE_CMA_PAGES is the number of pages on the CMA lists",
-    "PG-04": "a listed chunk is marked, of its list's order, aligned, unreferenced, in its zone",
-    "PG-05": "no page is in two places: chunks do not overlap, nor cover pages in use",
-    "PG-06": "pages of CMA, ISOLATE and RESERVE blocks are on the lists of that type, and no others",
-    "PG-07": "two free buddies are merged",
-    "PG-08": "a per-cpu count is the number of pages on its lists",
-    "PG-09": "no page is lost: managed pages are free, on per-cpu lists, or in use",
-    "PG-10": "each entry of a list is its neighbours' neighbour",
-    "PG-11": "a page marked free is on a list",
-    "PG-12": "a pageblock's type is one of the era's",
-    "PG-13": "a chunk of several pageblocks has blocks of one type (since 6.10)",
-    "PG-14": "a page on a per-cpu list is unreferenced, unmarked, and of its zone",
-    "PG-15": "nr_isolate_pageblock is the number of isolated blocks",
-    "PG-16": "nr_reserved_highatomic is the number of pages of HIGHATOMIC blocks",
-    "PG-17": "there are as many RESERVE blocks as the zone believes, at most two",
-    "PG-18": "min <= low <= high, and reserves grow with the zone of the request",
-}
 
 VMEMMAP = declare(u64, c.VMEMMAP)
 LOW32 = declare(u64, 0xFFFFFFFF)
 ZONE_SHIFT = declare(u64, c.ZONE_SHIFT)
 ZONE_START_PFN = declare(u64, c.ZONE_START_PFN)
-ZONE_SPANNED = declare(u64, c.ZONE_SPANNED)
 ZONE_MANAGED = declare(u64, c.ZONE_MANAGED)
 ZONE_WATERMARK = declare(u64, c.ZONE_WATERMARK)
 ZONE_LOWMEM_RESERVE = declare(u64, c.ZONE_LOWMEM_RESERVE)
@@ -50,8 +26,6 @@ ZONE_NR_RESERVED_HIGHATOMIC = declare(u64, c.ZONE_NR_RESERVED_HIGHATOMIC)
 ZONE_NR_ISOLATE = declare(u64, c.ZONE_NR_ISOLATE)
 ZONE_NR_FREE_PAGES = declare(u64, c.ZONE_NR_FREE_PAGES)
 ZONE_NR_FREE_CMA = declare(u64, c.ZONE_NR_FREE_CMA)
-ZONE_PRISTINE_FIRST = declare(u64, c.ZONE_PRISTINE_FIRST)
-ZONE_PRISTINE_END = declare(u64, c.ZONE_PRISTINE_END)
 ZONE_PAGESETS = declare(u64, c.ZONE_PAGESETS)
 ZONE_PAGE_FLAGS = declare(u64, c.ZONE_PAGE_FLAGS)
 ZONE_USED = declare(u64, c.ZONE_USED)
@@ -61,73 +35,10 @@ FREE_AREA_NR_FREE = declare(u64, c.FREE_AREA_NR_FREE)
 PCP_SIZE = declare(u64, c.PCP_SIZE)
 PCP_COUNT = declare(u64, c.PCP_COUNT)
 PCP_LISTS = declare(u64, c.PCP_LISTS)
-VIOLATIONS_MAX = 200
 
 
-class PageCheck:
-    """Checks all zones of a page allocator.
-
-    ``reserve=False`` leaves out what 3.15 does not keep by its design: RESERVE pages on other
-    lists, and RESERVE blocks that were stolen. ``strict_types`` (6.10 and later) wants every list
-    to hold pages of blocks of its own type.
-    """
-
-    def __init__(self, pages: PageAlloc, *, reserve: bool = True) -> None:
-        self.pages = pages
-        self.memory = pages.memory
-        self.w = pages.memory.w
-        self.d = pages.memory.d
-        self.base = pages.memory.base
-        self.size = pages.memory.size
-        self.memmap = pages.memmap - pages.memory.base
-        self.frames = pages.frames
-        self.o_lru = pages.o_lru
-        self.o_counts = pages.o_counts
-        self.o_private = pages.o_private
-        self.buddy_mask = pages.buddy_mask
-        self.buddy_value = pages.buddy_value
-        self.word_free = pages.word_free
-        self.refcount_shift = 0 if pages.memory.big_endian else 32
-        self.order_max = pages.order_max
-        self.block_order = pages.pageblock_order
-        self.block_bits = pages.block_bits
-        self.types = pages.mt_types
-        self.pcp_lists = pages.pcp_lists
-        era = pages.era.name
-        self.strict_types = era == "6.18"
-        self.merge_orders = pages.order_max if era == "3.15" else pages.pageblock_order
-        self.special = self._special(reserve)
-        self.reserve = reserve and pages.mt_reserve >= 0
-        self.bitmap = pages.pageblock_flags - pages.memory.base
-        self.found: list[Violation] = []
-        self.listed = AddressSet()
-        self.special_listed = AddressSet()
-        self.listed_pages = 0
-
-    def _special(self, reserve: bool) -> int:
-        """The types whose pages must be on their own lists only, as bits."""
-        pages = self.pages
-        kept = [pages.mt_cma, pages.mt_isolate]
-        if reserve:
-            kept.append(pages.mt_reserve)
-        return sum(1 << migratetype for migratetype in kept if migratetype >= 0)
-
-    def fail(
-        self, invariant: str, kind: str, address: u64, field: str, found: object, expected: object
-    ) -> None:
-        """Report that an object breaks an invariant."""
-        if len(self.found) < VIOLATIONS_MAX:
-            self.found.append(
-                Violation(
-                    invariant, kind, address, field, str(found), str(expected), (), RULES[invariant]
-                )
-            )
-
-    def fail_page(
-        self, invariant: str, pfn: u64, field: str, found: object, expected: object
-    ) -> None:
-        """Report that the struct page of a frame breaks an invariant."""
-        self.fail(invariant, "page", VMEMMAP + 64 * pfn, field, found, expected)
+class PageCheck(PageWords):
+    """Checks all zones of a page allocator."""
 
     def full(self) -> list[Violation]:
         """Check everything; what is broken, zone by zone."""
@@ -136,89 +47,6 @@ class PageCheck:
         for zone in self.pages.populated_zones():
             self.zone(zone)
         return self.found
-
-    # Words.
-
-    def word(self, address: u64) -> u64:
-        """A word of the direct map; 0 outside memory."""
-        if address < self.base or address - self.base >= self.size:
-            return 0
-        return self.w[(address - self.base) >> 3]
-
-    def of_page(self, pfn: u64, offset: u64) -> u64:
-        """A word of the struct page of a frame below ``frames``."""
-        return self.w[(self.memmap + 64 * pfn + offset) >> 3]
-
-    def link(self, entry: u64, back: bint) -> u64:
-        """The word after (or before) a list entry, as an address; 0 if there is none.
-
-        Of a pristine page it is where boot put the next (previous) chunk.
-        """
-        at: u64 = 8 if back else 0
-        if entry < VMEMMAP:
-            return self.word(entry + at)
-        pfn: u64 = (entry - VMEMMAP) >> 6
-        if pfn >= self.frames or (entry & 63) != self.o_lru:
-            return 0
-        value: u64 = self.of_page(pfn, self.o_lru + at)
-        if value == 0:
-            stride: u64 = self.pages.chunk_stride
-            return entry + stride if self.pages.boot_to_tail != back else entry - stride
-        return value
-
-    def marked(self, pfn: u64) -> i32:
-        """The order of the free chunk that begins at a frame; -1 if none does.
-
-        Pristine chunks do not count.
-        """
-        if (self.of_page(pfn, self.o_counts) & self.buddy_mask) != self.buddy_value:
-            return -1
-        order: u64 = self.of_page(pfn, self.o_private)
-        return order if order <= self.order_max else self.order_max
-
-    def pristine_head(self, zone: u64, pfn: u64) -> bint:
-        """Does a pristine chunk of the largest order begin at this frame?"""
-        top: u64 = 1
-        if pfn & ((top << self.order_max) - 1) != 0 or pfn >= self.frames:
-            return False
-        if pfn < self.word(zone + ZONE_PRISTINE_FIRST) or pfn >= self.word(
-            zone + ZONE_PRISTINE_END
-        ):
-            return False
-        return self.of_page(pfn, self.o_counts) == 0
-
-    def block_flags(self, pfn: u64) -> u64:
-        """The bits of a frame's pageblock."""
-        bit: u64 = (pfn >> self.block_order) * self.block_bits
-        ones: u64 = 1
-        ones = (ones << self.block_bits) - 1
-        return (self.w[(self.bitmap >> 3) + (bit >> 6)] >> (bit & 63)) & ones
-
-    def block_type(self, pfn: u64) -> i32:
-        """The type of a frame's pageblock; 6 and 7 are none."""
-        flags: u64 = self.block_flags(pfn)
-        if self.block_bits == 8 and flags & 16 != 0:
-            return self.pages.mt_isolate
-        return flags & 7
-
-    def zone_end(self, zone: u64) -> u64:
-        """The first frame after a zone."""
-        return self.word(zone + ZONE_START_PFN) + self.word(zone + ZONE_SPANNED)
-
-    def cover(self, zone: u64, pfn: u64, order: i32) -> u64:
-        """The frame of a free chunk of a larger order that covers ``pfn``; ~0 if none does."""
-        ones: u64 = 1
-        head: u64
-        above: i32 = order + 1
-        while above <= self.order_max:
-            head = pfn & ~((ones << above) - 1)
-            if head < self.frames and self.marked(head) >= above:
-                return head
-            above += 1
-        head = pfn & ~((ones << self.order_max) - 1)
-        if order < self.order_max and self.pristine_head(zone, head):
-            return head
-        return LOW32 << 32 | LOW32
 
     # A zone.
 
@@ -285,11 +113,7 @@ class PageCheck:
 
     def entry_ok(self, entry: u64, before: u64) -> bint:
         """Is a list's next entry a page that names the one before? Reports if not."""
-        if (
-            entry < VMEMMAP
-            or (entry - VMEMMAP) >> 6 >= self.frames
-            or (entry & 63) != self.o_lru
-        ):
+        if entry < VMEMMAP or (entry - VMEMMAP) >> 6 >= self.frames or (entry & 63) != self.o_lru:
             self.fail("PG-10", "list_head", before, "next", f"{entry:#x}", "a page of memory")
             return False
         if self.link(entry, True) != before:
@@ -346,12 +170,17 @@ class PageCheck:
         ones: u64 = 1
         end: u64 = pfn + (ones << order)
         block_type: i32
-        while pfn < end:
+        while pfn < end and pfn < self.frames:
             block_type = self.block_type(pfn)
             if block_type != migratetype:
                 if self.strict_types and order > self.block_order:
-                    self.fail_page("PG-13", pfn, "block", self._name(block_type), self._name(migratetype))
-                elif self.strict_types or (self.special >> block_type | self.special >> migratetype) & 1:
+                    self.fail_page(
+                        "PG-13", pfn, "block", self._name(block_type), self._name(migratetype)
+                    )
+                elif (
+                    self.strict_types
+                    or (self.special >> block_type | self.special >> migratetype) & 1
+                ):
                     self.fail_page(
                         "PG-06",
                         pfn,
@@ -371,7 +200,9 @@ class PageCheck:
         """The zone's sums of free pages."""
         free: u64 = self.word(zone + ZONE_NR_FREE_PAGES)
         if free != self.listed_pages - isolated:
-            self.fail("PG-02", "zone", zone, "NR_FREE_PAGES", i64_text(free), self.listed_pages - isolated)
+            self.fail(
+                "PG-02", "zone", zone, "NR_FREE_PAGES", i64_text(free), self.listed_pages - isolated
+            )
         free = self.word(zone + ZONE_NR_FREE_CMA)
         if free != cma:
             self.fail("PG-03", "zone", zone, "NR_FREE_CMA_PAGES", i64_text(free), cma)
@@ -418,7 +249,10 @@ class PageCheck:
                     break
                 if not self.listed.add(entry):
                     self.fail_page(
-                        "PG-05", (entry - VMEMMAP) >> 6, "lru", "on a list for the second time",
+                        "PG-05",
+                        (entry - VMEMMAP) >> 6,
+                        "lru",
+                        "on a list for the second time",
                         "once",
                     )
                     break
@@ -484,7 +318,7 @@ class PageCheck:
         size: u64 = 1
         block_type: i32
         size = size << self.block_order
-        while pfn < end:
+        while pfn < end and pfn < self.frames:
             block_type = self.block_type(pfn)
             if block_type >= self.types:
                 self.fail_page("PG-12", pfn, "block", block_type, f"less than {self.types}")
@@ -502,9 +336,7 @@ class PageCheck:
                 highatomic * size,
             )
         if self.reserve:
-            self.number(
-                zone, "PG-17", "nr_migrate_reserve_block", ZONE_NR_MIGRATE_RESERVE, reserve
-            )
+            self.number(zone, "PG-17", "nr_migrate_reserve_block", ZONE_NR_MIGRATE_RESERVE, reserve)
 
     def number(self, zone: u64, invariant: str, field: str, offset: u64, expected: u64) -> None:
         """A counter of the zone is what was counted."""
@@ -518,7 +350,9 @@ class PageCheck:
         low: u64 = self.word(zone + ZONE_WATERMARK + 8)
         high: u64 = self.word(zone + ZONE_WATERMARK + 16)
         if least > low or low > high:
-            self.fail("PG-18", "zone", zone, "_watermark", f"{least} {low} {high}", "min<=low<=high")
+            self.fail(
+                "PG-18", "zone", zone, "_watermark", f"{least} {low} {high}", "min<=low<=high"
+            )
         nth: u64 = 1
         while nth < self.pages.era.zones_max:
             low = self.word(zone + ZONE_LOWMEM_RESERVE + 8 * (nth - 1))

@@ -195,6 +195,11 @@ class Reserve(Pages):
             self.drain_all_pages(0)
         return result
 
+    def contig_alignment(self) -> u64:
+        """Ranges are widened to the largest chunk, so that none straddles their ends."""
+        one: u64 = 1
+        return one << self.order_max
+
     def may_become_movable(self, migratetype: i32) -> bint:
         """Compaction turns RESERVE blocks into MOVABLE ones too, only not ISOLATE and CMA."""
         return migratetype != self.mt_isolate and migratetype != self.mt_cma

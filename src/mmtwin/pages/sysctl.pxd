@@ -1,4 +1,4 @@
-from mmtwin.pages.page_alloc cimport PageAlloc
+from mmtwin.pages.contig cimport Contig
 
-cdef class Sysctl(PageAlloc):
+cdef class Sysctl(Contig):
     pass

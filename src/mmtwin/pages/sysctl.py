@@ -7,8 +7,8 @@ from math import isqrt
 
 from mmtwin.memory.memory import Memory
 from mmtwin.pages import layouts as c
+from mmtwin.pages.contig import Contig
 from mmtwin.pages.era import PageEra
-from mmtwin.pages.page_alloc import PageAlloc
 from mmtwin.pages.zone import ZoneSpec
 
 SWAP_CLUSTER_MAX = 32
@@ -16,7 +16,7 @@ BATCH_PAGES_MAX = 256
 """1 MiB of pages; batch sizes stop growing there."""
 
 
-class Sysctl(PageAlloc):
+class Sysctl(Contig):
     """Watermarks, lowmem reserves, batch sizes; the handlers of vm.min_free_kbytes and others."""
 
     def __init__(

@@ -157,6 +157,10 @@ class Pages315(HotCold):
         """The rights to the reserves are in the slow path's flags already."""
         return 0
 
+    def unreserve_highatomic_pageblock(self, zonelist: u64, migratetype: i32, force: bint) -> bint:
+        """Nothing is set apart for atomic requests; the RESERVE blocks serve everyone last."""
+        return False
+
     # Marks.
 
     def set_zone_wmarks(self, zone: int, share: int) -> None:

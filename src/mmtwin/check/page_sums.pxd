@@ -1,0 +1,19 @@
+from mmtwin.check.overlay cimport Overlay
+from mmtwin.check.pages cimport PageCheck
+
+cdef class PageSums(PageCheck):
+    cdef Overlay overlay
+    cdef unsigned long long zone_count, zones_at
+    cdef long long[::1] deltas
+    cdef unsigned long long[::1] touched_zones
+    cdef bint bitmap_touched, bitmap_special
+    cdef readonly unsigned long long whole_runs
+    cdef bint _moved(self, unsigned long long nth) noexcept
+    cdef bint _zone_sums(self, unsigned long long nth) except -1
+    cdef bint _block_counts_changed(self, unsigned long long at) noexcept
+    cdef bint _reshaped(self, unsigned long long at) noexcept
+    cdef bint _heads_wrong(self, unsigned long long zone, int order) noexcept
+    cdef bint _special_walk(self, unsigned long long zone) except -1
+    cdef unsigned long long _listed_of(self, unsigned long long zone, int migratetype) noexcept
+    cdef unsigned long long _pcp_sum(self, unsigned long long nth, unsigned long long zone) except? 0xDEADBEEFDEADBEEF
+    cdef bint _high_orders(self, unsigned long long pcp) except -1
