@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
-
 from mmtwin.check.checker import Checker
 from mmtwin.check.picture import before_and_after
 from mmtwin.check.violation import Violation
 from mmtwin.replay.finding import Finding
-from mmtwin.replay.replay import Replay
+from mmtwin.replay.replay import Replay, StepCheck
 from mmtwin.replay.text import call_text
 from mmtwin.twin import Twin
 
@@ -17,21 +14,15 @@ SHOWN_MAX = 12
 """Violations listed with a finding; one damaged node breaks many rules."""
 
 
-def step_check(
-    twin: Twin, how: Literal["touched", "every"]
-) -> Callable[[Replay, int], list[Finding]]:
-    """What a replay calls after each step: only what the step touched, or everything."""
+def step_check(twin: Twin, *, whole: bool) -> StepCheck:
+    """What a replay calls after each step: everything, or only what the step touched."""
     checker = Checker(twin)
 
-    def touched(replay: Replay, mark: int) -> list[Finding]:
-        violations = checker.touched(mark)
+    def check(replay: Replay, mark: int) -> list[Finding]:
+        violations = checker.full() if whole else checker.touched(mark)
         return [finding(replay, violations, mark)] if violations else []
 
-    def every(replay: Replay, mark: int) -> list[Finding]:
-        violations = checker.full()
-        return [finding(replay, violations, mark)] if violations else []
-
-    return touched if how == "touched" else every
+    return check
 
 
 def finding(replay: Replay, violations: list[Violation], mark: int) -> Finding:

@@ -98,7 +98,7 @@ class Run:
         replay = Replay(
             twin,
             self.records(),
-            check=step_check(twin, self.check.value)
+            check=step_check(twin, whole=self.check is Check.EVERY)
             if self.check in (Check.TOUCHED, Check.EVERY)
             else None,
             compare=self.compare,
@@ -118,7 +118,9 @@ class Run:
         return result
 
     def _bisect(self, replay: Replay, result: Result) -> None:
-        bad = bisect(Checker(replay.twin), replay.marks)
+        # As after any other step, a kernel that has stopped is not checked.
+        marks = replay.marks[:-1] if replay.died else replay.marks
+        bad = bisect(Checker(replay.twin), marks)
         if bad is None:
             result.counts.checks = replay.step
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import typer
 from rich.console import Console
 from rich.rule import Rule
@@ -43,7 +45,7 @@ def demo() -> None:
             lambda: read_trace(trace),
             PROFILES[profile],
             regressions=[catalogue.get(regression)] if regression else [],
-            injector=(lambda spec=failslab: FailSlab.parse(spec)) if failslab else None,
+            injector=partial(FailSlab.parse, failslab) if failslab else None,
         )
         result = run.run()
         console.print(result_text(result, trace.name, f"{profile} ({why})", Check.TOUCHED))

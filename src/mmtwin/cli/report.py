@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -15,7 +16,7 @@ def present(
 ) -> None:
     """Show a result in the form that was asked for; the page is written in any case."""
     if page is not None:
-        recording = Console(record=True, width=110, file=_Nowhere(), force_terminal=True)
+        recording = Console(record=True, width=110, file=StringIO(), force_terminal=True)
         recording.print(text)
         try:
             page.write_text(export_html(recording, f"mmtwin {document['command']}"), "utf-8")
@@ -25,13 +26,3 @@ def present(
         write_json(document)
     elif not quiet:
         Console().print(text)
-
-
-class _Nowhere:
-    """A file that keeps nothing."""
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        """Nothing is held."""

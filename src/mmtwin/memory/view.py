@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from mmtwin.memory.layout import Field, Layout
 from mmtwin.memory.memory import Memory
@@ -31,7 +32,7 @@ class View:
         """Where the structure lies."""
         return self._address
 
-    def __getattr__(self, name: str) -> int | str | tuple[int, ...]:
+    def __getattr__(self, name: str) -> Any:
         field = self._layout.fields.get(name)
         if field is None:
             raise AttributeError(f"struct {self._layout.name} has no member {name}")
@@ -78,7 +79,7 @@ class View:
             )
         return field
 
-    def __iter__(self) -> Iterator[tuple[str, int | str | tuple[int, ...]]]:
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
         for name in self._layout.fields:
             yield name, getattr(self, name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TypeAlias
 
 from mmtwin.machine.bug import KernelBug, KernelWarning
 from mmtwin.memory.errors import BadAccess, PoisonedAccess
@@ -21,19 +21,16 @@ TOUCHES_AHEAD = 1000
 """Records among which a trace with ``touch`` lines has one."""
 
 
-class StepCheck(Protocol):
-    """What looks at the structures after a step."""
-
-    def __call__(self, replay: Replay, mark: int) -> list[Finding]:
-        """The findings of the step that began at the journal's position ``mark``."""
-
-
 @dataclass(slots=True)
 class Outcome:
     """What the twin made of one record: its result, and the maps if they were asked for."""
 
     result: int | None
     agrees: bool
+
+
+StepCheck: TypeAlias = "Callable[[Replay, int], list[Finding]]"
+"""What looks at the structures after the step that began at a journal position."""
 
 
 class Replay:
@@ -68,6 +65,8 @@ class Replay:
         self.marks: list[int] = [twin.memory.mark()]
         self.record: Record | None = None
         self.result: int | None = None
+        self.died = False
+        """The kernel stopped: a BUG, or an access that it cannot handle."""
         self.assume_written = not any(isinstance(r, Touch) for r in self.feed.ahead(TOUCHES_AHEAD))
 
     def run(self) -> list[Finding]:
@@ -79,41 +78,39 @@ class Replay:
     def steps(self) -> Iterator[Record]:
         """Carry out the records one at a time, giving each after its step."""
         for record in self.feed:
-            alive = self._one(record)
+            self._one(record)
             yield record
-            if not alive or (self.findings and self.stop_at_finding):
+            if self.died or (self.findings and self.stop_at_finding):
                 return
 
-    def _one(self, record: Record) -> bool:
-        """One step; False if the twin cannot go on."""
+    def _one(self, record: Record) -> None:
+        """One step: carry out, compare, check."""
         self.record = record
         self.step += 1
         self.counts.calls += 1
         mark = self.twin.begin_step()
-        alive = True
         try:
             self._carry_out(record, mark)
         except (KernelBug, KernelWarning) as bug:
-            alive = False
+            self.died = True
             self.find("bug", str(bug), {"condition": bug.condition, "where": bug.where})
         except PoisonedAccess as access:
-            alive = False
+            self.died = True
             self.find(
                 "memory", str(access), {"address": f"{access.address:#x}", "kind": access.kind}
             )
         except BadAccess as access:
-            alive = False
+            self.died = True
             self.find("bug", f"unable to handle a {access}", {"address": f"{access.address:#x}"})
         self.settler.early.pop(record.line, None)
         self.counts.inferred = len(self.processes.inferred)
         if self.twin.keep_journal:
             self.marks.append(self.twin.memory.mark())
-        if self.check is not None and alive:
+        if self.check is not None and not self.died:
             self.counts.checks += 1
             self.findings += self.check(self, mark)
         if self.on_step is not None:
             self.on_step(self.step)
-        return alive
 
     def _carry_out(self, record: Record, mark: int) -> None:
         if not self.compare:
