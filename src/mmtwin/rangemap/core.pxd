@@ -1,0 +1,35 @@
+from mmtwin.maple.maple cimport Maple
+from mmtwin.maple.state cimport MaState
+from mmtwin.memory.allocator cimport Arena
+from mmtwin.rangemap.growing cimport GrowingMemory
+from mmtwin.rangemap.values cimport Values
+from mmtwin.rangemap.words cimport Words
+
+cdef class Core:
+    cdef readonly bint gaps
+    cdef readonly GrowingMemory memory
+    cdef readonly Arena slab
+    cdef readonly Maple engine
+    cdef readonly unsigned long long tree
+    cdef readonly Values values
+    cdef readonly unsigned long long count, version
+    cdef public long users
+    cdef readonly MaState writer, reader
+    cdef unsigned long long root_word
+    cpdef Core clone(self)
+    cpdef unsigned long long load(self, unsigned long long index) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long look(self, unsigned long long index) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long seek(self, unsigned long long index, unsigned long long last) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long seek_back(self, unsigned long long index, unsigned long long first) except? 0xDEADBEEFDEADBEEF
+    cpdef void put(self, unsigned long long first, unsigned long long last, unsigned long long entry) except *
+    cdef object cut(self, bint left, bint right, unsigned long long old)
+    cdef object covered(self, MaState mas, unsigned long long old, unsigned long long first, unsigned long long last)
+    cpdef void clear(self) except *
+    cpdef bint room(self, unsigned long long low, unsigned long long high, unsigned long long size, unsigned long long align, bint from_top) except? -1
+    cdef bint hole(self, unsigned long long low, unsigned long long high, unsigned long long size, bint from_top) except? -1
+    cpdef void put_many(self, Words firsts, Words lasts, list values) except *
+    cpdef list load_many(self, Words indexes, object default)
+
+cdef class Holder:
+    cdef readonly Core core
+    cdef Core own(self)

@@ -1,0 +1,274 @@
+"""One maple tree with its memory, its nodes and its values: what range maps share and copy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cython import bint, declare
+from cython import int as i32
+from cython import longlong as i64
+from cython import ulonglong as u64
+
+from mmtwin.machine.gfp import GFP_KERNEL
+from mmtwin.maple.maple import Maple
+from mmtwin.maple.state import MaState
+from mmtwin.memory.allocator import Arena
+from mmtwin.rangemap.growing import GrowingMemory
+from mmtwin.rangemap.values import Values
+from mmtwin.rangemap.words import Words
+
+ERA = "6.18"
+START_SIZE = 1 << 18
+"""Bytes of memory at first; what is not touched costs nothing."""
+TREE_SIZE = 32
+NODE_SIZE = 256
+
+TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
+GFP = declare(u64, 0xCC0)
+ALLOC_RANGE = declare(i32, 1)
+ACTIVE = declare(i32, 0)
+ARANGE_BITS = declare(u64, 0x18)
+LEAF_BITS = declare(u64, 0x08)
+TYPE_BITS = declare(u64, 0x78)
+HEIGHT_MAX = declare(i32, 32)
+ROOM = declare(u64, 131072)
+"""Twice what the slab takes at once, which is more than the nodes of any one store."""
+
+assert GFP_KERNEL == 0xCC0
+
+
+class Core:
+    """A tree of entries over 0 .. 2**64 - 1 and the objects behind them.
+
+    All ranges here are inclusive at both ends. ``users`` is how many range maps and snapshots read
+    this core: whoever wants to write must be the only one (`clone`). ``version`` changes with every
+    write, and tells an iterator whether its position is still good.
+    """
+
+    def __init__(self, gaps: bint) -> None:
+        self.gaps = gaps
+        self.memory = GrowingMemory(START_SIZE)
+        self.slab = Arena(self.memory, NODE_SIZE, NODE_SIZE, "maple_node")
+        self.engine = Maple(self.memory, self.slab, era=ERA)
+        self.tree = self.memory.boot_alloc(TREE_SIZE, 16)
+        self.engine.mt_init_flags(self.tree, ALLOC_RANGE if gaps else 0)
+        self.root_word = (self.tree - self.memory.base + self.engine.root_at) >> 3
+        self.values = Values()
+        self.count = 0
+        self.version = 0
+        self.users = 0
+        self.writer = MaState(self.tree)
+        self.reader = MaState(self.tree)
+
+    def clone(self) -> Core:
+        """The same tree, node for node, in a memory of its own; the values are shared."""
+        made = Core(self.gaps)
+        made.memory.copy_from(self.memory)
+        made.values = self.values.copy()
+        made.count = self.count
+        return made
+
+    # Reading.
+
+    def load(self, index: u64) -> u64:
+        """The entry at ``index``, 0 for none.
+
+        The walk of ``mtree_load`` without its tests for dead nodes: nobody writes meanwhile.
+        A pivot of 0 behind the first slot means that the slot is the last one; counted from one
+        below, as everything is here, it is the highest number there is.
+        """
+        memory: GrowingMemory = self.memory
+        enode: u64 = memory.w[self.root_word]
+        if enode & 3 != 2 or enode <= 4096:
+            return enode if index == 0 else 0
+        below: u64 = index - 1 if index != 0 else 0
+        level: i32 = 0
+        while level < HEIGHT_MAX:
+            level += 1
+            word: u64 = (((enode & ~255) - memory.base) >> 3) + 1
+            pivots: i32 = 9 if enode & TYPE_BITS == ARANGE_BITS else 15
+            at: i32 = 0
+            if index > memory.w[word]:
+                at = 1
+                while at < pivots and ((memory.w[word + at] - 1) & TOP) < below:
+                    at += 1
+            if enode & TYPE_BITS == LEAF_BITS:
+                return memory.w[word + pivots + at]
+            enode = memory.w[word + pivots + at]
+        raise RuntimeError("the tree is deeper than a maple tree can be")
+
+    def look(self, index: u64) -> u64:
+        """The entry at ``index``; the range of its slot, NULL or not, is then ``reader``'s."""
+        self.reader.set_range(index, index)
+        return self.engine.mas_walk(self.reader)
+
+    def seek(self, index: u64, last: u64) -> u64:
+        """The first entry at or after ``index`` that begins at or before ``last``.
+
+        Its range is then ``reader``'s. 0 if there is none.
+        """
+        self.reader.set_range(index, index)
+        return self.engine.mas_find(self.reader, last)
+
+    def seek_back(self, index: u64, first: u64) -> u64:
+        """The last entry at or before ``index`` that ends at or after ``first``; as `seek`."""
+        self.reader.set_range(index, index)
+        return self.engine.mas_find_rev(self.reader, first)
+
+    # Writing.
+
+    def put(self, first: u64, last: u64, entry: u64) -> None:
+        """Store an entry that `values` has just given out, or 0, over a range; what lay there goes.
+
+        The tree and the table are consistent before any object dies.
+        """
+        mas: MaState = self.writer
+        engine: Maple = self.engine
+        self.memory.reserve(ROOM)
+        mas.set_range(first, last)
+        old: u64 = engine.mas_walk(mas)
+        gone: object = None
+        if mas.last >= last:
+            if old != 0:
+                gone = self.cut(mas.index < first, mas.last > last, old)
+            elif entry == 0:
+                return
+        else:
+            gone = self.covered(mas, old, first, last)
+            mas.reset()
+        mas.index = first
+        mas.last = last
+        if mas.status != ACTIVE:
+            mas.reset()
+        engine.mas_store_gfp(mas, entry, GFP)
+        engine.mas_destroy(mas)
+        self.version += 1
+        if entry != 0:
+            self.count += 1
+        # ``gone`` dies here, when the call returns.
+
+    def cut(self, left: bint, right: bint, old: u64) -> object:
+        """Account for a slot that the store changes: something of it stays on the ``left``, on
+        the ``right``, on both, or nothing at all. Returns its object in the last case."""
+        if left and right:
+            self.values.hold(old)
+            self.count += 1
+        elif not left and not right:
+            self.count -= 1
+            return self.values.release(old)
+        return None
+
+    def covered(self, mas: MaState, old: u64, first: u64, last: u64) -> object:
+        """Account for all slots that a store over several changes; returns the objects that go."""
+        gone = []
+        while True:
+            if old != 0:
+                gone.append(self.cut(mas.index < first, mas.last > last, old))
+            if mas.last >= last:
+                return gone
+            old = self.engine.mas_find(mas, last)
+            if old == 0:
+                return gone
+
+    def clear(self) -> None:
+        """Forget everything."""
+        if self.count:
+            self.put(0, TOP, 0)
+
+    # Room.
+
+    def room(self, low: u64, high: u64, size: u64, align: u64, from_top: bint) -> bint:
+        """Find ``size`` free indexes within ``low`` to ``high``, beginning at a multiple of
+        ``align``: the lowest place, or the highest with ``from_top``.
+
+        True, and ``reader`` has the place; False if there is none. Exact: where the alignment
+        spoils a hole the search goes on behind it.
+        """
+        mas: MaState = self.reader
+        while low <= high and high - low >= size - 1:
+            if not self.hole(low, high, size, from_top):
+                return False
+            # The hole itself, within the window.
+            start: u64 = mas.index if mas.index > low else low
+            stop: u64 = mas.last if mas.last < high else high
+            if from_top:
+                place: u64 = stop - (size - 1)
+                place -= place % align
+                if place >= start:
+                    mas.set_range(place, place + size - 1)
+                    return True
+                if start <= low:
+                    return False
+                high = start - 1
+            else:
+                over: u64 = start % align
+                if over == 0 or TOP - start >= align - over:
+                    place = start + (align - over if over else 0)
+                    if place <= stop and stop - place >= size - 1:
+                        mas.set_range(place, place + size - 1)
+                        return True
+                if stop >= high:
+                    return False
+                low = stop + 1
+        return False
+
+    def hole(self, low: u64, high: u64, size: u64, from_top: bint) -> bint:
+        """Find the first hole that has ``size`` indexes of the window, from below or the top.
+
+        ``reader`` then has the whole hole, which may reach out of the window.
+        """
+        mas: MaState = self.reader
+        error: i32
+        mas.set_range(0, 0)
+        if from_top:
+            error = self.engine.mas_empty_area_rev(mas, low, high, size)
+        else:
+            error = self.engine.mas_empty_area(mas, low, high, size)
+        if error:
+            return False
+        return self.look(mas.index) == 0
+
+    # Many at once.
+
+    def put_many(self, firsts: Words, lasts: Words, values: list[Any]) -> None:
+        """Store many ranges, both ends inclusive. ValueError at the first that is empty, with all
+        before it stored."""
+        at: i64 = 0
+        while at < firsts.count:
+            first: u64 = firsts.at(at)
+            last: u64 = lasts.at(at)
+            if last < first:
+                raise ValueError(f"range {at} is empty: it starts at {first}")
+            self.put(first, last, self.values.add(values[at]))
+            at += 1
+
+    def load_many(self, indexes: Words, default: object) -> list[Any]:
+        """The objects at many indexes."""
+        found = [default] * indexes.count
+        at: i64 = 0
+        while at < indexes.count:
+            entry: u64 = self.load(indexes.at(at))
+            if entry != 0:
+                found[at] = self.values.value(entry)
+            at += 1
+        return found
+
+
+class Holder:
+    """Whatever reads a core, alone or with others."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        core.users += 1
+
+    def __del__(self) -> None:
+        if self.core is not None:
+            self.core.users -= 1
+
+    def own(self) -> Core:
+        """The core, after making sure that nobody else sees what is written to it."""
+        if self.core.users > 1:
+            self.core.users -= 1
+            self.core = self.core.clone()
+            self.core.users = 1
+        return self.core
