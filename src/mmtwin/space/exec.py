@@ -255,8 +255,10 @@ def mmap_base_of(lines: Sequence[MapsLine]) -> int:
         return _run_end(lines, special[0])
     names = list(dict.fromkeys(line.name for line in lines if line.inode and line.end <= stack))
     high = [line for line in lines if line.inode and line.end <= stack and line.start >= HIGH]
-    if high and (len(names) == 1 or high[-1].name != names[0]):
-        return _run_end(lines, high[-1])
+    if high:
+        top = high[len(high) - 1]  # a negative index is no index in a compiled room
+        if len(names) == 1 or top.name != names[0]:
+            return _run_end(lines, top)
     return 0
 
 
