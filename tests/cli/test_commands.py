@@ -1,0 +1,134 @@
+"""The commands as a user runs them: exit codes, one document, one line of error."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmtwin.data import recorded_compiler
+
+DATA = Path(__file__).parent.parent / "data"
+SORT = str(DATA / "sort-big.jsonl.xz")
+
+
+def mmtwin(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mmtwin", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+
+
+def test_a_clean_replay_ends_with_0_and_one_document() -> None:
+    ran = mmtwin("replay", "--json", SORT)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    document = json.loads(ran.stdout)
+    assert document["schema"] == 1
+    assert document["command"] == "replay"
+    assert document["profile"] == "6.18"
+    assert document["ok"] is True
+    assert document["findings"] == []
+    counts = document["counts"]
+    assert (counts["calls"], counts["agreed"], counts["disagreed"]) == (174, 174, 0)
+
+
+def test_a_finding_ends_with_1_and_tells_the_first_bad_step() -> None:
+    trace = str(recorded_compiler())
+    ran = mmtwin("replay", "--json", "--regression", "stale-node-copy", trace)
+    assert (ran.returncode, ran.stderr) == (1, "")
+    document = json.loads(ran.stdout)
+    (finding, *_) = document["findings"]
+    assert finding["kind"] == "invariant"
+    assert finding["invariant"] == "MT-09"
+    assert finding["regressions"] == ["stale-node-copy"]
+    assert finding["evidence"]["before"]["slots"]
+    assert document["damage"]["later"] > 0
+
+
+def test_the_summary_fits_80_columns_without_colour() -> None:
+    ran = mmtwin("replay", "--regression", "stale-node-copy", str(recorded_compiler()))
+    assert "FIRST BAD STEP  MT-09" in ran.stdout
+    assert "\x1b" not in ran.stdout
+    assert max(map(len, ran.stdout.splitlines())) <= 80
+
+
+def test_a_page_is_written_whole(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    ran = mmtwin("replay", "--quiet", "--report", str(page), SORT)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    text = page.read_text("utf-8")
+    assert text.lstrip().lower().startswith("<!doctype html>")
+    assert "ok: nothing found" in text
+    assert "http" not in text.replace("http-equiv", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["replay", "/nonexistent.jsonl"], "/nonexistent.jsonl"),
+        (["replay", "--regression", "no-such", SORT], "no such regression"),
+        (["replay", "--profile", "2.6", SORT], "no such profile"),
+        (["replay", "--failslab", "x=y=z", SORT], "--failslab"),
+        (["bugs", "show", "no-such"], "no such bug"),
+        (["record", "--", "/nonexistent-program"], "nonexistent-program"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    arguments: list[str], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = mmtwin(*arguments)
+    assert ran.returncode == 2
+    assert ran.stdout == ""
+    assert ran.stderr.count("\n") == 1
+    assert reason in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\0" * 100, b'{"pid":1,"call":"gone"}\n', b"\xfd7zXZ\x00rubbish"]
+)
+def test_a_broken_trace_names_file_line_and_reason(content: bytes, tmp_path: Path) -> None:
+    trace = tmp_path / "broken.jsonl"
+    trace.write_bytes(content)
+    ran = mmtwin("replay", str(trace))
+    assert ran.returncode == 2
+    assert ran.stderr.startswith(f"mmtwin: {trace}:1: ")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_unknown_options_and_commands_are_bad_usage() -> None:
+    assert mmtwin("replay", "--nonsense", SORT).returncode == 2
+    assert mmtwin("nonsense").returncode == 2
+
+
+def test_the_catalogue_lists_and_shows_every_bug() -> None:
+    document = json.loads(mmtwin("bugs", "list", "--json").stdout)
+    names = [bug["name"] for bug in document["bugs"]]
+    assert {"stale-node-copy", "prealloc-spent"} <= set(names)
+    shown = mmtwin("bugs", "show", "stale-node-copy")
+    assert shown.returncode == 0
+    assert "MT-09" in shown.stdout
+
+
+def test_the_demo_shows_what_it_promises() -> None:
+    ran = mmtwin("demo")
+    assert ran.returncode == 0
+    assert ran.stdout.count("FIRST BAD STEP") == 2
+    assert "ok: nothing found" in ran.stdout
+
+
+def test_what_was_recorded_replays(tmp_path: Path) -> None:
+    trace = tmp_path / "true.jsonl.xz"
+    made = mmtwin("record", "--maps", "-o", str(trace), "--", "/bin/ls", "/")
+    if "not permitted" in made.stderr or "x86-64" in made.stderr:
+        pytest.skip(made.stderr.strip())
+    assert made.returncode == 0
+    counts = json.loads(mmtwin("replay", "--json", str(trace)).stdout)["counts"]
+    assert counts["calls"] > 15
+    assert counts["disagreed"] == 0
