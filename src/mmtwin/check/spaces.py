@@ -28,6 +28,7 @@ from mmtwin.pages.slab import SlabCaches
 from mmtwin.space import flags as c
 from mmtwin.space.layouts import Layouts
 
+TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 SHARED_MAYWRITE = declare(u64, c.VM_SHARED | c.VM_MAYWRITE)
 
 ENTRIES = declare(i32, 0)
@@ -47,11 +48,14 @@ TREE_FLAGS = declare(u64, 0x301)
 
 AVC_VMA = declare(u64, 0)
 AVC_ANON_VMA = declare(u64, 8)
+TREE_NEXT = declare(u64, 32)
 ANON_FIRST = declare(u64, 80)
 I_COUNT = declare(u64, 344)
 I_MMAP_WRITABLE = declare(u64, 444)
 I_MMAP = declare(u64, 448)
 I_CHARGED = declare(u64, 600)
+LIST_MAX = declare(i32, 1 << 20)
+"""More VMAs than any inode has: a list as long has no end."""
 
 
 class SpaceCheck(AnonRules):
@@ -67,6 +71,7 @@ class SpaceCheck(AnonRules):
         mm = layouts.mm_struct
         self.mm_cache = caches.get("mm_struct")
         self.inode_cache = caches.get("inode_cache")
+        self.file_cache = caches.get("filp")
         self.at_users = mm.offset("mm_users")
         self.at_map_count = mm.offset("map_count")
         self.at_total = mm.offset("total_vm")
@@ -210,9 +215,13 @@ class SpaceCheck(AnonRules):
         if writable != self.inodes.sum(nth, WRITABLE):
             expected = f"{self.inodes.sum(nth, WRITABLE)} VMAs"
             self.report("VM-32", "inode", inode, "i_mmap_writable", f"{writable}", expected)
-        if self.partial:
-            return
         vma: u64 = self.word_at(inode + I_MMAP)
+        if self.partial:
+            if vma != 0 and not (
+                self.is_vma(vma) and self.word_at(vma + self.at_shared + 8) == inode + I_MMAP
+            ):
+                self.report("VM-31", "inode", inode, "i_mmap", f"{vma:#x}", "a VMA that links back")
+            return
         mapped: i64 = 0
         while vma != 0 and mapped <= self.inodes.sum(nth, MAPPED) and self.is_vma(vma):
             mapped += 1
@@ -260,7 +269,11 @@ class SpaceCheck(AnonRules):
                 self.old_root(mm + self.at_tree)
             elif self.trees.has(mm + self.at_tree):
                 self.space(mm)
+                self._ceiling(mm)
             nth += 1
+        if self.overlay.changed((self.limit_at - self.base) >> 3):
+            for mm in mms:
+                self.space(mm)
         self._leaks()
         self.unprepared()
         nth = 0
@@ -274,6 +287,17 @@ class SpaceCheck(AnonRules):
             nth += 1
         self.totals()
         return self.found
+
+    def _ceiling(self, mm: u64) -> None:
+        """User space ends elsewhere: look at the VMAs above."""
+        at: u64 = self.word_at(mm + self.at_task_size)
+        if at == self.was_at(mm + self.at_task_size):
+            return
+        while True:
+            self._meet_area(self.find(mm + self.at_tree, at, False))
+            if self.found_last == TOP or self.found_last < at:
+                return
+            at = self.found_last + 1
 
     def objects(self) -> None:
         """Find the slab objects that the changed words lie in."""
@@ -291,6 +315,8 @@ class SpaceCheck(AnonRules):
                 self._changed(nth, first, number, self.mm_cache.stride)
             elif number == self.inode_cache.number:
                 self._changed(nth, first, number, self.inode_cache.stride)
+            elif number == self.file_cache.number:
+                self._changed(nth, first, number, self.file_cache.stride)
             nth += 1
 
     def _changed(self, nth: u64, first: u64, number: u64, stride: u64) -> None:
@@ -310,46 +336,80 @@ class SpaceCheck(AnonRules):
     def _object(self, address: u64, number: u64) -> None:
         """An object that the step changed; it may be met once for each of its blocks."""
         if number == self.vma_cache.number:
-            self.areas.row(address)
+            self._meet_area(address)
+            self._meet_area(self.was_at(address + self.at_shared))
         elif number == self.link_cache.number:
             self._touched_link(address)
         elif number == self.mm_cache.number:
-            self.sums.row(address)
-            if (
-                self.half_at(address + self.at_users, True) != 0
-                and not self.trees.has(address + self.at_tree)
-                and self.dead.add(address)
-            ):
-                self.old_trees.add(address + self.at_tree)
+            self._touched_mm(address)
         elif self.seen.add(address):
             if number == self.anon_cache.number:
                 self._touched_anon(address)
-            else:
+            elif number == self.inode_cache.number:
                 self._touched_inode(address)
+            else:
+                self._touched_file(address)
+
+    def _meet_area(self, vma: u64) -> None:
+        """Look at this VMA, if it is one."""
+        if self.is_vma(vma):
+            self.areas.row(vma)
+
+    def _touched_mm(self, mm: u64) -> None:
+        self.sums.row(mm)
+        if (
+            self.half_at(mm + self.at_users, True) != 0
+            and not self.trees.has(mm + self.at_tree)
+            and self.dead.add(mm)
+        ):
+            self.old_trees.add(mm + self.at_tree)
 
     def _touched_link(self, avc: u64) -> None:
-        """The VMAs and anon_vmas at both ends, now and at the mark, are to be looked at."""
+        """The VMAs at both ends and of the next link, and the anon_vmas, now and at the mark."""
         for old in (False, True):
-            vma: u64 = self.word(avc + AVC_VMA, old)
-            if self.is_vma(vma):
-                self.areas.row(vma)
+            self._meet_area(self.word(avc + AVC_VMA, old))
+            self._meet_link(self.word(avc + TREE_NEXT, old))
             anon: u64 = self.word(avc + AVC_ANON_VMA, old)
             if self.is_anon_vma(anon):
                 self.anons.row(anon)
 
+    def _meet_link(self, avc: u64) -> None:
+        """Look at the VMA of this link, if it is one."""
+        if self.is_link(avc):
+            self._meet_area(self.word_at(avc + AVC_VMA))
+
     def _touched_anon(self, anon: u64) -> None:
         self.anons.row(anon)
-        if self.was_at(anon + ANON_FIRST) != 0:
+        first: u64 = self.was_at(anon + ANON_FIRST)
+        self._meet_link(first)
+        if first != 0:
             self.family(anon, -1, True)
-        if self.word_at(anon + ANON_FIRST) != 0:
+        first = self.word_at(anon + ANON_FIRST)
+        self._meet_link(first)
+        if first != 0:
             self.family(anon, 1, False)
 
     def _touched_inode(self, inode: u64) -> None:
         self.inodes.row(inode)
+        self._meet_area(self.was_at(inode + I_MMAP))
+        self._meet_area(self.word_at(inode + I_MMAP))
         if self.half_at(inode + I_COUNT, True) != 0:
             self.charged -= self.was_at(inode + I_CHARGED)
         if self.half_at(inode + I_COUNT, False) != 0:
             self.charged += self.word_at(inode + I_CHARGED)
+
+    def _touched_file(self, file: u64) -> None:
+        """A file of another inode than at the mark: look at the VMAs that mapped it."""
+        inode: u64 = self.was_at(file + self.at_inode)
+        if inode == self.word_at(file + self.at_inode) or not self.is_inode(inode):
+            return
+        vma: u64 = self.was_at(inode + I_MMAP)
+        count: i32 = 0
+        while self.is_vma(vma) and count < LIST_MAX:
+            if self.was_at(vma + self.at_file) == file:
+                self.areas.row(vma)
+            vma = self.was_at(vma + self.at_shared)
+            count += 1
 
     def enter_area(self, vma: u64) -> None:
         """Note an entry of a touched leaf."""
