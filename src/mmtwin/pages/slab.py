@@ -1,5 +1,8 @@
 """Slab caches: objects of one kind each, carved from runs of pages that know their cache.
 
+The runs come from boot memory or, if a page allocator is given, from there: then a cache can run
+out of memory as a kernel's does, by the watermarks and the caller's flags.
+
 For each page of physical memory vmemmap holds a 64-byte ``struct page``; of a slab's page the
 word at offset 8 (``slab_cache`` since 6.2) names the cache, so that any address inside leads to
 its object, as ``virt_to_cache`` does in the kernel.
@@ -11,25 +14,73 @@ from cython import ulonglong as u64
 
 from mmtwin.memory.allocator import Arena
 from mmtwin.memory.memory import PAGE, Memory
+from mmtwin.pages.page_alloc import PageAlloc
 
 VMEMMAP = 0xFFFFEA0000000000
 STRUCT_PAGE_SIZE = 64
 SLAB_CACHE = 8
 
 
+MIN_OBJECTS = 16
+"""Objects that a slab should hold at least; SLUB asks for as many on a few cpus."""
+ORDER_MAX = 3
+"""slub_max_order."""
+
+
+def slab_order(size: int) -> int:
+    """The order of a slab of objects of ``size`` bytes, by SLUB's rule.
+
+    The smallest order that holds enough objects and wastes at most a sixteenth, an eighth or a
+    quarter of the slab, whatever is reached first; else the smallest that holds one object.
+    """
+    for objects in (MIN_OBJECTS, MIN_OBJECTS // 2, MIN_OBJECTS // 4):
+        for fraction in (16, 8, 4):
+            for order in range(ORDER_MAX + 1):
+                slab = PAGE << order
+                if slab >= objects * size and slab % size <= slab // fraction:
+                    return order
+    return max(0, (size - 1) // PAGE).bit_length()
+
+
 class SlabCache(Arena):
-    """A cache of one kind of object, known to the pages it uses by ``number``, from 1."""
+    """A cache of one kind of object, known to the pages it uses by ``number``, from 1.
+
+    ``pages`` is where its slabs come from; None is boot memory.
+    """
 
     def __init__(
-        self, memory: Memory, name: str, object_size: u64, align: u64, number: u64, memmap: u64
+        self,
+        memory: Memory,
+        name: str,
+        object_size: u64,
+        align: u64,
+        number: u64,
+        memmap: u64,
+        pages: PageAlloc | None = None,
     ) -> None:
         super().__init__(memory, object_size, align, name)
         self.number = number
         self.memmap = memmap
+        self.pages = pages
+        self.order = slab_order(self.stride)
+        self.gfp = 0
+
+    def alloc(self, gfp: u64) -> u64:
+        """The address of an object, 0 if the injector or the page allocator refuses it."""
+        self.gfp = gfp
+        return Arena.alloc(self, gfp)
 
     def _new_run(self) -> u64:
-        first: u64 = Arena._new_run(self)
-        size: u64 = self.memory.load(self.control + 16) - first
+        first: u64
+        size: u64
+        if self.pages is None:
+            first = Arena._new_run(self)
+            size = self.memory.load(self.control + 16) - first
+        else:
+            first = self._new_slab()
+            size = PAGE << self.order
+            if first == 0:
+                return 0
         at: u64 = 0
         while at < size:
             frame: u64 = (first - self.memory.base + at) // PAGE
@@ -38,23 +89,41 @@ class SlabCache(Arena):
             at += PAGE
         return first
 
+    def _new_slab(self) -> u64:
+        """The first address of a slab from the page allocator, 0 if there is none."""
+        pages: PageAlloc | None = self.pages
+        assert pages is not None
+        memory: Memory = self.memory
+        page: u64 = pages.alloc_pages(self.gfp | pages.gfp_nowarn, self.order)
+        if page == 0:
+            return 0
+        first: u64 = memory.base + pages.page_to_pfn(page) * PAGE
+        memory.store(self.control + 16, first + (PAGE << self.order))
+        if memory.watcher is not None:
+            memory.watcher.on_reserve(first, PAGE << self.order)
+        return first
+
 
 class SlabCaches:
-    """All caches of a machine, by the kernel's names."""
+    """All caches of a machine, by the kernel's names; ``pages`` is where slabs come from."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, pages: PageAlloc | None = None) -> None:
         self.memory = memory
+        self.pages = pages
+        self.caches: list[SlabCache] = []
+        if pages is not None:
+            self.memmap = pages.memmap
+            return
         size = memory.size // PAGE * STRUCT_PAGE_SIZE
         self.memmap = memory.boot_alloc((size + PAGE - 1) & ~(PAGE - 1), PAGE)
         memory.add_window("vmemmap", VMEMMAP, size, self.memmap - memory.base)
-        self.caches: list[SlabCache] = []
 
     def create(self, name: str, object_size: int, align: int = 8) -> SlabCache:
         """A new cache of objects of ``object_size`` bytes, aligned to ``align`` bytes."""
         if any(cache.name == name for cache in self.caches):
             raise ValueError(f"there is a cache {name} already")
         number = len(self.caches) + 1
-        cache = SlabCache(self.memory, name, object_size, align, number, self.memmap)
+        cache = SlabCache(self.memory, name, object_size, align, number, self.memmap, self.pages)
         self.caches.append(cache)
         return cache
 

@@ -59,8 +59,7 @@ class Pages618(Pages):
         block_type: i32 = self.get_pageblock_migratetype(page)
         if self.debug_vm and block_type != migratetype:
             raise PageWarning(
-                f"page type is {block_type}, passed migratetype is {migratetype}"
-                f" (nr={1 << order})",
+                f"page type is {block_type}, passed migratetype is {migratetype} (nr={1 << order})",
                 "free list",
                 page,
                 self.page_to_pfn(page),
