@@ -30,3 +30,5 @@ cdef class SpaceCheck(AnonRules):
     cdef void _touched_anon(self, unsigned long long anon) except *
     cdef void _touched_inode(self, unsigned long long inode) except *
     cdef void _area_step(self, unsigned long long vma) except *
+    cdef void _left_inode(self, unsigned long long vma) except *
+    cdef unsigned long long _inode_of(self, unsigned long long vma, bint old) noexcept

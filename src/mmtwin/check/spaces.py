@@ -134,11 +134,8 @@ class SpaceCheck(AnonRules):
             self.mm_fail("VM-19", mm, "map_count", f"{count}", "at most one above max_map_count")
 
     def account_file(self, vma: u64, flags: u64, sign: i64, old: bint) -> None:
-        file: u64 = self.word(vma + self.at_file, old)
-        if file == 0 or not self.aligned(file):
-            return
-        inode: u64 = self.word(file + self.at_inode, old)
-        if not self.is_inode(inode):
+        inode: u64 = self._inode_of(vma, old)
+        if inode == 0:
             return
         row: u64 = self.inodes.row(inode)
         if not self.partial and self.inodes.sum(row, MAPPED) == 0:
@@ -446,6 +443,7 @@ class SpaceCheck(AnonRules):
             start = self.was_at(vma)
             if self.find(tree, start, True) == vma:
                 self.account(mm, vma, -1, True)
+                self._left_inode(vma)
             if self.trees.has(tree) and self.find(tree, start, False) == vma:
                 self.agrees(vma, self.found_first, self.found_last)
                 if self.word_at(vma + self.at_mm) != mm:
@@ -455,3 +453,20 @@ class SpaceCheck(AnonRules):
         if self.trees.has(tree) and self.find(tree, self.word_at(vma), False) == vma:
             self.area(mm, vma)
             self.account(mm, vma, 1, False)
+
+    def _left_inode(self, vma: u64) -> None:
+        """A VMA that maps another file than at the mark is out of the old one's list."""
+        inode: u64 = self._inode_of(vma, True)
+        if inode == 0 or inode == self._inode_of(vma, False):
+            return
+        place: u64 = self.was_at(vma + self.at_shared + 8)
+        if self.aligned(place) and self.word_at(place) == vma:
+            self.report("VM-31", "inode", inode, "i_mmap", f"{vma:#x}", "no VMA of another file")
+
+    def _inode_of(self, vma: u64, old: bint) -> u64:
+        """The inode that the VMA maps, or mapped at the mark; 0 for none."""
+        file: u64 = self.word(vma + self.at_file, old)
+        if file == 0 or not self.aligned(file):
+            return 0
+        inode: u64 = self.word(file + self.at_inode, old)
+        return inode if self.is_inode(inode) else 0
