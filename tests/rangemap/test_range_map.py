@@ -132,7 +132,7 @@ def test_missing_indexes_are_key_errors() -> None:
 def test_insert_refuses_what_is_taken() -> None:
     t = MapleTree([(10, 20, "a")])
     t.insert(20, 30, "b")
-    with pytest.raises(ValueError, match="10 .. 19"):
+    with pytest.raises(ValueError, match=r"10 \.\. 19"):
         t.insert(0, 11, "c")
     assert list(t) == [(10, 19, "a"), (20, 29, "b")]
 

@@ -21,7 +21,7 @@ cdef class Core:
     cpdef unsigned long long look(self, unsigned long long index) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long seek(self, unsigned long long index, unsigned long long last) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long seek_back(self, unsigned long long index, unsigned long long first) except? 0xDEADBEEFDEADBEEF
-    cpdef void put(self, unsigned long long first, unsigned long long last, unsigned long long entry) except *
+    cpdef object put(self, unsigned long long first, unsigned long long last, unsigned long long entry)
     cdef object cut(self, bint left, bint right, unsigned long long old)
     cdef object covered(self, MaState mas, unsigned long long old, unsigned long long first, unsigned long long last)
     cpdef void clear(self) except *

@@ -117,10 +117,11 @@ class Core:
 
     # Writing.
 
-    def put(self, first: u64, last: u64, entry: u64) -> None:
-        """Store an entry that `values` has just given out, or 0, over a range; what lay there goes.
+    def put(self, first: u64, last: u64, entry: u64) -> object:
+        """Store an entry that `values` has just given out, or 0, over a range.
 
-        The tree and the table are consistent before any object dies.
+        Returns the objects whose last range that was, for the caller to drop: by then the tree and
+        the table are consistent again, and finalizers may use them.
         """
         mas: MaState = self.writer
         engine: Maple = self.engine
@@ -132,7 +133,7 @@ class Core:
             if old != 0:
                 gone = self.cut(mas.index < first, mas.last > last, old)
             elif entry == 0:
-                return
+                return None
         else:
             gone = self.covered(mas, old, first, last)
             mas.reset()
@@ -145,7 +146,7 @@ class Core:
         self.version += 1
         if entry != 0:
             self.count += 1
-        # ``gone`` dies here, when the call returns.
+        return gone
 
     def cut(self, left: bint, right: bint, old: u64) -> object:
         """Account for a slot that the store changes: something of it stays on the ``left``, on

@@ -132,7 +132,7 @@ def node_levels(engine: Nodes, tree: int) -> list[list[tuple[int, int, int]]]:
     root = engine.root(tree)
     if root & 3 != 2 or root <= 4096:
         return []
-    levels = []
+    levels: list[list[tuple[int, int, int]]] = []
     level = [(root & ~2, (1 << 64) - 1)]
     while level:
         levels.append([])

@@ -30,6 +30,10 @@ class RangeReader(Holder):
     inclusive. An index below 0 or above 2**64 - 1 raises IndexError, an empty range ValueError.
     """
 
+    def __class_getitem__(cls, item: Any) -> type:
+        """``MapleTree[str]`` in annotations."""
+        return cls
+
     # One index.
 
     def __getitem__(self, key: Any) -> Any:
@@ -52,7 +56,7 @@ class RangeReader(Holder):
         return self.core.load(index_of(index)) != 0
 
     def at(self, index: Any) -> Found | None:
-        """The range that holds ``index``: ``(start, last, value)``, both ends inclusive; or None."""
+        """The ``(start, last, value)`` that holds ``index``, both ends inclusive, or None."""
         core: Core = self.core
         return self._found(core.look(index_of(index)))
 

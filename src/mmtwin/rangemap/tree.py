@@ -166,7 +166,7 @@ class MapleTree(RangeReader):
         Another range map lays its content over this one's.
         """
         if isinstance(ranges, RangeReader):
-            for start, last, value in ranges.copy():
+            for start, last, value in Snapshot(ranges.core):
                 self[start : last + 1] = value
             return
         for start, stop, value in ranges:
