@@ -287,13 +287,10 @@ class Madvise(Mlock):
         """
         first: u64 = (self.vm_start(vma) + PMD_SIZE - 1) & ~(PMD_SIZE - 1)
         suitable: bint = first + PMD_SIZE <= self.vm_end(vma)
-        if not suitable or self.vm_flags(vma) & NO_COLLAPSE != 0:
+        if not suitable or self.vm_flags(vma) & NO_COLLAPSE != 0 or self.anon_vma(vma) == 0:
             return -errno.EINVAL
         low: u64 = (start + PMD_SIZE - 1) & ~(PMD_SIZE - 1)
-        high: u64 = end & ~(PMD_SIZE - 1)
-        if low == high:
-            return 0
-        return 0 if low < high and self.anon_vma(vma) != 0 else -errno.EINVAL
+        return 0 if low <= end & ~(PMD_SIZE - 1) else -errno.EINVAL
 
     # Names.
 
