@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from conftest import TOP, Tree
+from itertools import pairwise
 
+from maple_trees import TOP, Tree
 from mmtwin.maple.nodes import MAPLE_ARANGE_64, MAPLE_LEAF_64
 
 
@@ -76,11 +77,10 @@ def validate(tree: Tree, reference: Map | None = None) -> None:
         assert any(number is not None for _, _, number in slots)
     else:
         assert tree.height == 0
+        slots = [(0, tree.top, None)]
         if root:
             slots = [(0, 0, tree.number(root)), (1, tree.top, None)]
-        else:
-            slots = [(0, tree.top, None)]
-    for (_, _, one), (_, _, other) in zip(slots, slots[1:], strict=False):
+    for (_, _, one), (_, _, other) in pairwise(slots):
         assert one is not None or other is not None, "two NULLs adjoin"
     if reference is not None:
         assert slots == reference.slots

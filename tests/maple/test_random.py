@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
-from conftest import ALLOC, COMPILED, RCU, Tree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model import Map, validate
+
+from maple_trees import ALLOC, COMPILED, RCU, Tree
 
 SEEDS = range(24 if COMPILED else 4)
 STEPS = 300 if COMPILED else 120

@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
-from conftest import ALLOC, COMPILED, TOP, Tree, value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model import Map
 
+from maple_trees import ALLOC, COMPILED, TOP, Tree, value
 from mmtwin.machine.gfp import GFP_KERNEL
 
 EBUSY, EINVAL = -16, -22
