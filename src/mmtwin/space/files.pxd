@@ -6,7 +6,7 @@ cdef class Files(VmaFields):
     cdef readonly unsigned long long shm_vm_ops, device_vm_ops
     cdef readonly object file_ops
     cdef unsigned long long at_f_mode, at_f_op, at_f_inode, at_f_mapping, at_f_flags, at_f_count
-    cdef unsigned long long at_f_path, file_size
+    cdef unsigned long long at_f_path, file_size, at_i_hash, inode_size
     cdef unsigned long long iget(self, unsigned long long dev, unsigned long long ino) except? 0xDEADBEEFDEADBEEF
     cdef void iput(self, unsigned long long inode) except *
     cdef unsigned long long alloc_file(self, unsigned long long inode, unsigned long long path, unsigned long long operations, unsigned long long f_flags) except? 0xDEADBEEFDEADBEEF

@@ -55,14 +55,12 @@ I_SB = declare(u64, 40)
 I_MAPPING = declare(u64, 48)
 I_INO = declare(u64, 64)
 I_SIZE = declare(u64, 80)
-I_HASH = declare(u64, 208)
 I_COUNT = declare(u64, 344)
 I_DATA = declare(u64, 376)
 I_MMAP_WRITABLE = declare(u64, 444)
 I_MMAP = declare(u64, 448)
 FOPS_AREA = declare(u64, 8)
 I_CHARGED = declare(u64, 600)
-INODE_SIZE = declare(u64, 616)
 
 VM_COMMITTED_AS = declare(u64, 80)
 LAST_INO = declare(u64, 112)
@@ -84,6 +82,8 @@ class Files(VmaFields):
         self.at_f_count = file.offset("f_count")
         self.at_f_path = file.offset("f_path")
         self.file_size = file.size
+        self.at_i_hash = self.layouts.inode.offset("i_hash")
+        self.inode_size = self.layouts.inode.size
         self.inode_hash = memory.boot_alloc(8 * INODE_BUCKETS, 8)
         self.generic_file_vm_ops = self._vm_ops("generic_file", ("fault",))
         self.shmem_vm_ops = self._vm_ops("shmem", ("fault",))
@@ -133,16 +133,16 @@ class Files(VmaFields):
             if memory.load(inode + I_INO) == ino and memory.load(inode + I_SB) == dev:
                 memory.store32(inode + I_COUNT, memory.load32(inode + I_COUNT) + 1)
                 return inode
-            inode = memory.load(inode + I_HASH)
+            inode = memory.load(inode + self.at_i_hash)
         inode = self.inode_cache.alloc(GFP_KERNEL)
         if inode == 0:
             return 0
-        memory.zero(inode, INODE_SIZE)
+        memory.zero(inode, self.inode_size)
         memory.store(inode + I_SB, dev)
         memory.store(inode + I_INO, ino)
         memory.store(inode + I_MAPPING, inode + I_DATA)
         memory.store32(inode + I_COUNT, 1)
-        memory.store(inode + I_HASH, memory.load(bucket))
+        memory.store(inode + self.at_i_hash, memory.load(bucket))
         memory.store(bucket, inode)
         return inode
 
@@ -157,8 +157,8 @@ class Files(VmaFields):
         ino: u64 = memory.load(inode + I_INO)
         link: u64 = self.inode_hash + 8 * ((ino * 31 + dev) % INODE_BUCKETS)
         while memory.load(link) != inode:
-            link = memory.load(link) + I_HASH
-        memory.store(link, memory.load(inode + I_HASH))
+            link = memory.load(link) + self.at_i_hash
+        memory.store(link, memory.load(inode + self.at_i_hash))
         committed: u64 = self.sysctl + VM_COMMITTED_AS
         memory.store(committed, memory.load(committed) - memory.load(inode + I_CHARGED))
         self.inode_cache.free(inode)

@@ -1,7 +1,8 @@
 """Where the address-space structures keep their fields, by profile.
 
-Offsets of 6.1 are those of an x86-64 distribution kernel (NUMA, swap, userfaultfd, anonymous VMA
-names); those of 6.18 come from a 6.18 kernel's BTF. Only members that the twin uses are listed.
+The offsets come from the kernels' own BTF: 6.1 is Debian's 6.1.192 for x86-64 (NUMA, swap,
+userfaultfd), 6.18 a 6.18.44 to which CONFIG_ANON_VMA_NAME is added. Only members that the twin
+uses are listed.
 Where the kernel holds a pointer to something that the twin does not model, the member holds the
 thing itself, and its description says so. ``task_struct``, ``signal_struct``, ``cred`` and the
 twin's own structures are compact selections with offsets of their own.
@@ -111,7 +112,7 @@ MM_MEMBERS = {
 }
 MM_HALVES = {"mm_users", "mm_count", "map_count"}
 MM_6_1 = (
-    1056,
+    1096,
     {
         "mm_mt": 0,
         "mmap_base": 32,
@@ -120,27 +121,27 @@ MM_6_1 = (
         "mm_users": 84,
         "mm_count": 88,
         "map_count": 104,
-        "hiwater_vm": 176,
-        "total_vm": 184,
-        "locked_vm": 192,
-        "pinned_vm": 200,
-        "data_vm": 208,
-        "exec_vm": 216,
-        "stack_vm": 224,
-        "def_flags": 232,
-        "start_code": 248,
-        "end_code": 256,
-        "start_data": 264,
-        "end_data": 272,
-        "start_brk": 280,
-        "brk": 288,
-        "start_stack": 296,
-        "arg_start": 304,
-        "arg_end": 312,
-        "env_start": 320,
-        "env_end": 328,
-        "flags": 888,
-        "owner": 912,
+        "hiwater_vm": 184,
+        "total_vm": 192,
+        "locked_vm": 200,
+        "pinned_vm": 208,
+        "data_vm": 216,
+        "exec_vm": 224,
+        "stack_vm": 232,
+        "def_flags": 240,
+        "start_code": 256,
+        "end_code": 264,
+        "start_data": 272,
+        "end_data": 280,
+        "start_brk": 288,
+        "brk": 296,
+        "start_stack": 304,
+        "arg_start": 312,
+        "arg_end": 320,
+        "env_start": 328,
+        "env_end": 336,
+        "flags": 904,
+        "owner": 928,
     },
 )
 MM_6_18 = (
@@ -236,7 +237,7 @@ FILE_6_1 = (
         "f_count": 56,
         "f_flags": 64,
         "f_mode": 68,
-        "f_mapping": 208,
+        "f_mapping": 216,
     },
 )
 FILE_6_18 = (
@@ -251,19 +252,38 @@ FILE_6_18 = (
         "f_count": 176,
     },
 )
-INODE_FIELDS = (
-    Field("i_flags", 12, 4, "S_*", "flags"),
-    Field("i_sb", 40, 8, "device number, major<<20 | minor (the kernel: the superblock)"),
-    Field("i_mapping", 48, 8, "struct address_space", "pointer"),
-    Field("i_ino", 64, 8, "inode number"),
-    Field("i_nlink", 72, 4, "names it has"),
-    Field("i_size", 80, 8, "bytes"),
-    Field("i_count", 344, 4, "references"),
-    Field("i_mmap_writable", 444, 4, "VMAs that share it and may write (i_data)"),
-    Field("i_mmap", 448, 8, "first VMA that maps it (i_data)", "pointer"),
-    Field("i_charged", 600, 8, "pages charged for a shmem object (the kernel: shmem_inode_info)"),
-    Field("i_seals", 608, 4, "F_SEAL_* of a memfd (the kernel: shmem_inode_info)"),
+INODE_MEMBERS = {
+    "i_flags": (4, "S_*; the highest bit, the twin's own, tells a noexec mount"),
+    "i_sb": (8, "device number, major<<20 | minor (the kernel: the superblock)"),
+    "i_mapping": (8, "struct address_space"),
+    "i_ino": (8, "inode number"),
+    "i_nlink": (4, "names it has"),
+    "i_size": (8, "bytes"),
+    "i_hash": (8, "next inode of the same hash bucket"),
+    "i_count": (4, "references"),
+    "i_mmap_writable": (4, "VMAs that share it and may write (i_data)"),
+    "i_mmap": (8, "first VMA that maps it (i_data)"),
+    "i_charged": (8, "pages charged for a shmem object (the kernel: shmem_inode_info)"),
+    "i_seals": (4, "F_SEAL_* of a memfd (the kernel: shmem_inode_info)"),
+}
+INODE_6_18 = (
+    616,
+    {
+        "i_flags": 12,
+        "i_sb": 40,
+        "i_mapping": 48,
+        "i_ino": 64,
+        "i_nlink": 72,
+        "i_size": 80,
+        "i_hash": 208,
+        "i_count": 344,
+        "i_mmap_writable": 444,
+        "i_mmap": 448,
+        "i_charged": 600,
+        "i_seals": 608,
+    },
 )
+INODE_6_1 = (632, {**INODE_6_18[1], "i_hash": 216})
 
 TASK_FIELDS = (
     Field("mm", 0, 8, "struct mm_struct", "pointer"),
@@ -350,9 +370,9 @@ class Layouts:
 def layouts_for(profile: str) -> Layouts:
     """The layouts of profile ``"6.1"`` or ``"6.18"``; :class:`KeyError` for any other."""
     source = f"Linux {profile}, x86-64"
-    vma, mm, file = {
-        "6.1": (VMA_6_1, MM_6_1, FILE_6_1),
-        "6.18": (VMA_6_18, MM_6_18, FILE_6_18),
+    vma, mm, file, inode = {
+        "6.1": (VMA_6_1, MM_6_1, FILE_6_1, INODE_6_1),
+        "6.18": (VMA_6_18, MM_6_18, FILE_6_18, INODE_6_18),
     }[profile]
     own = "the twin's selection"
     return Layouts(
@@ -368,7 +388,7 @@ def layouts_for(profile: str) -> Layouts:
         anon_vma=Layout("anon_vma", 96, source, ANON_VMA_FIELDS),
         anon_vma_chain=Layout("anon_vma_chain", 64, source, ANON_VMA_CHAIN_FIELDS),
         file=_layout("file", file, FILE_MEMBERS, source),
-        inode=Layout("inode", 616, source, INODE_FIELDS),
+        inode=_layout("inode", inode, INODE_MEMBERS, source),
         vm_operations_struct=Layout("vm_operations_struct", 128, source, VM_OPERATIONS_FIELDS),
         file_operations=Layout("file_operations", 24, own, FILE_OPERATIONS_FIELDS),
         vm_special_mapping=Layout("vm_special_mapping", 16, own, SPECIAL_MAPPING_FIELDS),
