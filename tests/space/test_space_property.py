@@ -59,11 +59,10 @@ class Model:
         return result
 
     def move(self, start: int, end: int, target: int) -> None:
-        moved = [self.pages.pop(page) for page in range(start, end)]
-        for page in range(target, target + end - start):
-            self.pages.pop(page, None)
-        for i, page in enumerate(moved):
-            self.pages[target + i] = page
+        """Holes stay holes, and what lies at their new place stays as well (6.17)."""
+        moved = {page: self.pages.pop(page) for page in range(start, end) if page in self.pages}
+        for page, what in moved.items():
+            self.pages[target + page - start] = what
 
 
 def seen(world: World) -> dict[int, Page]:
