@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pytest
 
 import mmtwin.maple.walk
 from mmtwin.machine.gfp import GFP_KERNEL
@@ -115,11 +114,6 @@ class FailAt:
         self.asked += 1
         self.flags.append(gfp)
         return self.asked == self.nth or (self.onwards and self.asked > self.nth)
-
-
-@pytest.fixture
-def tree() -> Tree:
-    return Tree()
 
 
 def xorshift() -> Iterator[int]:
