@@ -14,7 +14,7 @@ cdef class PageStepCheck(PageSums):
     cdef bint _page_wrong(self, unsigned long long zone, unsigned long long pfn, int order, int before) except -1
     cdef bint _misplaced(self, unsigned long long zone, unsigned long long pfn, int order) except -1
     cdef bint _list_wrong(self, unsigned long long zone, unsigned long long head, unsigned long long pfn, int order) except -1
-    cdef bint _special_in_use(self, unsigned long long zone) noexcept
+    cdef bint _special_in_use(self, unsigned long long zone, unsigned long long pfn, int order) noexcept
     cdef bint _retyped(self) except -1
     cdef bint _block_wrong(self, unsigned long long block) except -1
     cdef bint _pristine_wrong(self, unsigned long long pfn) except -1

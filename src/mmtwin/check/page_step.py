@@ -33,14 +33,11 @@ NODE_SHIFT = declare(u64, c.NODE_SHIFT)
 ZONES_MAX = declare(u64, c.ZONES_MAX)
 ZONE_PAGESETS = declare(u64, c.ZONE_PAGESETS)
 ZONE_FREE_AREA = declare(u64, c.ZONE_FREE_AREA)
-ZONE_NR_ISOLATE = declare(u64, c.ZONE_NR_ISOLATE)
 FREE_AREA_SIZE = declare(u64, c.FREE_AREA_SIZE)
 FREE_AREA_NR_FREE = declare(u64, c.FREE_AREA_NR_FREE)
 PCP_SIZE = declare(u64, c.PCP_SIZE)
 ZONE_PRISTINE_FIRST = declare(u64, c.ZONE_PRISTINE_FIRST)
 ZONE_PRISTINE_END = declare(u64, c.ZONE_PRISTINE_END)
-ZONE_CMA_PAGES = declare(u64, c.ZONE_CMA_PAGES)
-ZONE_NR_MIGRATE_RESERVE = declare(u64, c.ZONE_NR_MIGRATE_RESERVE)
 WALK_MAX = declare(u64, 4096)
 DELTAS = declare(u64, 12)
 
@@ -257,7 +254,7 @@ class PageStepCheck(PageSums):
 
         Walks to the list's head, if the zone has special blocks or chunks at all.
         """
-        if not self.strict_types and not self._special_in_use(zone):
+        if not self.strict_types and not self._special_in_use(zone, pfn, order):
             return False
         up: u64 = VMEMMAP + 64 * pfn + self.o_lru
         down: u64 = up
@@ -278,14 +275,23 @@ class PageStepCheck(PageSums):
         self.placed(pfn, order, (head - first) >> 4)
         return len(self.found) > 0
 
-    def _special_in_use(self, zone: u64) -> bint:
-        """Has the zone isolated, CMA or RESERVE blocks?"""
-        return (
-            self.word(zone + ZONE_NR_ISOLATE) != 0
-            or self.word(zone + ZONE_CMA_PAGES) != 0
-            or self.word(zone + ZONE_NR_MIGRATE_RESERVE) != 0
-            or self.bitmap_special
-        )
+    def _special_in_use(self, zone: u64, pfn: u64, order: i32) -> bint:
+        """Is a block under the chunk of a special type, or are any pages listed as such?"""
+        ones: u64 = 1
+        end: u64 = pfn + (ones << order)
+        migratetype: i32 = 0
+        head: u64
+        while pfn < end and pfn < self.frames:
+            if (self.special >> self.block_type(pfn)) & 1 != 0:
+                return True
+            pfn += ones << self.block_order
+        while migratetype < self.types:
+            if (self.special >> migratetype) & 1 != 0:
+                head = zone + ZONE_FREE_AREA + order * FREE_AREA_SIZE + 16 * migratetype
+                if self.link(head, False) != head:
+                    return True
+            migratetype += 1
+        return False
 
     def _retyped(self) -> bint:
         """Look at the chunks of blocks whose bits changed; True if one is misplaced."""
@@ -327,7 +333,6 @@ class PageStepCheck(PageSums):
         order: i32
         if zone == 0:
             return False
-        self.bitmap_special = True
         if self.block_type(pfn) >= self.types:
             return True
         top: u64 = (pfn >> self.order_max) << self.order_max
@@ -342,7 +347,6 @@ class PageStepCheck(PageSums):
             if order >= 0 and self._misplaced(zone, pfn, order):
                 return True
             pfn += 1
-        self.bitmap_special = False
         return False
 
     def _pristine_wrong(self, pfn: u64) -> bint:

@@ -6,7 +6,7 @@ cdef class PageSums(PageCheck):
     cdef unsigned long long zone_count, zones_at
     cdef long long[::1] deltas
     cdef unsigned long long[::1] touched_zones
-    cdef bint bitmap_touched, bitmap_special
+    cdef bint bitmap_touched
     cdef readonly unsigned long long whole_runs
     cdef bint _moved(self, unsigned long long nth) noexcept
     cdef bint _zone_sums(self, unsigned long long nth) except -1

@@ -47,7 +47,6 @@ class PageSums(PageCheck):
         self.zones_at = pages.zones - pages.memory.base
         self.whole_runs = 0
         self.bitmap_touched = False
-        self.bitmap_special = False
 
     def _moved(self, nth: u64) -> bint:
         """Did chunks of a zone come or go?"""
