@@ -1,0 +1,84 @@
+"""Records what this machine's kernel says to ``host_sequences``: run it by hand on a 6.18 kernel.
+
+python tests/space/host_record.py
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from host_sequences import SEQUENCES, P
+
+from mmtwin.kernels.calls import Call
+from mmtwin.kernels.details import counters_of_status, details_text, flags_of_smaps
+from mmtwin.kernels.host.facts import read_facts, why_not
+from mmtwin.kernels.host.kernel import HostKernel
+from mmtwin.kernels.host.wire import Answer, Report
+
+RECORD = Path(__file__).with_name("host_facts.json")
+SEGMENTS = (P, 3 * P)
+
+
+AGENT = re.compile(r"\S*/agent-\w+")
+
+
+def without_numbers(maps: str) -> str:
+    """Maps without device, inode and the agent's path, which another machine has otherwise."""
+    return AGENT.sub("/agent", re.sub(r" [0-9a-f]+:[0-9a-f]+ \d+ +", " ", maps))
+
+
+def results(calls: list[Call], answers: list[Answer]) -> list[int]:
+    """The results in order; of a fork that succeeds 1 and the child's 0, whatever the pid."""
+    found = []
+    waiting = iter(answers)
+    for call in calls:
+        answer = next(waiting)
+        if call.name == "fork" and answer.result > 0:
+            found += [1, next(waiting).result]
+        else:
+            found.append(answer.result)
+    return found
+
+
+def seen(maps: str, details: str) -> str:
+    return without_numbers(maps) + details
+
+
+def main() -> int:
+    facts = read_facts()
+    reason = why_not(facts)
+    if reason is not None:
+        print(reason, file=sys.stderr)
+        return 2
+    answers = {}
+    with HostKernel(segments=SEGMENTS) as kernel:
+        for title, calls in SEQUENCES.items():
+            kernel.restart()
+            image = kernel.spawn()
+            got = kernel.carry_out(calls, Report.MAPS | Report.SMAPS | Report.STATUS)
+            last = {
+                answer.slot: seen(
+                    answer.maps or "",
+                    details_text(
+                        flags_of_smaps(answer.smaps or ""), counters_of_status(answer.status or "")
+                    ),
+                )
+                for answer in got
+            }
+            answers[title] = {"results": results(calls, got), "last": last}
+    record = {
+        "facts": asdict(facts),
+        "image": AGENT.sub("/agent", image.maps),
+        "heap": image.end,
+        "answers": answers,
+    }
+    RECORD.write_text(json.dumps(record, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
