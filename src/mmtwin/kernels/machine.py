@@ -79,7 +79,7 @@ class TwinMachine:
             "remap_file_pages": lambda p, c: space.sys_remap_file_pages(p.mm, *c.args),
             "shmat": lambda p, c: space.sys_shmat(p.mm, *c.args),
             "shmdt": lambda p, c: space.sys_shmdt(p.mm, *c.args),
-            "touch": lambda p, c: space.touch(p.mm, *c.args),
+            "touch": lambda p, c: space.touch(p.mm, c.args[0], c.args[1], bool(c.args[2])),
             "prctl": self._prctl,
             "setrlimit": self._setrlimit,
             "capset": self._capset,
@@ -217,8 +217,8 @@ class TwinMachine:
 
     def _personality(self, process: Process, call: Call) -> int:
         task = self.space.view("task_struct", process.task)
-        before = task.personality
-        task.personality = call.args[0]
+        before = task.get("personality")
+        task.put("personality", call.args[0])
         return before
 
     # Files.

@@ -52,7 +52,7 @@ def _names_areas() -> bool:
     """Whether prctl(PR_SET_VMA) is configured: an empty range is refused only where it is not."""
     library = ctypes.CDLL(None, use_errno=True)
     arguments = (PR_SET_VMA, 0, 0, 0, 0)
-    return library.prctl(*(ctypes.c_ulong(value) for value in arguments)) == 0
+    return bool(library.prctl(*(ctypes.c_ulong(value) for value in arguments)) == 0)
 
 
 def _number(path: str) -> int:
