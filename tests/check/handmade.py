@@ -61,7 +61,11 @@ def meta_word(memory: Memory, end: int, gap: int) -> int:
 
 
 def make(
-    ranges: list[tuple[int, int, int]], *, alloc: bool = True, big_endian: bool = False, fill: int = 9
+    ranges: list[tuple[int, int, int]],
+    *,
+    alloc: bool = True,
+    big_endian: bool = False,
+    fill: int = 9,
 ) -> Made:
     memory = Memory(16 << 20, big_endian=big_endian, journal=True)
     nodes = Arena(memory, 256, 256, "maple_node")
@@ -99,12 +103,12 @@ def make(
 def _above(made: Made, level: list) -> list:
     memory, kind = made.memory, ARANGE if made.alloc else RANGE
     upper = []
-    groups = [level[i : i + 6] for i in range(0, len(level), 6)]
-    if len(groups) > 1 and len(groups[-1]) < 5:
+    size, most = (6, 10) if made.alloc else (8, 16)
+    groups = [level[i : i + size] for i in range(0, len(level), size)]
+    if len(groups) > 1 and len(groups[-1]) < size - 1:
         both = groups[-2] + groups[-1]
-        groups[-2:] = [both] if len(both) <= 10 else [both[:5], both[5:]]
-    if kind == RANGE and len(level) <= 16:
-        groups = [level]
+        half = len(both) // 2
+        groups[-2:] = [both] if len(both) <= most else [both[:half], both[half:]]
     for group in groups:
         node = made.nodes.alloc(0)
         made.inner.append(node)

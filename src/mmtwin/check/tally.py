@@ -45,7 +45,8 @@ class Tally(AddressSet):
 
     def bump(self, address: u64, column: i32, amount: i64) -> None:
         """Add ``amount`` to one sum of ``address``."""
-        self.sums[self.row(address) * WIDTH + column] += amount
+        row: u64 = self.row(address)  # first: it may move the sums
+        self.sums[row * WIDTH + column] += amount
 
     def sum(self, nth: u64, column: i32) -> i64:
         """One sum of the row ``nth``."""
