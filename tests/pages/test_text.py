@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmtwin.pages import buddyinfo, pagetypeinfo
+from mmtwin.pages import buddyinfo, meminfo, pagetypeinfo, zoneinfo
 from mmtwin.pages.buddyinfo import BadText, BuddyLine
 from mmtwin.pages.era import era
 from mmtwin.pages.pages import Pages, boot_memory
@@ -86,3 +86,77 @@ def test_a_capped_count_is_marked() -> None:
     text = pagetypeinfo.text(info)
     assert ">100000" in text
     assert pagetypeinfo.parse(text).capped
+
+
+@pytest.mark.parametrize("kind", [Pages315, Pages, Pages618])
+def test_mem_info_adds_up_and_survives_reading(kind: type[Pages]) -> None:
+    pages = kind.of_ram(48 << 20, cpus=2)
+    Storm(pages, 3, weights=(500, 400, 5, 20, 50, 0, 0, 0, 5)).run(300)
+    info = meminfo.meminfo(pages, {"mapped": 12})
+    report = meminfo.text(info)
+    assert meminfo.parse(report) == info
+    assert meminfo.text(meminfo.parse(report)) == report
+    for zone in info.zones:
+        assert zone.chunks_kb == zone.values["free"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [("1*4kB (U)", "1*4kB (UM)", "types UM"), ("= 6164kB", "= 6160kB", "add up to 6164kB")],
+)
+def test_chunks_that_cannot_be_are_refused(old: str, new: str, reason: str) -> None:
+    line = (
+        "Node 0 DMA32: 1*4kB (U) 0*8kB 1*16kB (M) 0*32kB 0*64kB 0*128kB 0*256kB 0*512kB 0*1024kB"
+        " 1*2048kB (R) 1*4096kB (M) = 6164kB"
+    )
+    assert meminfo.parse(line).zones[0].letters[9] == "R"
+    with pytest.raises(BadText, match=reason):
+        meminfo.parse(line.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "trinity-c42: page allocation failure: order:0, mode:0x200da",
+        (
+            "cat: page allocation failure: order:4, mode:0x40dc0(GFP_KERNEL|__GFP_COMP|__GFP_ZERO),"
+            " nodemask=(null),cpuset=/,mems_allowed=0"
+        ),
+    ],
+)
+def test_a_failure_is_read_and_written_as_it_was(line: str) -> None:
+    assert str(meminfo.parse_failure(line)) == line
+
+
+def test_a_request_that_fails_is_reported_in_the_words_of_its_kernel() -> None:
+    pages = Pages.of_ram(16 << 20)
+    heard: list[str] = []
+    pages.on_failure = lambda gfp, order: heard.append(
+        str(meminfo.failure(pages, gfp, order, "cat"))
+    )
+    while pages.alloc_pages(0x40DC0, 4):
+        pass
+    assert heard == [
+        (
+            "cat: page allocation failure: order:4, mode:0x40dc0(GFP_KERNEL|__GFP_COMP|__GFP_ZERO),"
+            " nodemask=(null),cpuset=/,mems_allowed=0"
+        )
+    ]
+
+
+def test_zoneinfo_survives_reading() -> None:
+    pages = Pages.of_ram(48 << 20, cpus=2)
+    Storm(pages, 3, weights=(500, 400, 5, 20, 50, 0, 0, 0, 5)).run(300)
+    zones = zoneinfo.zoneinfo(pages)
+    assert zoneinfo.parse(zoneinfo.text(zones)) == zones
+
+
+@pytest.mark.skipif(not Path("/proc/zoneinfo").exists(), reason="no /proc")
+def test_this_machines_zoneinfo_is_read() -> None:
+    zones = zoneinfo.parse(Path("/proc/zoneinfo").read_text("ascii"))
+    for zone in zones:
+        assert zone.values["min"] <= zone.values["low"] <= zone.values["high"]
+        assert zone.values["managed"] <= zone.values["present"] <= zone.values["spanned"]
+    assert any(zone.cpus and "batch" in zone.cpus[0] for zone in zones)
+    with pytest.raises(BadText):
+        zoneinfo.parse("nonsense")

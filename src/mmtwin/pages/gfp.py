@@ -11,11 +11,13 @@ class GfpFlags:
 
     ``bits`` maps a name without underscores (``DMA``, ``KSWAPD_RECLAIM``) to its bit,
     ``composites`` the combinations that have a name, in the order in which the kernel looks for
-    them. ``prefix`` stands before single flags, ``empty`` for a mask of 0.
+    them, ``singles`` the flags with a name of their own in that order. ``prefix`` stands before
+    single flags, ``empty`` for a mask of 0.
     """
 
     bits: dict[str, int]
     composites: tuple[tuple[str, int], ...]
+    singles: str
     prefix: str
     empty: str
 
@@ -46,7 +48,8 @@ class GfpFlags:
             if composite and mask & composite == composite:
                 parts.append(name)
                 mask &= ~composite
-        for name, bit in self.bits.items():
+        for name in self.singles.split():
+            bit = self.bits.get(name, 0)
             if mask & bit:
                 parts.append(self.prefix + name)
                 mask &= ~bit
@@ -75,6 +78,8 @@ GFP_315 = GfpFlags(
         ("GFP_ATOMIC", 0x20),
         ("GFP_NOIO", 0x10),
     ),
+    singles="HIGH WAIT IO COLD NOWARN REPEAT NOFAIL NORETRY COMP ZERO NOMEMALLOC MEMALLOC HARDWALL"
+    " THISNODE RECLAIMABLE MOVABLE NOTRACK NO_KSWAPD OTHER_NODE",
     prefix="GFP_",
     empty="GFP_NOWAIT",
 )
@@ -82,6 +87,12 @@ GFP_315 = GfpFlags(
 _NAMES_61 = (
     "DMA HIGHMEM DMA32 MOVABLE RECLAIMABLE HIGH IO FS ZERO ATOMIC DIRECT_RECLAIM KSWAPD_RECLAIM"
     " WRITE NOWARN RETRY_MAYFAIL NOFAIL NORETRY MEMALLOC COMP NOMEMALLOC HARDWALL THISNODE ACCOUNT"
+    " ZEROTAGS"
+)
+
+_SINGLES_61 = (
+    "HIGHMEM DMA32 HIGH ATOMIC IO FS NOWARN RETRY_MAYFAIL NOFAIL NORETRY COMP ZERO NOMEMALLOC"
+    " MEMALLOC HARDWALL THISNODE RECLAIMABLE MOVABLE ACCOUNT WRITE DIRECT_RECLAIM KSWAPD_RECLAIM"
     " ZEROTAGS"
 )
 
@@ -101,6 +112,7 @@ GFP_61 = GfpFlags(
         ("GFP_NOWAIT", 0x800),
         ("GFP_DMA", 0x1),
     ),
+    singles=_SINGLES_61,
     prefix="__GFP_",
     empty="none",
 )
@@ -111,6 +123,7 @@ GFP_618 = GfpFlags(
         (name, {"GFP_ATOMIC": 0x820, "GFP_NOWAIT": 0x2800}.get(name, mask))
         for name, mask in GFP_61.composites
     ),
+    singles=_SINGLES_61,
     prefix="__GFP_",
     empty="none",
 )
