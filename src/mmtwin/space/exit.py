@@ -36,6 +36,8 @@ class Exit(Mbind):
         if vma == 0:
             self.maple.mt_destroy(self.mm_mt(mm))
             return
+        # Nobody walks the tree without a lock any more: nodes may be freed at once.
+        self.maple.mt_clear_in_rcu(mas.tree)
         while vma != 0:
             self.unlink_anon_vmas(vma)
             self.unlink_file_vma(vma)
