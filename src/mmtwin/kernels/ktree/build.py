@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -13,58 +14,62 @@ from mmtwin.kernels.ktree.source import (
     fingerprint,
     kernel_source,
 )
+from mmtwin.kernels.ktree.target import NATIVE, Target
 
-NATIVE = Path(__file__).parent / "native"
+NATIVE_CODE = Path(__file__).parent / "native"
 
 FLAGS = (
     "-O2",
     "-std=gnu11",
     "-w",
-    "-DCONFIG_64BIT=1",
     # The harness's headers do not declare it.
     "-Dfallthrough=__attribute__((__fallthrough__))",
 )
 
 
-def compiler() -> str:
-    """The C compiler: the environment's ``CC``, or ``cc``."""
-    return os.environ.get("CC") or "cc"
-
-
-def command(source: Path, output: Path) -> list[str]:
+def command(source: Path, output: Path, target: Target) -> list[str]:
     """The command that builds the driver from the tree at ``source``."""
-    headers = (
-        NATIVE / "shim",
-        source / "tools/testing/radix-tree",
-        source / "tools/include",
-        source,
-    )
-    includes = [word for folder in headers for word in ("-I", str(folder))]
-    return [compiler(), *FLAGS, *includes, "-o", str(output), str(NATIVE / "driver.c")]
+    headers = (NATIVE_CODE / "shim", source / "tools/testing/radix-tree", source / "tools/include")
+    includes = [word for folder in (*headers, source) for word in ("-I", str(folder))]
+    compiler = target.compiler or os.environ.get("CC") or "cc"
+    flags = [*FLAGS, *(["-static"] if target.compiler else [])]
+    if target.bits == 64:
+        flags.append("-DCONFIG_64BIT=1")
+    return [compiler, *flags, *includes, "-o", str(output), str(NATIVE_CODE / "driver.c")]
 
 
-def driver() -> Path:
-    """The built driver; compiled when its text, the source or the compiler changed.
+def driver(target: Target = NATIVE) -> list[str]:
+    """The command that runs the driver; built when its text, the source or the compiler changed.
 
-    Raises `NoKernelSourceError` when the source or a compiler is missing, and when the compiler
-    refuses.
+    Raises `NoKernelSourceError` when the source, the compiler or the runner is missing, and when
+    the compiler refuses.
     """
     source = kernel_source()
-    texts = [path.read_text() for path in sorted(NATIVE.rglob("*.[ch]"))]
-    name = fingerprint(source.resolve(), *texts, *command(source, Path("driver")))
-    target = cache_folder() / f"ktree-{name}"
-    if target.is_file():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+    for runner in target.runner:
+        if shutil.which(runner) is None:
+            raise NoKernelSourceError(missing(runner, target))
+    texts = [path.read_text() for path in sorted(NATIVE_CODE.rglob("*.[ch]"))]
+    name = fingerprint(source.resolve(), *texts, *command(source, Path("driver"), target))
+    program = cache_folder() / f"ktree-{target.name}-{name}"
+    if not program.is_file():
+        _build(source, program, target)
+    return [*target.runner, str(program)]
+
+
+def missing(program: str, target: Target) -> str:
+    """One line about a program that is not installed."""
+    return f"{program} is not installed; install: {target.packages}"
+
+
+def _build(source: Path, program: Path, target: Target) -> None:
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=program.parent) as folder:
         built = Path(folder) / "driver"
+        words = command(source, built, target)
         try:
-            done = subprocess.run(
-                command(source, built), capture_output=True, text=True, check=False
-            )
+            done = subprocess.run(words, capture_output=True, text=True, check=False)
         except FileNotFoundError as error:
-            raise NoKernelSourceError(f"the C compiler {compiler()} is not installed") from error
+            raise NoKernelSourceError(missing(words[0], target)) from error
         if done.returncode:
             raise NoKernelSourceError(f"the kernel's tree does not compile: {done.stderr[:2000]}")
-        built.replace(target)
-    return target
+        built.replace(program)

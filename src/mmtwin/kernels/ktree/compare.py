@@ -32,6 +32,7 @@ from mmtwin.kernels.ktree.protocol import (
 )
 from mmtwin.kernels.ktree.server import KernelTree
 from mmtwin.kernels.ktree.source import NoKernelSourceError
+from mmtwin.kernels.ktree.target import TARGETS
 
 INTERVAL = 40
 """Operations between two comparison points."""
@@ -213,6 +214,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--ops", type=int, default=1_000_000, help="operations in all")
     made.add_argument("--seeds", type=int, default=1000, help="how many seeds share them")
     made.add_argument("--first", type=int, default=0, help="the first seed")
+    made.add_argument(
+        "--target", choices=TARGETS, default="native", help="the machine to build the kernel's for"
+    )
     made.add_argument("--interval", type=int, default=INTERVAL, help="operations between dumps")
     made.add_argument("--log", type=Path, help="file for the line of each seed")
     made.add_argument(
@@ -226,18 +230,19 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
     from mmtwin.kernels.ktree.twin import TwinPlayer
 
+    target = TARGETS[asked.target]
     try:
-        KernelTree().close()
+        KernelTree(target).close()
     except NoKernelSourceError as error:
         print(f"mmtwin: {error}", file=sys.stderr)
         return 2
     each = -(-asked.ops // asked.seeds)
     started = time.monotonic()
     log = asked.log.open("w") if asked.log else sys.stdout
-    run = Run(TwinPlayer, KernelTree, log, asked.interval)
+    run = Run(lambda: TwinPlayer(target), lambda: KernelTree(target), log, asked.interval)
     for number, seed in enumerate(range(asked.first, asked.first + asked.seeds), 1):
         family = family_of(seed)
-        run.seed(seed, family, family.script(seed, each))
+        run.seed(seed, family, family.script(seed, each, target.bits))
         if number % 50 == 0 or number == asked.seeds:
             print(
                 f"{number} of {asked.seeds} seeds, {run.total.operations} operations, "

@@ -1,7 +1,8 @@
 """A whole tree as words, the same for the kernel's and for ours; its short notation and digest.
 
 The words: the root (0 empty, the entry when direct, otherwise the root word's low eight bits), the
-flags, the number of nodes; then for each node, depth first, its data end and its 32 words. Nodes
+flags, the number of nodes; then for each node, depth first, its data end and its 32 words (64 on
+a 32-bit machine, each in a word of ours). Nodes
 are numbered from 1 in that order. The parent word of the root reads 1; in all other parent words
 and in the slots of inner nodes up to the data end the address is replaced by number * 256. All
 other words stand as they lie in memory.
@@ -13,16 +14,9 @@ from array import array
 from collections.abc import Iterator
 
 from mmtwin.kernels.ktree.protocol import MAX
+from mmtwin.kernels.ktree.target import ARANGE, LEAF, NATIVE, RANGE, SHAPES, Target
 
 HEADER = 3
-NODE_WORDS = 32
-RECORD = 1 + NODE_WORDS
-
-LEAF, RANGE, ARANGE = 1, 2, 3
-SHAPES = {LEAF: (1, 16, 15), RANGE: (1, 16, 15), ARANGE: (1, 10, 9)}
-"""By node type: first pivot word, first slot word, number of pivots."""
-GAP_WORD = 20
-META_WORD = 30
 
 FNV_OFFSET = 14695981039346656037
 FNV_PRIME = 1099511628211
@@ -39,8 +33,10 @@ def fnv1a(data: bytes) -> int:
 class Dump:
     """One tree at one time. Two dumps are equal when every word is."""
 
-    def __init__(self, words: array[int]) -> None:
+    def __init__(self, words: array[int], target: Target = NATIVE) -> None:
         self.words = words
+        self.target = target
+        self._record = 1 + target.node_words
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Dump) and self.words == other.words
@@ -69,12 +65,12 @@ class Dump:
 
     def end(self, number: int) -> int:
         """The data end of a node (the last slot used, inclusive)."""
-        return self.words[HEADER + (number - 1) * RECORD]
+        return self.words[HEADER + (number - 1) * self._record]
 
     def node(self, number: int) -> array[int]:
-        """The 32 words of a node."""
-        start = HEADER + (number - 1) * RECORD + 1
-        return self.words[start : start + NODE_WORDS]
+        """The words of a node."""
+        start = HEADER + (number - 1) * self._record + 1
+        return self.words[start : start + self.target.node_words]
 
     def notation(self) -> str:
         """The tree in one line: ``L[-@9 1@19 -@M]``, values as plain numbers, see the reference."""
@@ -82,7 +78,7 @@ class Dump:
             return "empty"
         if self.root & 3 != 2:
             return f"direct {_value(self.root)}"
-        return self._node_notation(1, self.root >> 3 & 15, MAX)
+        return self._node_notation(1, self.root >> 3 & 15, self.target.top)
 
     def digest(self) -> str:
         """Sixteen hex digits: FNV-1a of the notation."""
@@ -117,13 +113,14 @@ class Dump:
     def _children(self, number: int, kind: int) -> Iterator[tuple[int, int, int]]:
         """Slot, word in it and pivot (0 where there is none) of a node's slots up to the end."""
         words = self.node(number)
-        first_pivot, first_slot, pivots = SHAPES[kind]
+        shape = SHAPES[self.target.bits][kind]
         for slot in range(self.end(number) + 1):
-            pivot = words[first_pivot + slot] if slot < pivots else 0
-            yield slot, words[first_slot + slot], pivot
+            pivot = words[shape.first_pivot + slot] if slot < shape.pivots else 0
+            yield slot, words[shape.first_slot + slot], pivot
 
     def _node_notation(self, number: int, kind: int, limit: int) -> str:
         words = self.node(number)
+        shape = SHAPES[self.target.bits][kind]
         end = self.end(number)
         parts = []
         for slot, word, pivot in self._children(number, kind):
@@ -133,9 +130,10 @@ class Dump:
             else:
                 text = self._node_notation(word >> 8, word >> 3 & 15, last)
             if kind == ARANGE:
-                text = f"g{words[GAP_WORD + slot]}:{text}"
-            parts.append(f"{text}@{'M' if last == MAX else last}")
-        name = {LEAF: "L", RANGE: "R", ARANGE: f"A{words[META_WORD] >> 8 & 255}"}[kind]
+                text = f"g{words[shape.first_gap + slot]}:{text}"
+            parts.append(f"{text}@{'M' if last == self.target.top else last}")
+        widest = self.target.meta(words[shape.meta])[1]
+        name = {LEAF: "L", RANGE: "R", ARANGE: f"A{widest}"}[kind]
         return f"{name}[{' '.join(parts)}]"
 
     def _count_level(self, number: int, kind: int, depth: int, counts: list[int]) -> None:

@@ -22,7 +22,8 @@ ZERO_ENTRY = 0x406
 """XA_ZERO_ENTRY: may be stored, hidden by the plain loads."""
 
 PAGE = 4096
-USER_TOP = 0x7FFFFFFFF000
+USER_TOP = {64: 0x7FFFFFFFF000, 32: 0xC0000000}
+"""Where user addresses end, by word size."""
 STEPS = 6
 """Most steps of a state's walk: a find past the end creeps in 6.1, and must stay in the node."""
 
@@ -30,8 +31,15 @@ STEPS = 6
 class Script:
     """Collects operations. Entries are numbered, so that no two stores look alike."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, domain: int, longest: int, bits: int) -> None:
         self.random = random
+        self.top = (1 << bits) - 1
+        """the last index of a tree"""
+        self.user_top = USER_TOP[bits]
+        self.domain = self.top if domain == MAX else min(domain, (self.top >> 4) + 1)
+        """ranges lie in 0..domain-1"""
+        self.longest = max(1, longest * self.domain // domain)
+        """most indexes of the usual range"""
         self.words = array("Q")
         self.stored = 0
         self.gfp = Gfp.KERNEL
@@ -75,7 +83,7 @@ class Family:
     ) -> None:
         self.name = name
         self.domain = domain
-        """ranges lie in 0..domain-1"""
+        """ranges lie in 0..domain-1, where a tree is that large"""
         self.longest = longest
         self.moves = moves
         self.filled = filled
@@ -84,24 +92,27 @@ class Family:
     def range(self, script: Script) -> tuple[int, int]:
         """A range of the domain, both ends inclusive; at times single, long, or up to the edges."""
         random = script.random
-        first = random.randrange(self.domain)
-        length = random.randrange(self.longest) + 1 if random.randrange(6) else 1
+        first = random.randrange(script.domain)
+        length = random.randrange(script.longest) + 1 if random.randrange(6) else 1
         kind = random.randrange(script.rarity)
         if kind == 0:
             length *= 20
-        last = min(first + length - 1, self.domain - 1)
+        last = min(first + length - 1, script.domain - 1)
         if kind == 1:
             first = 0
         elif kind == 2:
-            last = MAX
-        elif kind == 3 and self.domain < 1 << 32:
-            first, last = MAX - last, MAX - first
+            last = script.top
+        elif kind == 3 and script.domain < 1 << 24:
+            first, last = script.top - last, script.top - first
         return first, last
 
-    def script(self, seed: int, operations: int) -> array[int]:
-        """At least ``operations`` operations, on tree 0 from empty; the same for the same seed."""
+    def script(self, seed: int, operations: int, bits: int = 64) -> array[int]:
+        """At least ``operations`` operations on tree 0, from empty; the same for the same seed.
+
+        ``bits`` is the word size of the machine.
+        """
         random = Random(f"{self.name} {seed}")
-        script = Script(random)
+        script = Script(random, self.domain, self.longest, bits)
         flags = random.choice((0, USE_RCU, ALLOC_RANGE, ALLOC_RANGE | USE_RCU))
         script.add(Op.INIT, flags)
         gap(script, self)
@@ -113,17 +124,18 @@ class Family:
         return script.words
 
 
-def empty_window(random: Random, domain: int) -> tuple[int, int, int]:
+def empty_window(script: Script) -> tuple[int, int, int]:
     """A window (inclusive) and a size to look for in it.
 
     Never up to the highest index: there 6.1.192's search from the top computes a length of 0 for
     a slot that begins at 0, and misses the room in it.
     """
+    random, domain = script.random, script.domain
     low, high = sorted((random.randrange(domain), random.randrange(domain)))
     if random.randrange(6) == 0:
         low = 0
     if random.randrange(6) == 0:
-        high = MAX - 1
+        high = script.top - 1
     return low, high, random.randrange(1, max(2, min(high - low + 2, domain // 4 + 1)))
 
 
@@ -131,7 +143,7 @@ def fill(script: Script, family: Family) -> None:
     """Many ranges in order, up, down or at random, with or without gaps between them."""
     random = script.random
     count = random.randrange(family.filled // 4, family.filled)
-    step = family.domain // count
+    step = script.domain // count
     places = list(range(count))
     order = random.randrange(3)
     if order == 1:
@@ -148,9 +160,9 @@ def spans(script: Script, family: Family) -> None:
     random = script.random
     if random.randrange(family.filled) == 0:
         fill(script, family)
-    first = random.randrange(family.domain)
-    length = 1 << random.randrange(family.domain.bit_length() - 1)
-    last = min(MAX, first + random.randrange(length) + length // 4)
+    first = random.randrange(script.domain)
+    length = 1 << random.randrange(script.domain.bit_length() - 1)
+    last = min(script.top, first + random.randrange(length) + length // 4)
     script.add(Op.STORE_RANGE, first, last, script.entry() if random.randrange(3) else 0)
 
 
@@ -177,7 +189,7 @@ def store_null(script: Script, family: Family) -> None:
 
 def erase(script: Script, family: Family) -> None:
     """Erases whatever range holds an index."""
-    script.add(Op.ERASE, script.random.randrange(family.domain))
+    script.add(Op.ERASE, script.random.randrange(script.domain))
 
 
 def insert(script: Script, family: Family) -> None:
@@ -189,7 +201,7 @@ def insert(script: Script, family: Family) -> None:
 def look(script: Script, family: Family) -> None:
     """The plain readers."""
     random = script.random
-    index, other = random.randrange(family.domain), random.randrange(family.domain)
+    index, other = random.randrange(script.domain), random.randrange(script.domain)
     script.add(Op.LOAD, index)
     kind = random.randrange(4)
     if kind == 0:
@@ -205,7 +217,7 @@ def look(script: Script, family: Family) -> None:
 def gap(script: Script, family: Family) -> None:
     """A search for an empty window, at times filled through the same state."""
     random = script.random
-    low, high, size = empty_window(random, family.domain)
+    low, high, size = empty_window(script)
     script.add(Op.MAS_INIT)
     if random.randrange(2):
         script.add(random.choice((Op.MAS_EMPTY_AREA, Op.MAS_EMPTY_AREA_REV)), low, high, size)
@@ -218,12 +230,12 @@ def gap(script: Script, family: Family) -> None:
 def walk(script: Script, family: Family) -> None:
     """A state that walks some steps, forwards or backwards, with changes of mind."""
     random = script.random
-    index = random.randrange(family.domain)
+    index = random.randrange(script.domain)
     script.add(Op.MAS_INIT, index, index)
     forward = random.randrange(2)
     for _ in range(random.randrange(1, STEPS)):
         kind = random.randrange(12)
-        limit = random.choice((MAX, MAX, random.randrange(family.domain)))
+        limit = random.choice((MAX, MAX, random.randrange(script.domain)))
         if kind < 4:
             script.add(Op.MAS_FIND if forward else Op.MAS_FIND_REV, limit if forward else 0)
         elif kind < 8:
@@ -293,7 +305,7 @@ def writes(script: Script, family: Family) -> None:
 def growing_and_shrinking(script: Script, family: Family) -> None:
     """Long runs in one direction: the tree gains levels, then loses them."""
     random = script.random
-    at = random.randrange(family.domain)
+    at = random.randrange(script.domain)
     step = random.choice((1, 2, 3, 10))
     down = random.randrange(2)
     filled = random.randrange(3) > 0
@@ -303,7 +315,7 @@ def growing_and_shrinking(script: Script, family: Family) -> None:
         at = at - step if down and at >= step else at + step
     if random.randrange(3) == 0:
         first, last = family.range(script)
-        script.add(Op.STORE_RANGE, first, min(MAX, last + family.domain // 3))
+        script.add(Op.STORE_RANGE, first, min(script.top, last + script.domain // 3))
 
 
 def odd_entries(script: Script, family: Family) -> None:
@@ -315,7 +327,7 @@ def odd_entries(script: Script, family: Family) -> None:
     elif kind < 7:
         script.add(Op.STORE_RANGE, *family.range(script), script.odd_entry())
     elif kind == 7:
-        script.add(Op.STORE_RANGE, 0, random.choice((0, 3, family.domain, MAX)))
+        script.add(Op.STORE_RANGE, 0, random.choice((0, 3, script.domain, MAX)))
     else:
         mixed(script, family)
 
@@ -367,10 +379,10 @@ def memory_map(script: Script, family: Family) -> None:
     random = script.random
     size = PAGE * random.choice((1, 1, 1, 2, 4, 16, 33, random.randrange(1, 3000)))
     kind = random.randrange(20)
-    where = USER_TOP - PAGE * random.randrange(1, 20000)
+    where = script.user_top - PAGE * random.randrange(1, 20000)
     if kind < 9:
         script.add(Op.MAS_INIT)
-        script.add(Op.MAS_FILL_REV, PAGE, USER_TOP - 1, script.entry(), size)
+        script.add(Op.MAS_FILL_REV, PAGE, script.user_top - 1, script.entry(), size)
         script.add(Op.MAS_DESTROY)
     elif kind < 12:
         script.add(Op.STORE_RANGE, where, where + size - 1)
@@ -378,7 +390,7 @@ def memory_map(script: Script, family: Family) -> None:
         script.add(Op.STORE_RANGE, where, where + size - 1, script.entry())
     elif kind < 17:
         script.add(Op.MAS_INIT, where, where)
-        script.add(Op.MAS_REPLACE, USER_TOP, 0, script.entry())
+        script.add(Op.MAS_REPLACE, script.user_top, 0, script.entry())
         script.add(Op.MAS_DESTROY)
     elif kind == 17:
         script.add(Op.FIND, where, MAX)
@@ -421,7 +433,7 @@ FAMILIES = (
     Family("odd entries", 150, 10, odd_entries),
     Family("rcu", 500, 20, rcu_toggles),
     Family("failing", 300, 15, failing),
-    Family("memory map", USER_TOP, 64 * PAGE, memory_map),
+    Family("memory map", USER_TOP[64], 64 * PAGE, memory_map),
     Family("wide", 1 << 36, 1 << 22, mixed),
     Family("whole", MAX, 1 << 58, mixed),
     Family("medium writes", 20000, 40, writes),

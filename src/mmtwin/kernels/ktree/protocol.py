@@ -1,9 +1,9 @@
 """The words between the driver and us: operations, results, dumps.
 
-All words are 64 bits. An operation is five of them: a head (code, tree, state, allocation flags,
-eight bits each from the low end) and the arguments ``a b c d``. A result is eight: the return
-value, then for the state operations index, last, the class of the node, the small fields, min,
-max and what is allocated. Errors are negative numbers in two's complement.
+All words are 64 bits, for 32-bit machines too. An operation is five of them: a head (code, tree,
+state, allocation flags, eight bits each from the low end) and the arguments ``a b c d``. A result
+is eight: the return value, then for the state operations index, last, the class of the node, the
+small fields, min, max and what is allocated. Errors are negative numbers in two's complement.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from array import array
 from collections.abc import Iterable
 from types import TracebackType
@@ -20,6 +21,7 @@ from mmtwin.kernels.ktree.protocol import (
     encode,
     result_at,
 )
+from mmtwin.kernels.ktree.target import NATIVE, Target
 
 
 class DriverDiedError(RuntimeError):
@@ -43,14 +45,18 @@ class Timing(NamedTuple):
 class KernelTree:
     """Sixteen trees and sixteen states of the kernel's, in a process of their own.
 
+    ``target`` is the machine it is built for.
+
     ``poison`` fills nodes with a pattern when they are handed out and given back; turn it off for
     measurements. Raises `NoKernelSourceError` when the tree cannot be built here, and from any call
     `DriverDiedError` when the process has ended.
     """
 
-    def __init__(self, *, poison: bool = True) -> None:
+    def __init__(self, target: Target = NATIVE, *, poison: bool = True) -> None:
+        self.target = target
+        self._swapped = target.big_endian != (sys.byteorder == "big")
         self._process = subprocess.Popen(
-            [str(build.driver())], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            build.driver(target), stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         if not poison:
             self._send(Request.POISON, 0, array("Q"))
@@ -87,7 +93,7 @@ class KernelTree:
     def dump(self, tree: int = 0) -> Dump:
         """The whole of a tree."""
         self._send(Request.DUMP, tree, array("Q"))
-        return Dump(self._receive(self._receive(1)[0]))
+        return Dump(self._receive(self._receive(1)[0]), self.target)
 
     def timed(self, loop: Timed, words: array[int], tree: int = 0) -> Timing:
         """Run a loop of work on a tree under the driver's stopwatch."""
@@ -99,8 +105,8 @@ class KernelTree:
         if stdin is None:
             raise DriverDiedError("the driver has no input")
         try:
-            stdin.write(array("Q", (request, argument, len(words))).tobytes())
-            stdin.write(words.tobytes())
+            stdin.write(self._ordered(array("Q", (request, argument, len(words)))).tobytes())
+            stdin.write(self._ordered(words).tobytes())
             stdin.flush()
         except BrokenPipeError as error:
             raise self._died() from error
@@ -112,7 +118,15 @@ class KernelTree:
             raise self._died()
         words = array("Q")
         words.frombytes(data)
-        return words
+        return self._ordered(words)
+
+    def _ordered(self, words: array[int]) -> array[int]:
+        """Words in the driver's byte order, or back from it."""
+        if not self._swapped:
+            return words
+        turned = words[:]
+        turned.byteswap()
+        return turned
 
     def _died(self) -> DriverDiedError:
         return DriverDiedError(f"the driver ended with status {self._process.wait()}")

@@ -15,18 +15,22 @@ from mmtwin.kernels.ktree.protocol import (
     Gfp,
     Op,
 )
+from mmtwin.kernels.ktree.target import NATIVE, Target
 from mmtwin.machine.bug import KernelBug
 from mmtwin.machine.gfp import GFP_ATOMIC, GFP_KERNEL, GFP_NOWAIT
 from mmtwin.maple.maple import Maple
 from mmtwin.maple.state import MaState
 from mmtwin.memory.allocator import Arena
-from mmtwin.memory.memory import Memory
+from mmtwin.memory.memory import DIRECT_MAP, Memory
 
 TREES = 16
 STATES = 16
 NODE_BYTES = 256
 MEMORY_BYTES = 1 << 28
 """Held lazily; what a script never touches costs nothing."""
+
+LOW_MAP = 0xC0000000
+"""Where 32-bit kernels map memory."""
 
 NODE_CLASS = 1 << 32
 GFP = {Gfp.NOWAIT: GFP_NOWAIT, Gfp.KERNEL: GFP_KERNEL, Gfp.ATOMIC: GFP_ATOMIC}
@@ -58,26 +62,32 @@ class Failing:
 class TwinPlayer:
     """Sixteen trees and sixteen states of the twin's."""
 
-    def __init__(self, era: str = "6.1") -> None:
-        self.memory = Memory(MEMORY_BYTES)
+    def __init__(self, target: Target = NATIVE, era: str = "6.1") -> None:
+        self.target = target
+        self.top = target.top
+        base = DIRECT_MAP if target.bits == 64 else LOW_MAP
+        self.memory = Memory(MEMORY_BYTES, base=base, big_endian=target.big_endian)
         self.slab = Arena(self.memory, NODE_BYTES, NODE_BYTES, "maple_node")
         self.failing = Failing()
         self.slab.injector = self.failing
-        self.engine = Maple(self.memory, self.slab, era=era)
+        self.engine = Maple(self.memory, self.slab, era=era, bits=target.bits)
         self.trees = [self.memory.boot_alloc(32, 8) for _ in range(TREES)]
         self.states = [MaState(self.trees[0]) for _ in range(STATES)]
         self._actions: dict[int, Action] = {}
 
     def dump(self, tree: int = 0) -> Dump:
         """The whole of a tree."""
-        return Dump(image(self.engine, self.trees[tree]))
+        return Dump(image(self.engine, self.trees[tree]), self.target)
 
     def run(self, words: array[int]) -> array[int]:
         """Carry out encoded operations; the words of their results."""
         results = array("Q", bytes(len(words) // OPERATION_WORDS * RESULT_WORDS * 8))
+        top = self.top
         at = 0
         for start in range(0, len(words), OPERATION_WORDS):
             head, a, b, c, d = words[start : start + OPERATION_WORDS]
+            if top != MAX:
+                a, b, c, d = a & top, b & top, c & top, d & top
             try:
                 if head & 0xFF < Op.MAS_INIT:
                     self._tree_operation(head, a, b, c, d, results, at)
@@ -192,13 +202,14 @@ class TwinPlayer:
         return 0 <= word - self.memory.base < self.memory.size
 
     def _report(self, mas: MaState, results: array[int], at: int) -> None:
-        node = mas.node_word()
+        node = mas.node_word() & self.top
         results[at + 1] = mas.index
         results[at + 2] = mas.last
         results[at + 3] = NODE_CLASS | node & 0xFF if self._is_node(node) else node
         results[at + 4] = mas.offset | mas.depth << 8 | mas.mas_flags << 16
         results[at + 5] = mas.min
-        results[at + 6] = mas.max
+        # A fresh state does not know the word size of the tree it will be used on.
+        results[at + 6] = mas.max & self.top
         engine = self.engine
         request = 0 if mas.is_err() else engine.mas_alloc_req(mas)
         results[at + 7] |= engine.mas_allocated(mas) | request << 24

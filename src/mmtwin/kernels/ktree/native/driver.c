@@ -7,7 +7,8 @@
  * linux-source package at build time; see build.py for the command.
  *
  * A request is a header of three words (kind, argument, count) and count
- * words; all words are 64 bits, in the machine's own order. The kinds and the
+ * words; all words are 64 bits, in the machine's own order; on a 32-bit machine
+ * the upper half of an argument is dropped. The kinds and the
  * answers are described in protocol.py.
  */
 #define _GNU_SOURCE
@@ -124,7 +125,7 @@ static gfp_t gfp_of(uint64_t head)
 
 static uint64_t signed_word(long value)
 {
-	return (uint64_t)value;
+	return (uint64_t)(int64_t)value;
 }
 
 /* The node of a state without its address: sentinels and errors as they are, nodes as type bits. */
@@ -134,7 +135,7 @@ static uint64_t node_class(const struct ma_state *mas)
 
 	if (node < MAPLE_RESERVED_RANGE || (node & 3) == 2)
 		return node;
-	return (1UL << 32) | (node & 0xff);
+	return 1ull << 32 | (node & 0xff);
 }
 
 /*
@@ -170,7 +171,7 @@ static uint64_t tree_operation(const uint64_t *op, uint64_t *result)
 {
 	struct maple_tree *tree = &trees[(op[0] >> 8 & 0xff) % TREES];
 	unsigned long start = op[1];
-	void *entry = (void *)op[3];
+	void *entry = (void *)(unsigned long)op[3];
 	uint64_t value = 0;
 
 	switch ((enum operation)(op[0] & 0xff)) {
@@ -183,21 +184,21 @@ static uint64_t tree_operation(const uint64_t *op, uint64_t *result)
 	case OP_INSERT_RANGE:
 		return signed_word(mtree_insert_range(tree, op[1], op[2], entry, gfp_of(op[0])));
 	case OP_ERASE:
-		return (uint64_t)mtree_erase(tree, op[1]);
+		return (unsigned long)mtree_erase(tree, op[1]);
 	case OP_LOAD:
-		return (uint64_t)mtree_load(tree, op[1]);
+		return (unsigned long)mtree_load(tree, op[1]);
 	case OP_FIND:
-		value = (uint64_t)mt_find(tree, &start, op[2]);
+		value = (unsigned long)mt_find(tree, &start, op[2]);
 		result[1] = start;
 		return value;
 	case OP_FIND_AFTER:
-		value = (uint64_t)mt_find_after(tree, &start, op[2]);
+		value = (unsigned long)mt_find_after(tree, &start, op[2]);
 		result[1] = start;
 		return value;
 	case OP_NEXT:
-		return (uint64_t)mt_next(tree, op[1], op[2]);
+		return (unsigned long)mt_next(tree, op[1], op[2]);
 	case OP_PREV:
-		return (uint64_t)mt_prev(tree, op[1], op[2]);
+		return (unsigned long)mt_prev(tree, op[1], op[2]);
 	case OP_ALLOC_RANGE:
 		start = 0;
 		value = signed_word(mtree_alloc_range(tree, &start, entry, op[4], op[1], op[2],
@@ -241,7 +242,7 @@ static int fill(struct ma_state *mas, const uint64_t *op, bool down)
 	int failed = down ? mas_empty_area_rev(mas, op[1], op[2], op[4])
 			  : mas_empty_area(mas, op[1], op[2], op[4]);
 
-	return failed ? failed : mas_store_gfp(mas, (void *)op[3], gfp_of(op[0]));
+	return failed ? failed : mas_store_gfp(mas, (void *)(unsigned long)op[3], gfp_of(op[0]));
 }
 
 /* The next entry up to op[1]; if there is one, the state's entry takes its whole range. */
@@ -250,14 +251,14 @@ static void *replace(struct ma_state *mas, const uint64_t *op)
 	void *found = mas_find(mas, op[1]);
 
 	if (found)
-		mas_store_gfp(mas, (void *)op[3], gfp_of(op[0]));
+		mas_store_gfp(mas, (void *)(unsigned long)op[3], gfp_of(op[0]));
 	return found;
 }
 
 static uint64_t state_operation(const uint64_t *op)
 {
 	struct ma_state *mas = &states[(op[0] >> 16 & 0xff) % STATES];
-	void *entry = (void *)op[3];
+	void *entry = (void *)(unsigned long)op[3];
 
 	switch ((enum operation)(op[0] & 0xff)) {
 	case MAS_OP_INIT:
@@ -280,24 +281,24 @@ static uint64_t state_operation(const uint64_t *op)
 		mas_pause(mas);
 		return 0;
 	case MAS_OP_WALK:
-		return (uint64_t)mas_walk(mas);
+		return (unsigned long)mas_walk(mas);
 	case MAS_OP_FIND:
-		return (uint64_t)mas_find(mas, op[1]);
+		return (unsigned long)mas_find(mas, op[1]);
 	case MAS_OP_FIND_REV:
 		/* 6.1.192 wraps round here and finds the last entry. */
 		if (mas_is_paused(mas) && mas->index == 0)
 			return 0;
-		return (uint64_t)mas_find_rev(mas, op[1]);
+		return (unsigned long)mas_find_rev(mas, op[1]);
 	case MAS_OP_NEXT:
-		return (uint64_t)mas_next(mas, op[1]);
+		return (unsigned long)mas_next(mas, op[1]);
 	case MAS_OP_PREV:
-		return (uint64_t)mas_prev(mas, op[1]);
+		return (unsigned long)mas_prev(mas, op[1]);
 	case MAS_OP_STORE:
-		return (uint64_t)store(mas, entry);
+		return (unsigned long)store(mas, entry);
 	case MAS_OP_STORE_GFP:
 		return signed_word(mas_store_gfp(mas, entry, gfp_of(op[0])));
 	case MAS_OP_ERASE:
-		return (uint64_t)mas_erase(mas);
+		return (unsigned long)mas_erase(mas);
 	case MAS_OP_PREALLOCATE:
 		return signed_word(mas_preallocate(mas, entry, gfp_of(op[0])));
 	case MAS_OP_STORE_PREALLOC:
@@ -319,7 +320,7 @@ static uint64_t state_operation(const uint64_t *op)
 	case MAS_OP_FILL_REV:
 		return signed_word(fill(mas, op, true));
 	case MAS_OP_REPLACE:
-		return (uint64_t)replace(mas, op);
+		return (unsigned long)replace(mas, op);
 	default:
 		return 0;
 	}
@@ -334,7 +335,7 @@ static void run_operation(const uint64_t *op, uint64_t *result)
 	warnings = 0;
 	line = setjmp(bug_handler);
 	if (line) {
-		result[7] = 1UL << 63 | (uint64_t)line << 24;
+		result[7] = 1ull << 63 | (uint64_t)line << 24;
 		return;
 	}
 	if ((op[0] & 0xff) < MAS_OP_INIT) {
@@ -343,7 +344,7 @@ static void run_operation(const uint64_t *op, uint64_t *result)
 		result[0] = state_operation(op);
 		report_state(&states[(op[0] >> 16 & 0xff) % STATES], result);
 	}
-	result[7] |= warnings << 48;
+	result[7] |= (uint64_t)warnings << 48;
 }
 
 static void run_operations(const uint64_t *words, size_t count)

@@ -6,15 +6,15 @@
  * answer is: the count of words that follow; the root (0: empty, the entry
  * itself when it is direct, otherwise the bits of the root word below 256);
  * the flags; the count of nodes; then for each node its data end and its 32
- * words. In these the parent word of the root reads 1, every other parent
- * word and every child in a slot up to the data end has its address replaced
- * by the number of the node times 256. All other words are as they lie in
- * memory.
+ * words (64 on a 32-bit machine, one in each word of the answer). In these the
+ * parent word of the root reads 1, every other parent word and every child in
+ * a slot up to the data end has its address replaced by the number of the node
+ * times 256. All other words are as they lie in memory.
  */
 #ifndef KTREE_DUMP_H
 #define KTREE_DUMP_H
 
-#define NODE_WORDS 32
+#define NODE_WORDS (256 / sizeof(long))
 
 struct dump {
 	uint64_t *words;
@@ -48,12 +48,13 @@ static void dump_node(struct dump *dump, struct maple_enode *enode, unsigned lon
 	unsigned char pivot_count = mt_pivots[type];
 	uint64_t number = ++dump->nodes;
 	uint64_t own = number << 8;
-	size_t slot_word = (uint64_t *)slots - (uint64_t *)node;
+	size_t slot_word = (unsigned long *)slots - (unsigned long *)node;
 	size_t here = dump->used;
 	uint64_t *words = dump_more(dump, 1 + NODE_WORDS);
 
 	words[0] = end;
-	memcpy(words + 1, node, NODE_WORDS * sizeof(*words));
+	for (size_t i = 0; i < NODE_WORDS; i++)
+		words[1 + i] = ((unsigned long *)node)[i];
 	words[1] = (words[1] & 0xff) | parent;
 	if (ma_is_leaf(type))
 		return;

@@ -26,7 +26,7 @@ static uint64_t timed_store(struct maple_tree *tree, const uint64_t *words, size
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i + 3 <= count; i += 3)
-		sum += mtree_store_range(tree, words[i], words[i + 1], (void *)words[i + 2], GFP_KERNEL);
+		sum += mtree_store_range(tree, words[i], words[i + 1], (void *)(unsigned long)words[i + 2], GFP_KERNEL);
 	return sum;
 }
 
@@ -36,7 +36,7 @@ static uint64_t timed_load(struct maple_tree *tree, const uint64_t *words, size_
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < count; i++)
-		sum += (uint64_t)mtree_load(tree, words[i]);
+		sum += (unsigned long)mtree_load(tree, words[i]);
 	return sum;
 }
 
@@ -49,7 +49,7 @@ static uint64_t timed_iterate(struct maple_tree *tree, uint64_t *done)
 
 	*done = 0;
 	mas_for_each(&mas, entry, ULONG_MAX) {
-		sum += (uint64_t)entry;
+		sum += (unsigned long)entry;
 		++*done;
 	}
 	return sum;
@@ -61,7 +61,7 @@ static uint64_t timed_erase(struct maple_tree *tree, const uint64_t *words, size
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < count; i++)
-		sum += (uint64_t)mtree_erase(tree, words[i]);
+		sum += (unsigned long)mtree_erase(tree, words[i]);
 	return sum;
 }
 
@@ -78,7 +78,7 @@ static uint64_t timed_fill(struct maple_tree *tree, const uint64_t *words, size_
 		if (failed)
 			continue;
 		sum += mas.index;
-		mas_store_gfp(&mas, (void *)words[i + 3], GFP_KERNEL);
+		mas_store_gfp(&mas, (void *)(unsigned long)words[i + 3], GFP_KERNEL);
 	}
 	return sum;
 }
