@@ -10,16 +10,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mmtwin.cli.outcome import document, fail, write_json
-from mmtwin.regressions import catalogue
-from mmtwin.regressions.regression import Regression
-from mmtwin.view.console import facts
+from mmtwin.cli.outcome import CLEAN, FOUND, document, fail, write_json
+from mmtwin.regressions import run as catalogue
+from mmtwin.regressions.run import Bug, Caught
+from mmtwin.view.console import facts, number
 
 bugs = typer.Typer(
     help="The catalogue of historical bugs: what each was, put it back, find it.",
     no_args_is_help=True,
 )
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Only the exit code.")]
 
 
 @bugs.command("list")
@@ -39,12 +40,10 @@ def list_bugs(json: Json = False) -> None:
         )
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for column in ("name", "layer", "versions", "caught by", "what it was"):
+    for column in ("name", "layer", "caught by", "what it was"):
         table.add_column(column, no_wrap=column in ("name", "layer"))
     for bug in every:
-        table.add_row(
-            Text(bug.name, "bold"), bug.layer, bug.versions, " ".join(bug.invariants), bug.title
-        )
+        table.add_row(Text(bug.name, "bold"), bug.layer, " ".join(bug.invariants), Text(bug.title))
     Console().print(table)
 
 
@@ -53,10 +52,7 @@ def show(
     name: Annotated[str, typer.Argument(help="A name from the list.")], json: Json = False
 ) -> None:
     """Tell one bug: its source, its mechanism, how to trigger it."""
-    try:
-        bug = catalogue.get(name)
-    except KeyError:
-        fail(f"{name}: there is no such bug; see mmtwin bugs list")
+    bug = _named(name)
     if json:
         write_json(
             document("bugs show", profile=None, ok=True, counts={}, findings=[], bug=_as_json(bug))
@@ -74,7 +70,83 @@ def show(
     Console().print(Group(facts(rows), Padding(Text(bug.mechanism), (1, 0, 0, 0))))
 
 
-def _as_json(bug: Regression) -> dict[str, object]:
+@bugs.command("run")
+def run(
+    name: Annotated[str | None, typer.Argument(help="A name from the list.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them, one after the other.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Put a bug back and find it: exit code 1 if it was found, 0 if it escaped.
+
+    With --all it is the other way round: 0 if every bug was caught by an invariant that the
+    catalogue names for it.
+    """
+    if (name is None) != every:
+        fail("name one bug, or give --all")
+    chosen = catalogue.every() if name is None else [_named(name)]
+    results = [(bug, catalogue.run(bug)) for bug in chosen]
+    missed = [bug.name for bug, caught in results if caught is None or not caught.expected]
+    if json:
+        write_json(
+            document(
+                "bugs run",
+                profile=None,
+                ok=not missed if every else results[0][1] is None,
+                counts={"bugs": len(results), "missed": len(missed)},
+                findings=[_finding(caught) for _, caught in results if caught is not None],
+                missed=missed,
+            )
+        )
+    elif not quiet:
+        Console().print(_results(results))
+    if every:
+        raise typer.Exit(FOUND if missed else CLEAN)
+    raise typer.Exit(CLEAN if results[0][1] is None else FOUND)
+
+
+def _results(results: list[tuple[Bug, Caught | None]]) -> Group:
+    parts: list[RenderableType] = []
+    for bug, caught in results:
+        if caught is None:
+            parts.append(Text.assemble((bug.name, "bold"), ("  escaped", "bold red")))
+            continue
+        parts.append(
+            Text.assemble(
+                (bug.name, "bold"),
+                "  ",
+                (caught.invariant, "green" if caught.expected else "bold red"),
+                f" at step {number(caught.step)} of {caught.where}",
+            )
+        )
+        parts.append(Padding(Text(f"{caught.what}\n{caught.message}", "dim"), (0, 0, 0, 2)))
+        if caught.damage is not None:
+            parts.append(Padding(Text(str(caught.damage), "yellow"), (0, 0, 0, 2)))
+    return Group(*parts)
+
+
+def _finding(caught: Caught) -> dict[str, object]:
+    return {
+        "kind": "invariant" if "-" in caught.invariant else "bug",
+        "invariant": caught.invariant if "-" in caught.invariant else None,
+        "step": caught.step,
+        "call": caught.what,
+        "message": caught.message,
+        "where": caught.where,
+        "expected": caught.expected,
+        "damage": caught.damage.as_json() if caught.damage is not None else None,
+        "regressions": [caught.bug.name],
+    }
+
+
+def _named(name: str) -> Bug:
+    try:
+        return catalogue.get(name)
+    except KeyError:
+        fail(f"{name}: there is no such bug; see mmtwin bugs list")
+
+
+def _as_json(bug: Bug) -> dict[str, object]:
     return {
         "name": bug.name,
         "title": bug.title,

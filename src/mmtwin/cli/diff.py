@@ -1,0 +1,87 @@
+"""``mmtwin diff``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from mmtwin.cli.outcome import CLEAN, FOUND, document, fail, write_json
+from mmtwin.kernels.diff import Differ, Run, compare, show
+from mmtwin.kernels.host.build import AgentError
+from mmtwin.kernels.host.facts import read_facts, why_not
+
+PROFILE = "6.18"
+
+
+class Kernel(StrEnum):
+    """Which real kernel answers."""
+
+    HOST = "host"
+
+
+def diff(
+    kernel: Annotated[Kernel, typer.Option(help="host: this machine's, through a child.")] = (
+        Kernel.HOST
+    ),
+    calls: Annotated[int, typer.Option(help="Calls to make, at least.", min=1)] = 100_000,
+    seed: Annotated[int, typer.Option(help="The first run's seed; each run takes the next.")] = 1,
+    most: Annotated[int, typer.Option(help="Stop after so many disagreements.", min=1)] = 1,
+    shrink: Annotated[bool, typer.Option(help="Shrink what is found to a few calls.")] = True,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON document on standard output.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only the exit code.")] = False,
+) -> None:
+    """Make random calls on a real kernel and on the twin, and compare after each."""
+    machine = read_facts()
+    reason = why_not(machine)
+    if reason is not None:
+        fail(f"diff --kernel {kernel.value}: {reason}")
+    try:
+        with Differ(machine) as differ:
+            total = compare(differ, seed, calls, most)
+            found = [differ.shrink(run) if shrink else run for run in total.found]
+    except AgentError as error:
+        fail(f"diff --kernel {kernel.value}: {error}")
+    if json:
+        write_json(
+            document(
+                "diff",
+                profile=PROFILE,
+                ok=not found,
+                counts={"calls": total.calls, "runs": total.runs, "disagreed": len(found)},
+                findings=[_finding(run) for run in found],
+                kernel=kernel.value,
+                seed=seed,
+                seconds=round(total.seconds, 3),
+            )
+        )
+    elif not quiet:
+        for run in found:
+            typer.echo(show(run))
+        rate = total.calls / total.seconds if total.seconds else 0.0
+        typer.echo(
+            f"{total.calls:,} calls in {total.runs:,} runs, {len(found)} disagreements, "
+            f"{rate:,.0f} calls a second"
+        )
+    raise typer.Exit(FOUND if found else CLEAN)
+
+
+def _finding(run: Run) -> dict[str, object]:
+    assert run.found is not None
+    return {
+        "kind": "disagreement",
+        "invariant": None,
+        "step": run.found.step,
+        "call": str(run.found.call),
+        "message": run.found.what,
+        "evidence": {
+            "seed": run.seed,
+            "calls": [str(call) for call in run.calls],
+            "twin": run.found.twin,
+            "kernel": run.found.kernel,
+        },
+        "regressions": [],
+    }
