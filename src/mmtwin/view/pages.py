@@ -1,0 +1,31 @@
+"""Documentation pages that are made from the code."""
+
+from __future__ import annotations
+
+from mmtwin.check import invariants
+
+
+def invariants_page() -> str:
+    """docs/invariants.md."""
+    lines = [
+        "# Invariants",
+        "",
+        "Every rule has an id that does not change.",
+        "*state* rules are judged from memory alone, by the whole check and by the check of what a "
+        "step touched; *step* rules from what a step wrote; *behaviour* rules by asking the tree "
+        "and comparing with its leaves.",
+        "This page is made from the registry (`mmtwin.check.invariants`).",
+        "",
+        "| id | rule | judged from | in the kernel | judged by |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {rule.id} | {_cell(rule.statement)} | {rule.how} | {_cell(rule.source)} "
+        f"| `{rule.judge}` |"
+        for rule in invariants.REGISTRY.values()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
