@@ -16,6 +16,7 @@ cdef class AreaRules(Lookup):
     cdef void enter_area(self, unsigned long long vma) except *
     cdef void agrees(self, unsigned long long vma, unsigned long long low, unsigned long long high) except *
     cdef void area(self, unsigned long long mm, unsigned long long vma) except *
+    cdef void _clean_offset(self, unsigned long long vma, unsigned long long start, unsigned long long flags) except *
     cdef unsigned long long protection(self, unsigned long long flags) noexcept
     cdef void file_links(self, unsigned long long vma, unsigned long long flags) except *
     cdef bint aligned(self, unsigned long long address) noexcept

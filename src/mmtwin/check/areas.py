@@ -188,8 +188,24 @@ class AreaRules(Lookup):
             prot: u64 = self.word_at(vma + self.at_prot)
             wanted: u64 = self.protection(flags)
             self.vma_fail("VM-16", vma, "vm_page_prot", f"{prot:#x}", f"{wanted:#x} by its flags")
+        self._clean_offset(vma, start, flags)
         self.file_links(vma, flags)
         self.anon(vma, flags)
+
+    def _clean_offset(self, vma: u64, start: u64, flags: u64) -> None:
+        """An anonymous area without pages counts its page offsets from address 0.
+
+        One that is wiped at fork keeps its parent's; a stack's stay when exec shifts it.
+        """
+        if (
+            flags & (MAYSHARE | WIPEONFORK | GROWSDOWN) == 0
+            and self.word_at(vma + self.at_ops) == 0
+            and self.word_at(vma + self.at_file) == 0
+            and self.word_at(vma + self.at_anon) == 0
+            and self.word_at(vma + self.at_pgoff) != start >> 12
+        ):
+            pgoff: u64 = self.word_at(vma + self.at_pgoff)
+            self.vma_fail("VM-17", vma, "vm_pgoff", f"{pgoff:#x}", f"{start >> 12:#x}")
 
     def protection(self, flags: u64) -> u64:
         """The page-table bits that x86-64 derives from ``vm_flags``."""

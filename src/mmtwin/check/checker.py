@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from mmtwin.check.spaces import SpaceCheck
+from mmtwin.check.step import STEP_RULES
 from mmtwin.check.violation import Violation
 from mmtwin.maple.maple import Maple
 from mmtwin.memory.memory import Memory
@@ -57,4 +58,14 @@ class Checker:
         counts and all places, so that both name the same.
         """
         found = self.spaces.touched(mark, self.twin.mms())
-        return (self.full() or found) if found else found
+        if not found:
+            return found
+        told = self.full()
+        told += [violation for violation in found if violation.invariant in STEP_RULES]
+        return told or found
+
+    def every(self, mark: int) -> list[Violation]:
+        """Check everything, and what only shows in how the words changed since ``mark``."""
+        found = self.spaces.touched(mark, self.twin.mms())
+        rules = [violation for violation in found if violation.invariant in STEP_RULES]
+        return self.full() + rules

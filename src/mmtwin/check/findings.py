@@ -19,7 +19,7 @@ def step_check(twin: Twin, *, whole: bool) -> StepCheck:
     checker = Checker(twin)
 
     def check(replay: Replay, mark: int) -> list[Finding]:
-        violations = checker.full() if whole else checker.touched(mark)
+        violations = checker.every(mark) if whole else checker.touched(mark)
         return [finding(replay, violations, mark)] if violations else []
 
     return check

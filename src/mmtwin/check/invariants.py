@@ -96,6 +96,8 @@ _ALL = (
         "mas_store_prealloc()", "tree.TreeCheck.unprepared"),
     _mt(29, "In RCU mode a reachable node's data end and an inner node's pivots do not change in "
         "place.", "step", "mas_wr_modify(), commit cfeb6ae8bcb9", "step.StepCheck.in_place"),
+    _mt(31, "A node that waits for a grace period is dead.", "state", "ma_free_rcu()",
+        "tree.TreeCheck.queued"),
     _vm(1, "A VMA's range is the range of its slot in the tree.", VALIDATE_MM,
         "areas.AreaRules.agrees"),
     _vm(2, "Every entry of an address space's tree is a VMA of that address space.", VALIDATE_MM,
@@ -124,6 +126,8 @@ _ALL = (
         "areas.AreaRules.area"),
     _vm(15, "VM_SHARED comes with VM_MAYSHARE.", "do_mmap()", "areas.AreaRules.area"),
     _vm(16, "vm_page_prot follows from vm_flags.", "vma_set_page_prot()", "areas.AreaRules.area"),
+    _vm(17, "An anonymous area without pages has its address as page offset.", "copy_vma()",
+        "areas.AreaRules._clean_offset"),
     _vm(18, "The program break is not below the heap's beginning.", "brk()",
         "spaces.SpaceCheck.space"),
     _vm(19, "map_count is at most one above the limit.", "do_mmap()", "spaces.SpaceCheck.space"),

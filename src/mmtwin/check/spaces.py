@@ -273,6 +273,7 @@ class SpaceCheck(AnonRules):
                 self.space(mm)
         self._leaks()
         self.unprepared()
+        self.in_place()
         nth = 0
         while nth < self.entered.count:
             if not self.stayed.has(self.entered.address(nth)):

@@ -22,4 +22,7 @@ cdef class StepCheck(TreeCheck):
     cdef void _lost(self, unsigned long long tree, unsigned long long enode) except *
     cdef void old_leaf(self, unsigned long long tree, unsigned long long node, bint gone) except *
     cdef void _leaks(self) except *
-    cdef long long _waiting_since(self) noexcept
+    cdef long long _waiting_since(self) except? -1
+    cdef void in_place(self) except *
+    cdef bint _by_readers(self, unsigned long long tree) except -1
+    cdef void _shape_kept(self, unsigned long long nth, unsigned long long node, int kind) except *

@@ -48,6 +48,10 @@ LEVELS = declare(i32, 32)
 WAS = declare(u64, WAS_IN)
 IS = declare(u64, IS_IN)
 KIND_SHIFT = declare(i32, 8)
+FLAG_RCU = declare(u64, 2)
+
+STEP_RULES = frozenset({"MT-29"})
+"""Judged from what a step changed: a whole check, which sees a state alone, cannot tell."""
 
 
 class StepCheck(TreeCheck):
@@ -95,6 +99,7 @@ class StepCheck(TreeCheck):
         if self.nodes is not None:
             self._leaks()
         self.unprepared()
+        self.in_place()
 
     def _tree_touched(self, tree: u64) -> bint:
         first: u64 = (tree - self.base) >> 3
@@ -301,11 +306,46 @@ class StepCheck(TreeCheck):
 
     def _waiting_since(self) -> i64:
         """How many more nodes wait for a grace period than at the mark."""
-        head: u64 = self.word_at(self.rcu_list)
-        tail: u64 = self.was_at(self.rcu_list + 8)
-        if head == self.was_at(self.rcu_list) and tail != 0:
-            if tail == self.word_at(self.rcu_list + 8) or not self.held(tail):
-                return 0
-            return self.queued(self.word_at(tail + 8), False)
-        here: i64 = self.queued(head, False)
+        here: i64 = self.queued(self.word_at(self.rcu_list), False)
         return here - self.queued(self.was_at(self.rcu_list), True)
+
+    # What may not change in place.
+
+    def in_place(self) -> None:
+        """In RCU mode a reader may stand in any node: its shape does not change under it.
+
+        A slot, a border between two entries of a leaf, gaps and parent words may; a data end may
+        not, nor may a border between children (cfeb6ae8bcb9: an append in place let readers see a
+        slot before its pivot).
+        """
+        overlay = self.overlay
+        nth: u64 = 0
+        while nth < overlay.count:
+            if overlay.flags[nth] & WAS and self._by_readers(overlay.owners[nth]):
+                node: u64 = self.base + (overlay.blocks[nth] << 8)
+                if self.seen.has(node):
+                    self._shape_kept(nth, node, (overlay.flags[nth] >> KIND_SHIFT) & 15)
+            nth += 1
+
+    def _by_readers(self, tree: u64) -> bint:
+        """May readers walk this tree without its lock, now as at the mark?"""
+        if not self.trees.has(tree):
+            return False
+        word: u64 = self.was_at((tree + self.flags_at) & ~7)
+        upper: bint = ((tree + self.flags_at) & 4 != 0) != self.big_endian
+        old: u64 = (word >> 32) if upper else word
+        return old & self.flags_of(tree) & FLAG_RCU != 0
+
+    def _shape_kept(self, nth: u64, node: u64, kind: i32) -> None:
+        w = self.w
+        images = self.overlay.images
+        first: u64 = (node - self.base) >> 3
+        pivots: u64 = 9 if kind == ARANGE else 15
+        word: u64 = 1
+        while word <= pivots:
+            now: u64 = w[first + word]
+            was: u64 = images[32 * nth + word]
+            if now != was and (kind != LEAF or (word > 1 and (now == 0 or was == 0))):
+                self.fail("MT-29", node, f"pivot[{word - 1}]", f"{now:#x}", f"{was:#x} as before")
+                return
+            word += 1

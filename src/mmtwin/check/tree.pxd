@@ -17,7 +17,7 @@ cdef class TreeCheck(NodeRules):
     cpdef list full(self, trees)
     cdef void node_sum(self) except *
     cdef void unprepared(self) except *
-    cdef unsigned long long queued(self, unsigned long long node, bint old) noexcept
+    cdef unsigned long long queued(self, unsigned long long node, bint old) except? 0xDEADBEEFDEADBEEF
     cdef unsigned long long _buried(self, unsigned long long node, int level, bint old) noexcept
     cdef unsigned long long word(self, unsigned long long address, bint old) noexcept
     cdef void begin(self) except *

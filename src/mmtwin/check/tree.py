@@ -126,6 +126,8 @@ class TreeCheck(NodeRules):
         entries: u64 = 0
         limit: u64 = self.word(self.in_use_at, old)
         while node != 0 and entries < limit and self.held(node):
+            if not old and self.word_at(node) != node:
+                self.fail("MT-31", node, "parent", f"{self.word_at(node):#x}", "its own address: dead")
             if self.word(node + 16, old) == FREE_WALK:
                 nodes += self._buried(node, 0, old)
             else:
