@@ -167,7 +167,7 @@ class BigNodes(Destroy):
             self.mas_leaf_set_meta(mas, node, type, last, bn.pivot[start + last])
             return
         widest: u64 = 0
-        widest_at: i32 = self.gap_none
+        widest_at: i32 = self.gap_unset
         while count > 0:
             count -= 1
             put(self, x, node, self.gap_word + count, bn.gap[start + count])
