@@ -276,6 +276,9 @@ static void on_child(int number, siginfo_t *info, void *context)
     wake(0, 'c');
 }
 
+/* Children that left by themselves and were collected before their 'x' was read. */
+static int left_early;
+
 /* Controller: collect the dead; one that a signal ended held the token. 1 if it is ours now. */
 static int reap(void)
 {
@@ -284,8 +287,10 @@ static int reap(void)
     while (call4(__NR_wait4, -1, &status, WNOHANG, 0) > 0) {
         struct answer answer = {0, 0, KIND_DIED, (u32)status};
 
-        if ((status & 0x7f) == 0)
+        if ((status & 0x7f) == 0) {
+            left_early++;
             continue;
+        }
         send(&answer, sizeof(answer));
         taken = 1;
     }
@@ -305,7 +310,10 @@ static void await_token(void)
         if (why == 'x') { /* it has left, or is leaving: its memory goes before wait sees it */
             struct answer answer = {0, 0, KIND_RESULT, 0};
 
-            call4(__NR_wait4, -1, 0, 0, 0);
+            if (left_early)
+                left_early--;
+            else
+                call4(__NR_wait4, -1, 0, 0, 0);
             send(&answer, sizeof(answer));
             return;
         }
@@ -395,6 +403,7 @@ static void spawn_worker(const struct command *command)
         }
         call1(__NR_personality, command->args[0]);
         call3(__NR_execve, "/proc/self/exe", arguments, environment);
+        wake(0, 'x'); /* the controller's answer, for slot 0, tells that it failed */
         finish(127);
     }
     if (child < 0)
