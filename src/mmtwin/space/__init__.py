@@ -27,6 +27,8 @@ a file, each built on the one before:
 ``exit``                ``Exit``
 ``fork``                ``Fork``
 ``exec``                ``Exec``: a fresh image, from parsed maps text
+``exec_stack``          ``ExecStack``: the temporary stack and its move
+``binfmt_elf``          ``BinfmtElf``: a fresh image, as exec maps an ELF program
 ``proc_maps``           ``ProcMaps``: the text of /proc/PID/maps
 ``space``               ``Space``: the whole, with the 6.1 rules
 ``v6_18``               ``Space618``: what 6.18 does otherwise

@@ -164,7 +164,10 @@ class Files(VmaFields):
         self.inode_cache.free(inode)
 
     def alloc_file(self, inode: u64, path: u64, operations: u64, f_flags: u64) -> u64:
-        """A new open file description that takes over a reference to ``inode``; 0 = no memory."""
+        """A new open file description that takes over a reference to ``inode``.
+
+        0 without memory; the reference stays the caller's then.
+        """
         memory: Memory = self.memory
         file: u64 = self.file_cache.alloc(GFP_KERNEL)
         if file == 0:
@@ -210,6 +213,8 @@ class Files(VmaFields):
         number = self.memory.strings.number(path)
         file = self.alloc_file(inode, number, self.file_ops[kind, area], open_flags) if inode else 0
         if file == 0:
+            if inode != 0:
+                self.iput(inode)
             raise MemoryError(f"no memory for an open file: {path}")
         self.memory.store(inode + I_SIZE, size)
         return file
@@ -228,9 +233,12 @@ class Files(VmaFields):
         file: u64 = 0
         if inode != 0:
             memory.store(inode + I_SIZE, size)
-            memory.store(inode + I_CHARGED, charged)
             number: u64 = memory.strings.number(name)
             file = self.alloc_file(inode, number, self.file_ops[FILE_SHMEM, AREA_SHMEM], 2)
+            if file == 0:
+                self.iput(inode)
+            else:
+                memory.store(inode + I_CHARGED, charged)
         return file
 
     def set_last_ino(self, ino: u64) -> None:

@@ -1,6 +1,6 @@
-from mmtwin.space.exec cimport Exec
+from mmtwin.space.binfmt_elf cimport BinfmtElf
 
-cdef class ProcMaps(Exec):
+cdef class ProcMaps(BinfmtElf):
     cdef dict maps_lines
     cpdef bint vma_is_initial_heap(self, unsigned long long vma) except -1
     cpdef bint vma_is_initial_stack(self, unsigned long long vma) except -1

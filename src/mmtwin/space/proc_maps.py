@@ -12,7 +12,7 @@ from mmtwin.maple.maple import Maple
 from mmtwin.maple.state import MaState
 from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
-from mmtwin.space.exec import Exec
+from mmtwin.space.binfmt_elf import BinfmtElf
 from mmtwin.space.fields import Caches
 
 TOP = declare(u64, c.MAX)
@@ -27,7 +27,7 @@ MapsKey: TypeAlias = tuple[int, int, int, int, int, int, str | int]
 NAME_COLUMN = 73
 
 
-class ProcMaps(Exec):
+class ProcMaps(BinfmtElf):
     """``show_map_vma``, a line a VMA.
 
     A line is a function of what it shows, so lines once made are kept: a text costs a dictionary

@@ -5,10 +5,10 @@ from __future__ import annotations
 from cython import bint
 from cython import ulonglong as u64
 
-from mmtwin.space.v6_18.fork import Fork618
+from mmtwin.space.v6_18.exec import Exec618
 
 
-class Space618(Fork618):
+class Space618(Exec618):
     """Address spaces and every call on them, as Linux 6.18 has them."""
 
     def vma_is_initial_heap(self, vma: u64) -> bint:

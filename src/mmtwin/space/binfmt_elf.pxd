@@ -1,0 +1,4 @@
+from mmtwin.space.exec_stack cimport ExecStack
+
+cdef class BinfmtElf(ExecStack):
+    pass

@@ -1,0 +1,52 @@
+"""The move of exec's stack since 6.3: expand over both places, then shrink, a store each."""
+
+from __future__ import annotations
+
+import errno
+
+from cython import longlong as i64
+from cython import ulonglong as u64
+
+from mmtwin.machine.bug import KernelBug
+from mmtwin.machine.gfp import GFP_KERNEL
+from mmtwin.maple.state import MaState
+from mmtwin.space.v6_18.fork import Fork618
+from mmtwin.space.v6_18.merge import VmaMerge
+
+
+class Exec618(Fork618):
+    """``relocate_vma_down`` and ``vma_shrink``."""
+
+    def shift_arg_pages(self, vma: u64, shift: u64) -> i64:
+        """Move the stack down by ``shift`` bytes (``relocate_vma_down``): 0 or a negative errno."""
+        start: u64 = self.vm_start(vma)
+        end: u64 = self.vm_end(vma)
+        pgoff: u64 = self.vm_pgoff(vma)
+        if shift > start:
+            raise KernelBug("new_start > new_end", "relocate_vma_down")
+        if self.find_vma(self.vm_mm(vma), start - shift) != vma:
+            return -errno.EFAULT
+        vmg: VmaMerge = VmaMerge(self.vm_mm(vma), start - shift, end, 0, pgoff)
+        vmg.target = vma
+        if self.vmg_expand(vmg) != 0:
+            return -errno.ENOMEM
+        return self.vma_shrink(vma, start - shift, end - shift, pgoff)
+
+    def vma_shrink(self, vma: u64, start: u64, end: u64, pgoff: u64) -> i64:
+        """Cut ``vma`` down to [start, end), at one of its sides: 0 or ``-ENOMEM``."""
+        mas: MaState = self.vma_iterator(self.vm_mm(vma), start)
+        if self.vm_start(vma) < start:
+            mas.set_range(self.vm_start(vma), start - 1)
+        else:
+            mas.set_range(end, self.vm_end(vma) - 1)
+        if self.maple.mas_preallocate(mas, 0, GFP_KERNEL) != 0:
+            return -errno.ENOMEM
+        self.anon_vma_interval_tree_pre_update_vma(vma)
+        if self.vm_file(vma) != 0:
+            self.vma_interval_tree_remove(vma)
+        self.maple.mas_store_prealloc(mas, 0)
+        self.vma_set_range(vma, start, end, pgoff)
+        if self.vm_file(vma) != 0:
+            self.vma_interval_tree_insert(vma)
+        self.anon_vma_interval_tree_post_update_vma(vma)
+        return 0
