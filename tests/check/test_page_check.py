@@ -9,6 +9,7 @@ from mmtwin.pages import layouts as c
 from mmtwin.pages.pages import Pages
 from mmtwin.pages.storm import WEIGHTS, Storm
 from mmtwin.pages.v3_15 import Pages315
+from mmtwin.pages.v6_18 import Pages618
 
 NO_RANGES = tuple(0 if nth in (5, 6, 7) else weight for nth, weight in enumerate(WEIGHTS))
 """3.15 miscounts isolated pages and moves RESERVE blocks by design."""
@@ -21,7 +22,7 @@ def machine(kind: type[Pages], seed: int) -> tuple[PageStepCheck, Storm]:
 
 
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("kind", [Pages, Pages315])
+@pytest.mark.parametrize("kind", [Pages, Pages315, Pages618])
 def test_a_storm_keeps_every_invariant(kind: type[Pages], seed: int) -> None:
     check, storm = machine(kind, seed)
     memory = storm.pages.memory
@@ -38,7 +39,7 @@ def test_a_storm_keeps_every_invariant(kind: type[Pages], seed: int) -> None:
 
 @pytest.mark.deep
 @pytest.mark.parametrize("seed", range(10, 20))
-@pytest.mark.parametrize("kind", [Pages, Pages315])
+@pytest.mark.parametrize("kind", [Pages, Pages315, Pages618])
 def test_long_storms(kind: type[Pages], seed: int) -> None:
     check, storm = machine(kind, seed)
     for _ in range(200):
@@ -50,7 +51,7 @@ def test_long_storms(kind: type[Pages], seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("kind", [Pages, Pages315])
+@pytest.mark.parametrize("kind", [Pages, Pages315, Pages618])
 def test_what_is_touched_tells_of_damage_if_and_only_if_everything_does(
     kind: type[Pages], seed: int
 ) -> None:

@@ -331,6 +331,8 @@ class PageStepCheck(PageSums):
         ones: u64 = 1
         end: u64 = pfn + (ones << self.block_order)
         order: i32
+        if zone != self.pages.zone_of_pfn(end - 1):
+            return True
         if zone == 0:
             return False
         if self.block_type(pfn) >= self.types:

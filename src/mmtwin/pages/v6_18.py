@@ -23,6 +23,7 @@ ALLOC_RESERVES = declare(i32, g.ALLOC_RESERVES)
 ALLOC_KSWAPD = declare(i32, g.ALLOC_KSWAPD)
 ISOLATE_BIT = declare(u64, 16)
 TYPE_MASK = declare(u64, 7)
+TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 FPI_NONE = declare(i32, 0)
 ZONE_NR_FREE_PAGES = declare(u64, c.ZONE_NR_FREE_PAGES)
 ZONE_NR_FREE_CMA = declare(u64, c.ZONE_NR_FREE_CMA)
@@ -152,7 +153,7 @@ class Pages618(Pages):
         end: u64 = start + self.pageblock_nr_pages - 1
         if self.zone_spans_pfn(zone, start) and self.zone_spans_pfn(zone, end):
             return start
-        return ~(start & 0)
+        return TOP
 
     def count_free(self, zone: u64, start_pfn: u64) -> i64:
         """Free pages of a block; how many used ones are movable is left in ``movable_pages``."""
