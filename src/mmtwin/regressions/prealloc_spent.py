@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.machine.profile import Profile
 from mmtwin.maple.state import MaState
 from mmtwin.regressions.regression import Regression
-from mmtwin.space.merge import VmaAdjust
+from mmtwin.regressions.story import READ, SpaceBench
+from mmtwin.space.adjust import VmaAdjust
 from mmtwin.space.space import Space
 from mmtwin.space.v6_18.merge import VmaMerge
 from mmtwin.space.v6_18.space import Space618
@@ -41,6 +44,15 @@ def _override(profile: Profile) -> type:
     return PreallocSpent618 if profile.since(6, 12) else PreallocSpent
 
 
+def story(bench: SpaceBench) -> Iterator[str]:
+    """Two areas side by side; the tail of the lower one becomes like the upper one."""
+    yield bench.map(0, 8)
+    yield bench.map(8, 12, READ)
+    yield bench.map(20, 24)
+    yield bench.protect(6, 8, READ)
+    yield bench.map(12, 20)
+
+
 REGRESSION = Regression(
     name="prealloc-spent",
     title="a merge that stores twice on one preallocation",
@@ -66,4 +78,5 @@ REGRESSION = Regression(
     ),
     invariants=("MT-27",),
     overrides=_override,
+    story=story,
 )

@@ -10,11 +10,13 @@ a file, each built on the one before:
 ``anon_vma``            ``AnonVma``: prepare, clone, fork, unlink
 ``vma_alloc``           ``VmaAlloc``: vm_area_alloc, vm_area_dup, vm_area_free
 ``lookup``              ``Lookup``: find_vma and its kin over the maple tree
+``adjust``              ``Adjust``: borders moved, ``__vma_adjust``
 ``merge``               ``Merge``: merging and splitting
 ``munmap``              ``Munmap``
 ``unmapped_area``       ``UnmappedArea``: where a new area goes
 ``touch``               ``Touch``: faults as far as VMAs see them, stack growth, populate
-``mmap``                ``Mmap``
+``mmap_region``         ``MmapRegion``: the old mapping, merging, the new VMA
+``mmap``                ``Mmap``: the checks of mmap
 ``brk``                 ``Brk``
 ``mprotect``            ``Mprotect``
 ``mlock``               ``Mlock``
@@ -24,6 +26,7 @@ a file, each built on the one before:
 ``remap_file_pages``    ``RemapFilePages``
 ``msync``               ``Msync``
 ``sysv_shm``            ``SysvShm``
+``mbind``               ``Mbind``: memory policies, as far as merging goes
 ``exit``                ``Exit``
 ``fork``                ``Fork``
 ``exec``                ``Exec``: a fresh image, from parsed maps text

@@ -1,14 +1,7 @@
 from mmtwin.maple.state cimport MaState
-from mmtwin.space.lookup cimport Lookup
+from mmtwin.space.adjust cimport Adjust
 
-cdef class VmaAdjust:
-    cdef public unsigned long long vma, next, next_next, insert
-    cdef public unsigned long long start, end, pgoff
-    cdef public unsigned long long adjust_up, adjust_down
-    cdef public int remove_next
-    cdef public unsigned long long exporter, importer, anon_dup
-
-cdef class Merge(Lookup):
+cdef class Merge(Adjust):
     cpdef bint is_mergeable_vma(self, unsigned long long vma, unsigned long long file, unsigned long long vm_flags, unsigned long long uffd_ctx, unsigned long long anon_name) except -1
     cpdef bint is_mergeable_anon_vma(self, unsigned long long a, unsigned long long b, unsigned long long vma) except -1
     cpdef bint can_vma_merge_before(self, unsigned long long vma, unsigned long long vm_flags, unsigned long long anon_vma, unsigned long long file, unsigned long long pgoff, unsigned long long uffd_ctx, unsigned long long anon_name) except -1
@@ -17,15 +10,7 @@ cdef class Merge(Lookup):
     cpdef unsigned long long vma_merge_extend(self, unsigned long long vma, unsigned long long addr, unsigned long long delta) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long vma_merge_copy(self, unsigned long long vma, unsigned long long prev, unsigned long long addr, unsigned long long length, unsigned long long pgoff) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long vma_modify(self, unsigned long long mm, unsigned long long prev, unsigned long long vma, unsigned long long start, unsigned long long end, unsigned long long vm_flags, unsigned long long policy, unsigned long long uffd_ctx, unsigned long long anon_name) except? 0xDEADBEEFDEADBEEF
-    cpdef long long vma_adjust(self, unsigned long long vma, unsigned long long start, unsigned long long end, unsigned long long pgoff, unsigned long long insert, unsigned long long expand) except? -1000000
-    cpdef void vma_adjust_classify(self, VmaAdjust plan, unsigned long long expand) except *
-    cpdef long long dup_anon_vma(self, unsigned long long dst, unsigned long long src) except? -1000000
-    cpdef void vma_adjust_undo_anon(self, VmaAdjust plan) except *
-    cpdef void vma_adjust_store(self, MaState mas, VmaAdjust plan) except *
-    cpdef void vma_remove_merged(self, unsigned long long vma, unsigned long long gone, bint last) except *
     cpdef long long vma_expand(self, MaState mas, unsigned long long vma, unsigned long long start, unsigned long long end, unsigned long long pgoff, unsigned long long next) except? -1000000
-    cpdef void vma_mas_store(self, unsigned long long vma, MaState mas) except *
-    cpdef void vma_mas_szero(self, MaState mas, unsigned long long start, unsigned long long end) except *
     cpdef long long split_vma(self, unsigned long long mm, unsigned long long vma, unsigned long long addr, bint new_below) except? -1000000
     cpdef long long split_vma_nocheck(self, unsigned long long mm, unsigned long long vma, unsigned long long addr, bint new_below) except? -1000000
     cpdef long long vma_may_split(self, unsigned long long vma, unsigned long long addr) except? -1000000

@@ -1,7 +1,7 @@
 from mmtwin.maple.state cimport MaState
-from mmtwin.space.touch cimport Touch
+from mmtwin.space.mmap_region cimport MmapRegion
 
-cdef class Mmap(Touch):
+cdef class Mmap(MmapRegion):
     cpdef long long sys_mmap(self, unsigned long long mm, unsigned long long addr, unsigned long long length, unsigned long long prot, unsigned long long map_flags, unsigned long long file, unsigned long long offset) except? -1000000
     cpdef long long vm_mmap_pgoff(self, unsigned long long mm, unsigned long long file, unsigned long long addr, unsigned long long length, unsigned long long prot, unsigned long long map_flags, unsigned long long pgoff) except? -1000000
     cpdef long long do_mmap(self, unsigned long long mm, unsigned long long file, unsigned long long addr, unsigned long long length, unsigned long long prot, unsigned long long map_flags, unsigned long long extra_flags, unsigned long long pgoff) except? -1000000
@@ -11,12 +11,4 @@ cdef class Mmap(Touch):
     cpdef unsigned long long known_map_flags(self, unsigned long long file) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long file_vm_flags(self, unsigned long long file, unsigned long long map_flags, unsigned long long vm_flags) except? 0xDEADBEEFDEADBEEF
     cpdef long long anonymous_vm_flags(self, unsigned long long map_flags, unsigned long long vm_flags) except? -1000000
-    cpdef long long mmap_region(self, unsigned long long mm, unsigned long long file, unsigned long long addr, unsigned long long length, unsigned long long vm_flags, unsigned long long pgoff) except? -1000000
-    cpdef bint mmap_may_expand(self, unsigned long long mm, unsigned long long addr, unsigned long long length, unsigned long long vm_flags) except -1
-    cpdef unsigned long long mmap_merge(self, MaState mas, unsigned long long prev, unsigned long long next, unsigned long long file, unsigned long long addr, unsigned long long end, unsigned long long vm_flags, unsigned long long pgoff) except? 0xDEADBEEFDEADBEEF
-    cpdef unsigned long long mmap_new_vma(self, MaState mas, unsigned long long mm, unsigned long long prev, unsigned long long file, unsigned long long addr, unsigned long long end, unsigned long long vm_flags, unsigned long long pgoff) except? 0xDEADBEEFDEADBEEF
-    cpdef long long mmap_file(self, unsigned long long file, unsigned long long vma) except? -1000000
-    cpdef long long shmem_zero_setup(self, unsigned long long vma) except? -1000000
-    cpdef void mmap_complete(self, unsigned long long mm, unsigned long long vma, unsigned long long vm_flags, unsigned long long length) except *
     cdef bint noexec(self, unsigned long long file) except -1
-    cdef bint accountable_mapping(self, unsigned long long vm_flags) except -1

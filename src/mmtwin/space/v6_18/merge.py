@@ -16,8 +16,8 @@ from mmtwin.machine.bug import KernelBug
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import MaState
 from mmtwin.space import flags as c
-from mmtwin.space.merge import error_pointer
 from mmtwin.space.space import Space
+from mmtwin.space.words import err_ptr
 
 VM_SPECIAL = declare(u64, c.VM_SPECIAL)
 VM_STICKY = declare(u64, c.VM_MAYBE_GUARD_6_18)
@@ -227,16 +227,16 @@ class Merge618(Space):
         if merged != 0:
             return merged
         if vmg.nomem:
-            return error_pointer(-errno.ENOMEM)
+            return err_ptr(-errno.ENOMEM)
         error: i64
         if self.vm_start(vma) < start:
             error = self.split_vma(mm, vma, start, True)
             if error != 0:
-                return error_pointer(error)
+                return err_ptr(error)
         if self.vm_end(vma) > end:
             error = self.split_vma(mm, vma, end, False)
             if error != 0:
-                return error_pointer(error)
+                return err_ptr(error)
         return vma
 
     # New memory.
