@@ -2,10 +2,50 @@
 
 from __future__ import annotations
 
-from mmtwin.regressions import prealloc_spent, stale_node_copy
+from mmtwin.regressions import (
+    append_under_readers,
+    deficient_right_edge,
+    dense_split,
+    end_pivot_overrun,
+    live_leaf_root,
+    metadata_as_entry,
+    null_into_empty,
+    null_past_end,
+    prealloc_error_lost,
+    prealloc_spent,
+    prev_after_pause,
+    root_limit_missing,
+    search_below_min,
+    search_past_root,
+    span_copies_right,
+    sparse_window,
+    stale_node_copy,
+    sufficient_by_one,
+    window_state,
+)
 from mmtwin.regressions.regression import Regression
 
-_MODULES = (stale_node_copy, prealloc_spent)
+_MODULES = (
+    stale_node_copy,
+    prealloc_spent,
+    append_under_readers,
+    deficient_right_edge,
+    dense_split,
+    end_pivot_overrun,
+    live_leaf_root,
+    metadata_as_entry,
+    null_into_empty,
+    null_past_end,
+    prealloc_error_lost,
+    prev_after_pause,
+    root_limit_missing,
+    search_below_min,
+    search_past_root,
+    span_copies_right,
+    sparse_window,
+    sufficient_by_one,
+    window_state,
+)
 
 _CATALOGUE: dict[str, Regression] = {
     module.REGRESSION.name: module.REGRESSION for module in _MODULES

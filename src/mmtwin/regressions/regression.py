@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from mmtwin.machine.profile import Profile
+from mmtwin.machine.profile import Profile, profile
+from mmtwin.regressions.story import Found, SpaceBench, TreeBench, tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,9 @@ class Regression:
     those that are expected to fail at the step of the cause, the first of them always.
     ``overrides`` gives the class with the old method for a kernel: a subclass of the engine's class
     of that ``layer``, with one method replaced.
+
+    ``story`` is the shortest way to it that is known, ``kernel`` the profile it is told on; for the
+    tree alone ``tree_flags`` are its flags (1 keeps gaps, 2 is RCU mode).
     """
 
     name: str
@@ -29,7 +33,22 @@ class Regression:
     trigger: str
     invariants: tuple[str, ...]
     overrides: Callable[[Profile], type]
+    story: Callable[[Any], Iterator[str]]
+    kernel: str = "6.1"
+    tree_flags: int = 1
 
     def override(self, profile: Profile) -> type:
         """The class with the old method, for this kernel."""
         return self.overrides(profile)
+
+    def bench(self, *, put_back: bool) -> TreeBench | SpaceBench:
+        """What the story is told on, with the bug or without."""
+        if self.layer == "space":
+            return SpaceBench(self.kernel, [self] if put_back else [])
+        override = self.override(profile(self.kernel)) if put_back else None
+        return TreeBench(self.kernel, self.tree_flags, override)
+
+    def find(self, *, put_back: bool = True) -> Found | None:
+        """Tell the story and stop at the first step that a check finds; None if none does."""
+        bench = self.bench(put_back=put_back)
+        return tell(bench, self.story(bench))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mmtwin.maple.maple import Maple
 from mmtwin.maple.state import WrState
 from mmtwin.regressions.regression import Regression
+from mmtwin.regressions.story import TOP, TreeBench
 
 
 class StaleNodeCopy(Maple):
@@ -27,6 +30,13 @@ class StaleNodeCopy(Maple):
                 self.set_pivot(node, at, pivot)
                 self.set_slot(node, wr.type, at, entry)
         return True
+
+
+def story(bench: TreeBench) -> Iterator[str]:
+    """Two entries, and NULL from inside the upper one to the end."""
+    yield bench.store(367, 400, 1)
+    yield bench.store(11, 28, 2)
+    yield bench.store(305, TOP, 0)
 
 
 REGRESSION = Regression(
@@ -52,4 +62,6 @@ REGRESSION = Regression(
     ),
     invariants=("MT-09",),
     overrides=lambda profile: StaleNodeCopy,
+    story=story,
+    tree_flags=3,
 )
