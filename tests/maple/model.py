@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from maple_trees import TOP, Tree
+
 from mmtwin.maple.nodes import MAPLE_ARANGE_64, MAPLE_LEAF_64
 
 

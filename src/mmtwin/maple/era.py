@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 WORST = "worst case"
-SHARP = "worst case unless the store obviously needs less"
+SHARP = "by the leaf's new size, one node at least where the leaf changes size"
 TYPED = "by store type"
 HEIGHT = "by store type and vacant height"
 
@@ -39,7 +39,8 @@ class Era:
     recycles: bool = True
     """Without RCU a state keeps the nodes it replaces for its own use; up to 6.17."""
     typed: bool = False
-    """The kind of a store is decided before anything is written; from 6.12."""
+    """The kind of a store is decided by the leaf's new size: from 6.6 on the way, from 6.12 before
+    anything is written. Both write the same; the model decides first."""
     converges: bool = False
     """A spanning store stops as soon as both of its edges lie in one node; from 6.16."""
     keeps_flags: bool = False
@@ -69,6 +70,7 @@ _E3 = Era(
     (6, 6),
     gap_none=0,
     dead_first=False,
+    typed=True,
     keeps_flags=True,
     strict_window=True,
     bounded_states=True,

@@ -25,6 +25,8 @@ BULK = declare(i32, 1)
 REBALANCE = declare(i32, 2)
 PREALLOC = declare(i32, 4)
 UNPREPARED = declare(i32, 8)
+APPEND = declare(i32, 7)
+NODE_STORE = declare(i32, 8)
 ENOMEM = declare(i32, 12)
 EEXIST = declare(i32, 17)
 MAY_SLEEP = declare(u64, DIRECT_RECLAIM)
@@ -158,17 +160,21 @@ class Lifecycle(Steps):
     def mas_nomem(self, mas: MaState, gfp: u64) -> bint:
         """After a store: True if it failed for want of memory and some was had now, so that it
         must be tried again from the start. The tree's own lock is dropped meanwhile if ``gfp``
-        may sleep; an external lock never is."""
+        may sleep; an external lock never is.
+
+        Gives up when a try gets no node more; the kernel would try on as long as it holds any.
+        """
         if mas.error() != -ENOMEM:
             self.mas_destroy(mas)
             return False
+        held: u64 = self.mas_allocated(mas)
         sleeps: bint = gfp & MAY_SLEEP != 0 and self.flags(mas.tree) & 0x300 != 0x300
         if sleeps:
             self.mtree_unlock(mas.tree)
         self.mas_alloc_nodes(mas, gfp)
         if sleeps:
             self.mtree_lock(mas.tree)
-        if self.mas_allocated(mas) == 0:
+        if self.mas_allocated(mas) == held:
             self.mas_free_chain(mas)
             return False
         mas.reset()
@@ -220,13 +226,12 @@ class Lifecycle(Steps):
         """How many nodes :meth:`mas_preallocate` asks for; the state is moved to the place of the
         store where the era's formula looks at it.
 
-        6.1 to 6.5: the worst case of any store, three nodes a level and a root. 6.6 to 6.11: none
-        or one for an exact fit, an append, a slot or node store, else the worst case. Later: by
-        store type.
+        6.1 to 6.5: the worst case of any store, three nodes a level and a root. 6.6 to 6.11 by the
+        leaf's new size: none for an exact fit or a slot store, one for an append or node store, and
+        where the leaf may get too small as for a rebalance. Later by store type.
         """
-        worst: i32 = 1 + self.mt_height(mas.tree) * 3
         if self.era.prealloc == WORST:
-            return worst
+            return 1 + self.mt_height(mas.tree) * 3
         wr: WrState = self.wr_begin(mas, entry)
         index: u64 = mas.index
         last: u64 = mas.last
@@ -234,12 +239,14 @@ class Lifecycle(Steps):
         try:
             mas.store_type = self.mas_wr_store_type(wr)
             count = self.mas_prealloc_calc(wr)
+            if self.era.prealloc == SHARP and mas.store_type in (APPEND, NODE_STORE):
+                root: bint = self.ma_is_root(mas.node & ~255)
+                small: bint = self.mas_wr_new_end(wr) - 1 <= self.min_of[wr.type]
+                count = self.mt_height(mas.tree) * 2 - 1 if small and not root else 1
         finally:
             self.wr_end(wr)
         mas.index = index
         mas.last = last
-        if self.era.prealloc == SHARP and count > 1:
-            return worst
         return count
 
     def mas_preallocate(self, mas: MaState, entry: u64, gfp: u64) -> i32:

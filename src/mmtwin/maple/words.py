@@ -1,8 +1,9 @@
 """The inner loops' way to a node's words.
 
 Compiled rooms have the same functions inlined from the package's ``__init__.pxd``; these serve
-where the rooms run as plain Python. A node is looked up once (``index_of``), its words are then read by
-number: word 0 is the parent word, word ``1 + i`` pivot ``i``, the slots begin at ``slot_word``.
+where the rooms run as plain Python. A node is looked up once (``index_of``), its words are then
+read by number: word 0 is the parent word, word ``1 + i`` pivot ``i``, the slots begin at
+``slot_word``.
 """
 
 from __future__ import annotations
