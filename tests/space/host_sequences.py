@@ -295,6 +295,15 @@ SEQUENCES: dict[str, list[Call]] = {
         call("mmap", A, P, RW, c.MAP_SHARED_VALIDATE | c.MAP_SYNC, 0, 0),
         call("mmap", A, P, RW, c.MAP_SHARED | c.MAP_FIXED | 1 << 40, 0, 0),
     ],
+    "a sealed memfd is refused before anything is unmapped": [
+        call("memfd_create", 2, text=b"f"),
+        call("fcntl", 0, 1033, 0x10),
+        mmap(0, 2),
+        call("mmap", A, P, RW, FILE, 0, 0),
+        call("mmap", A, P, R, FILE, 0, 0),
+        protect(0, 1, RW),
+        call("mmap", A, P, RW, c.MAP_PRIVATE | c.MAP_FIXED, 0, 0),
+    ],
     "a directory has no offsets too large": [
         call("open", c.O_RDONLY, text=b"/"),
         call("mmap", 0, P, R, c.MAP_PRIVATE, 0, (1 << 63) - P),

@@ -41,6 +41,14 @@ SHM_RND: Final = 0o20000
 SHM_REMAP: Final = 0o40000
 SHM_EXEC: Final = 0o100000
 
+MFD_ALLOW_SEALING: Final = 2
+F_ADD_SEALS: Final = 1033
+F_SEAL_SEAL: Final = 1
+F_SEAL_SHRINK: Final = 2
+F_SEAL_GROW: Final = 4
+F_SEAL_WRITE: Final = 8
+F_SEAL_FUTURE_WRITE: Final = 0x10
+
 O_RDONLY: Final = 0
 O_WRONLY: Final = 1
 O_RDWR: Final = 2

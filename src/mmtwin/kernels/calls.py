@@ -6,6 +6,7 @@ to. Names are those of the trace format (system calls and ``touch``), and
 - ``fork(slot)``: the child takes the given slot;
 - ``exit()``: the process ends;
 - ``open(flags)``, ``memfd_create(flags)``: with the path or name as text; descriptors count from 0;
+- ``fcntl(descriptor, command, value)``: to seal memfds;
 - ``setrlimit(resource, soft, hard)``; ``capset(mask)``: the capabilities kept;
 - ``shmat(segment, addr, flags)``: the segment's place in the list made before the run.
 """
@@ -32,6 +33,7 @@ NUMBERS: Final = {
     "shmat": 30,
     "shmctl": 31,
     "shmdt": 67,
+    "fcntl": 72,
     "ftruncate": 77,
     "capset": 126,
     "personality": 135,

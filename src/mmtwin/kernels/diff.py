@@ -134,7 +134,8 @@ class Differ:
                 if reaches(call, self.options.keep_start, self.options.keep_end):
                     continue
                 # Another file's size must stay as it is for the runs to come.
-                if call.name == "ftruncate" and not self.machine.is_memfd(call.slot, call.args[0]):
+                sizes = call.name in ("ftruncate", "fcntl")
+                if sizes and not self.machine.is_memfd(call.slot, call.args[0]):
                     continue
                 return call
             return None

@@ -109,16 +109,21 @@ class Generator:
             calls.append(call)
             if call.name == "memfd_create":
                 size = random.choice([0, 1, 4, 16]) * PAGE
-                calls.append(Call(1, "ftruncate", (process.next_descriptor, size)))
+                descriptor = process.next_descriptor
+                calls.append(Call(1, "ftruncate", (descriptor, size)))
+                if call.args[0] & abi.MFD_ALLOW_SEALING:
+                    seals = random.choice([abi.F_SEAL_WRITE, abi.F_SEAL_FUTURE_WRITE, 0x18, 6])
+                    calls.append(Call(1, "fcntl", (descriptor, abi.F_ADD_SEALS, seals)))
             process.descriptors.append(process.next_descriptor)
             process.next_descriptor += 1
-        if random.random() < 0.25:
+        limited = random.random() < 0.3
+        if limited:
             # The right to lock without limit hides most limits.
             kept = self.options.capabilities & ~(1 << abi.CAP_IPC_LOCK)
             if random.random() < 0.3:
                 kept &= ~(1 << abi.CAP_SYS_RAWIO)
             calls.append(Call(1, "capset", (kept,)))
-        while random.random() < 0.12:
+        while random.random() < (0.6 if limited else 0.05):
             calls.append(self._setrlimit(1, []))
         if random.random() < 0.04:
             persona = abi.ADDR_NO_RANDOMIZE | abi.READ_IMPLIES_EXEC
@@ -150,7 +155,8 @@ class Generator:
             mode = random.choice([abi.O_RDWR] * 4 + [abi.O_RDONLY] * 2 + [abi.O_WRONLY])
             return Call(1, "open", (mode,), path.encode())
         if draw < 0.75:
-            return Call(1, "memfd_create", (0,), random.choice([b"a", b"b"]))
+            flags = abi.MFD_ALLOW_SEALING if random.random() < 0.15 else 0
+            return Call(1, "memfd_create", (flags,), random.choice([b"a", b"b"]))
         if draw < 0.9:
             return Call(1, "open", (random.choice([abi.O_RDWR, abi.O_RDONLY]),), b"/dev/zero")
         if draw < 0.95:

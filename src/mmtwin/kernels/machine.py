@@ -87,6 +87,7 @@ class TwinMachine:
             "open": self._open,
             "memfd_create": self._memfd_create,
             "ftruncate": self._ftruncate,
+            "fcntl": self._fcntl,
             "look": lambda p, c: 0,
         }
 
@@ -247,6 +248,16 @@ class TwinMachine:
     def _ftruncate(self, process: Process, call: Call) -> int:
         descriptor, size = call.args
         self._set_size(process.files[descriptor], size)
+        return 0
+
+    def _fcntl(self, process: Process, call: Call) -> int:
+        descriptor, command, seals = call.args
+        if command != abi.F_ADD_SEALS:
+            raise ValueError(f"fcntl command {command} is not compared")
+        inode = self.space.view("inode", self.space.view("file", process.files[descriptor]).f_inode)
+        if seals & abi.F_SEAL_WRITE and inode.i_mmap_writable:
+            return -errno.EBUSY
+        inode.i_seals |= seals
         return 0
 
     def is_memfd(self, slot: int, descriptor: int) -> bool:

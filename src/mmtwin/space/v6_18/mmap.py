@@ -26,7 +26,9 @@ VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
 VM_SOFTDIRTY = declare(u64, c.VM_SOFTDIRTY)
 VM_NOHUGEPAGE = declare(u64, c.VM_NOHUGEPAGE)
+PROT_WRITE = declare(u64, c.PROT_WRITE)
 MAP_SHARED = declare(u64, c.MAP_SHARED)
+MAP_PRIVATE = declare(u64, c.MAP_PRIVATE)
 MAP_STACK = declare(u64, c.MAP_STACK)
 MAP_TYPE = declare(u64, c.MAP_TYPE)
 MAP_ABOVE4G = declare(u64, c.MAP_ABOVE4G)
@@ -40,6 +42,7 @@ VM_WIPEONFORK = declare(u64, c.VM_WIPEONFORK)
 VM_DONTDUMP = declare(u64, c.VM_DONTDUMP)
 AREA_ZERO = declare(u64, files.AREA_ZERO)
 F_SEAL_WRITE = declare(u64, 0x8)
+F_SEAL_FUTURE_WRITE = declare(u64, 0x10)
 I_SEALS = declare(u64, 608)
 THP = declare(u64, 144)
 
@@ -90,6 +93,18 @@ class Mmap618(Munmap618):
     def known_map_flags(self, file: u64) -> u64:
         """MAP_ABOVE4G is an old flag by now (6.6)."""
         return Munmap618.known_map_flags(self, file) | MAP_ABOVE4G
+
+    def file_mmap_check(
+        self, file: u64, prot: u64, map_flags: u64, length: u64, pgoff: u64, vm_flags: u64
+    ) -> i64:
+        """A memfd sealed against writing is refused before anything is unmapped (6.14)."""
+        error: i64 = Munmap618.file_mmap_check(
+            self, file, prot, map_flags, length, pgoff, vm_flags
+        )
+        if error != 0 or map_flags & MAP_TYPE == MAP_PRIVATE or prot & PROT_WRITE == 0:
+            return error
+        seals: u64 = self.memory.load32(self.file_inode(file) + I_SEALS)
+        return -errno.EPERM if seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0 else 0
 
     def anonymous_vm_flags(self, map_flags: u64, vm_flags: u64) -> i64:
         """MAP_DROPPABLE (6.11): memory that may be taken away, so neither charged nor inherited."""
