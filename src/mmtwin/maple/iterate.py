@@ -24,7 +24,7 @@ ROOT = declare(i32, 2)
 NONE = declare(i32, 3)
 PAUSE = declare(i32, 4)
 HEIGHT_MAX = declare(i32, 32)
-RETRIES_MAX = declare(i32, 4096)
+RETRIES_MAX = declare(i32, 256)
 NODES_MAX = declare(i32, 1 << 30)
 """More nodes than any one step may pass."""
 

@@ -147,8 +147,8 @@ class Nodes:
             self.meta_word[type] = self.meta_at[type] // word
         self.gap_word = self.gaps_at // word
         self.gap_none = 0 if era.gap_none == 0 else (15 if wide else 31)
-        # What a fresh node without gaps gets is 15 on 32-bit kernels too, though 31 is what they ask
-        # for: there it names slot 15, whose gap is 0 like all others.
+        # What a fresh node without gaps gets is 15 on 32-bit kernels too, though 31 is what they
+        # ask for: there it names slot 15, whose gap is 0 like all others.
         self.gap_unset = era.gap_none
         big: bint = self.memory.big_endian
         self.meta_end_shift = self.bits - 8 if big else 0

@@ -22,7 +22,7 @@ PAUSE = declare(i32, 4)
 OVERFLOW = declare(i32, 5)
 UNDERFLOW = declare(i32, 6)
 ERROR = declare(i32, 7)
-RETRIES_MAX = declare(i32, 4096)
+RETRIES_MAX = declare(i32, 256)
 
 
 class Steps(Typed):

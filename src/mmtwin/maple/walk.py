@@ -24,7 +24,7 @@ LEAF = declare(i32, 1)
 HEIGHT_MAX = declare(i32, 32)
 """No walk passes more levels than this; a corrupt tree may pretend to have them."""
 
-RETRIES_MAX = declare(i32, 4096)
+RETRIES_MAX = declare(i32, 256)
 """How often a reader starts again before it counts as stuck: a kernel's watchdog."""
 
 
