@@ -48,6 +48,7 @@ NODE_SIZE = 256
 
 TOP64 = cython.declare(u64, 0xFFFFFFFFFFFFFFFF)
 TOP32 = cython.declare(u64, 0xFFFFFFFF)
+ALL_BUT_HEIGHT = cython.declare(uint, 0xFFFFFF83)
 LEAF = cython.declare(i32, 1)
 RANGE = cython.declare(i32, 2)
 ARANGE = cython.declare(i32, 3)
@@ -334,7 +335,7 @@ class Nodes:
 
     def flags(self, tree: u64) -> uint:
         """``ma_flags``."""
-        return (word_at(self, tree + self.flags_at) >> self.flags_shift) & 0xFFFFFFFF
+        return (word_at(self, tree + self.flags_at) >> self.flags_shift) & TOP32
 
     def set_flags(self, tree: u64, flags: uint) -> i32:
         """Store ``ma_flags``; the other half of the word stays."""
@@ -352,7 +353,7 @@ class Nodes:
         """Store the height in the flags."""
         if height > 31:
             raise KernelBug("mas->depth > MAPLE_HEIGHT_MAX", "mas_set_height")
-        self.set_flags(tree, (self.flags(tree) & 0xFFFFFF83) | (height << 2))
+        self.set_flags(tree, (self.flags(tree) & ALL_BUT_HEIGHT) | (height << 2))
 
     def mt_is_alloc(self, tree: u64) -> bint:
         """The tree keeps track of its gaps."""
