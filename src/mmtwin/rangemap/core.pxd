@@ -2,6 +2,7 @@ from mmtwin.maple.maple cimport Maple
 from mmtwin.maple.state cimport MaState
 from mmtwin.memory.allocator cimport Arena
 from mmtwin.rangemap.growing cimport GrowingMemory
+from mmtwin.rangemap.spot cimport Spot
 from mmtwin.rangemap.values cimport Values
 from mmtwin.rangemap.words cimport Words
 
@@ -12,6 +13,7 @@ cdef class Core:
     cdef readonly Maple engine
     cdef readonly unsigned long long tree
     cdef readonly Values values
+    cdef Spot spot
     cdef readonly unsigned long long count, version
     cdef public long users
     cdef readonly MaState writer, reader
@@ -22,6 +24,9 @@ cdef class Core:
     cpdef unsigned long long seek(self, unsigned long long index, unsigned long long last) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long seek_back(self, unsigned long long index, unsigned long long first) except? 0xDEADBEEFDEADBEEF
     cpdef object put(self, unsigned long long first, unsigned long long last, unsigned long long entry)
+    cdef object put_here(self, unsigned long long entry)
+    cdef object covered_here(self, bint left, bint right)
+    cdef object put_anywhere(self, unsigned long long first, unsigned long long last, unsigned long long entry)
     cdef object cut(self, bint left, bint right, unsigned long long old)
     cdef object covered(self, MaState mas, unsigned long long old, unsigned long long first, unsigned long long last)
     cpdef void clear(self) except *

@@ -14,6 +14,7 @@ from mmtwin.maple.maple import Maple
 from mmtwin.maple.state import MaState
 from mmtwin.memory.allocator import Arena
 from mmtwin.rangemap.growing import GrowingMemory
+from mmtwin.rangemap.spot import Spot
 from mmtwin.rangemap.values import Values
 from mmtwin.rangemap.words import Words
 
@@ -53,6 +54,7 @@ class Core:
         self.tree = self.memory.boot_alloc(TREE_SIZE, 16)
         self.engine.mt_init_flags(self.tree, ALLOC_RANGE if gaps else 0)
         self.root_word = (self.tree - self.memory.base + self.engine.root_at) >> 3
+        self.spot = Spot(self.memory)
         self.values = Values()
         self.count = 0
         self.version = 0
@@ -123,29 +125,69 @@ class Core:
         Returns the objects whose last range that was, for the caller to drop: by then the tree and
         the table are consistent again, and finalizers may use them.
         """
+        spot: Spot = self.spot
+        gone: object = None
+        if not spot.seek(self.root_word, first) or not spot.take(first, last, entry):
+            gone = self.put_anywhere(first, last, entry)
+        elif entry != 0 or spot.at != spot.stop or spot.slot(spot.at) != 0:
+            gone = self.put_here(entry)
+        else:
+            return None
+        self.version += 1
+        if entry != 0:
+            self.count += 1
+        return gone
+
+    def put_here(self, entry: u64) -> object:
+        """A store that only changes the leaf that ``spot`` has found; as `put`."""
+        spot: Spot = self.spot
+        left: bint = spot.first > spot.start
+        right: bint = spot.last < spot.high
+        old: u64 = spot.slot(spot.at)
+        gone: object = None
+        if spot.at != spot.stop:
+            gone = self.covered_here(left, right)
+        elif old != 0:
+            gone = self.cut(left, right, old)
+        gaps: bint = self.gaps and not spot.alone and spot.touches_gap(entry)
+        spot.write(entry)
+        if gaps:
+            mas: MaState = self.writer
+            mas.status = ACTIVE
+            mas.node = spot.enode
+            mas.offset = spot.at
+            mas.min = spot.min
+            mas.max = spot.max
+            self.engine.mas_update_gap(mas)
+        return gone
+
+    def covered_here(self, left: bint, right: bint) -> object:
+        """Account for the slots of ``spot``, at the edges of which something may stay."""
+        spot: Spot = self.spot
+        gone = []
+        at: i32 = spot.at
+        while at <= spot.stop:
+            old: u64 = spot.slot(at)
+            if old != 0:
+                gone.append(self.cut(left and at == spot.at, right and at == spot.stop, old))
+            at += 1
+        return gone
+
+    def put_anywhere(self, first: u64, last: u64, entry: u64) -> object:
+        """Any store; as `put`."""
         mas: MaState = self.writer
-        engine: Maple = self.engine
         self.memory.reserve(ROOM)
         mas.set_range(first, last)
-        old: u64 = engine.mas_walk(mas)
+        old: u64 = self.engine.mas_walk(mas)
         gone: object = None
         if mas.last >= last:
             if old != 0:
                 gone = self.cut(mas.index < first, mas.last > last, old)
-            elif entry == 0:
-                return None
         else:
             gone = self.covered(mas, old, first, last)
-            mas.reset()
-        mas.index = first
-        mas.last = last
-        if mas.status != ACTIVE:
-            mas.reset()
-        engine.mas_store_gfp(mas, entry, GFP)
-        engine.mas_destroy(mas)
-        self.version += 1
-        if entry != 0:
-            self.count += 1
+        mas.set_range(first, last)
+        self.engine.mas_store_gfp(mas, entry, GFP)
+        self.engine.mas_destroy(mas)
         return gone
 
     def cut(self, left: bint, right: bint, old: u64) -> object:

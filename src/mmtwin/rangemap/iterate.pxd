@@ -5,9 +5,13 @@ cdef class Ranges:
     cdef Holder owner
     cdef Core core
     cdef MaState cursor
-    cdef unsigned long long first, last, version, low, high
+    cdef unsigned long long first, last, version, low, high, leaf, edge, limit
+    cdef int at, end
     cdef bint backward, done
     cdef unsigned long long step(self) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long enter(self, unsigned long long index) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long onward(self) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long step_back(self) except? 0xDEADBEEFDEADBEEF
 
 cdef class Values:
     cdef Ranges ranges

@@ -11,12 +11,13 @@ from mmtwin.kernels.ktree import KernelTree, NoKernelSourceError
 from mmtwin.kernels.ktree.compare import Player
 from mmtwin.kernels.ktree.dump import Dump
 from mmtwin.kernels.ktree.protocol import MAX, Op, Operation, encode
+from mmtwin.kernels.ktree.target import NATIVE, Target
 
 
-def kernel_tree() -> KernelTree:
+def kernel_tree(target: Target = NATIVE) -> KernelTree:
     """The kernel's tree; the test is skipped, with the reason, where it cannot be had."""
     try:
-        return KernelTree()
+        return KernelTree(target)
     except NoKernelSourceError as error:
         pytest.skip(str(error))
 

@@ -9,20 +9,34 @@ from players import kernel_tree
 
 from mmtwin.kernels.ktree.compare import Run, main
 from mmtwin.kernels.ktree.generate import FAMILIES, family_of
+from mmtwin.kernels.ktree.target import NATIVE, TARGETS, Target
 from mmtwin.kernels.ktree.twin import TwinPlayer
 
 pytestmark = pytest.mark.oracle
 
+FOREIGN = [target for target in TARGETS.values() if target is not NATIVE]
+
+
+def same(target: Target, seed: int) -> None:
+    log = io.StringIO()
+    family = family_of(seed)
+    run = Run(lambda: TwinPlayer(target), lambda: kernel_tree(target), log)
+    assert run.seed(seed, family, family.script(seed, 400, target.bits)), log.getvalue()
+
 
 @pytest.mark.parametrize("seed", range(3 * len(FAMILIES)))
 def test_twin_and_kernel_are_the_same(seed: int) -> None:
-    log = io.StringIO()
-    family = family_of(seed)
-    run = Run(TwinPlayer, kernel_tree, log)
-    assert run.seed(seed, family, family.script(seed, 400)), log.getvalue()
+    same(NATIVE, seed)
+
+
+@pytest.mark.parametrize("seed", range(100, 100 + len(FAMILIES)))
+@pytest.mark.parametrize("target", FOREIGN, ids=lambda target: target.name)
+def test_they_are_the_same_on_other_machines(target: Target, seed: int) -> None:
+    same(target, seed)
 
 
 @pytest.mark.deep
-def test_a_million_operations_over_a_thousand_seeds() -> None:
-    kernel_tree().close()
-    assert main(["--ops", "1000000", "--seeds", "1000"]) == 0
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_million_operations_over_a_thousand_seeds(target: str) -> None:
+    kernel_tree(TARGETS[target]).close()
+    assert main(["--ops", "1000000", "--seeds", "1000", "--target", target]) == 0

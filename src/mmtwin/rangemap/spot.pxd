@@ -1,0 +1,17 @@
+from mmtwin.rangemap.growing cimport GrowingMemory
+
+cdef class Spot:
+    cdef GrowingMemory memory
+    cdef readonly unsigned long long word, enode, start, high, min, max, first, last
+    cdef readonly int at, stop, end
+    cdef readonly bint alone
+    cpdef bint seek(self, unsigned long long root_word, unsigned long long index) except? -1
+    cdef int data_end(self) except? -1
+    cdef unsigned long long slot(self, int at) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long slot_end(self, int at) except? 0xDEADBEEFDEADBEEF
+    cpdef bint take(self, unsigned long long first, unsigned long long last, unsigned long long entry) except? -1
+    cdef int growth(self) except? -100
+    cdef void widen(self) except *
+    cdef bint touches_gap(self, unsigned long long entry) except? -1
+    cpdef void write(self, unsigned long long entry) except *
+    cdef void move(self, int more) except *

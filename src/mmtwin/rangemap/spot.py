@@ -1,0 +1,203 @@
+"""A place in a leaf, and stores that only change this leaf.
+
+Most stores neither fill a leaf up nor empty it: some slots of it give way to one to three others,
+and the rest moves. The kernel has four ways to do that, all with the same outcome; this is a fifth,
+without the cursor that the others need. What is more than that, the engine does.
+"""
+
+from __future__ import annotations
+
+from cython import bint, declare
+from cython import int as i32
+from cython import ulonglong as u64
+
+from mmtwin.rangemap.growing import GrowingMemory
+
+TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
+ARANGE_BITS = declare(u64, 0x18)
+LEAF_BITS = declare(u64, 0x08)
+TYPE_BITS = declare(u64, 0x78)
+HEIGHT_MAX = declare(i32, 32)
+PIVOTS = declare(i32, 15)
+SLOTS = declare(i32, 16)
+MIN_END = declare(i32, 6)
+"""The least data end of a leaf that is not the root."""
+META = declare(i32, 31)
+"""The word of a leaf that holds the metadata, or its last slot."""
+
+
+class Spot:
+    """The slots ``at`` to ``stop`` of a leaf, which a store changes.
+
+    They cover ``start`` to ``high``; the leaf begins at the word ``word`` of memory, covers up to
+    ``max`` and has its last slot at ``end``. ``first`` to ``last`` is what is stored. All ranges
+    are inclusive.
+    """
+
+    def __init__(self, memory: GrowingMemory) -> None:
+        self.memory = memory
+
+    def seek(self, root_word: u64, index: u64) -> bint:
+        """Walk from the root to the slot that holds ``index``; False if the tree has no nodes.
+
+        A pivot of 0 behind the first slot means that the slot is the last one. Counted from one
+        below, as they are here, it is the highest number there is.
+        """
+        memory: GrowingMemory = self.memory
+        enode: u64 = memory.w[root_word]
+        if enode & 3 != 2 or enode <= 4096:
+            return False
+        low: u64 = 0
+        high: u64 = TOP
+        below: u64 = index - 1 if index != 0 else 0
+        level: i32 = 0
+        while level < HEIGHT_MAX:
+            word: u64 = ((enode & ~255) - memory.base) >> 3
+            pivots: i32 = 9 if enode & TYPE_BITS == ARANGE_BITS else PIVOTS
+            at: i32 = 0
+            if index > memory.w[word + 1]:
+                at = 1
+                while at < pivots and ((memory.w[word + 1 + at] - 1) & TOP) < below:
+                    at += 1
+            if enode & TYPE_BITS == LEAF_BITS:
+                self.word = word
+                self.enode = enode & ~2
+                self.at = at
+                self.start = memory.w[word + at] + 1 if at > 0 else low
+                self.min = low
+                self.max = high
+                self.alone = level == 0
+                self.end = self.data_end()
+                return True
+            if at > 0:
+                low = memory.w[word + at] + 1
+            if at < pivots and (at == 0 or memory.w[word + 1 + at] != 0):
+                high = memory.w[word + 1 + at]
+            enode = memory.w[word + 1 + pivots + at]
+            level += 1
+        raise RuntimeError("the tree is deeper than a maple tree can be")
+
+    def data_end(self) -> i32:
+        """The last slot in use."""
+        pivot: u64 = self.memory.w[self.word + PIVOTS]
+        if pivot == 0:
+            return self.memory.w[self.word + META] & 255
+        return PIVOTS - 1 if pivot == self.max else PIVOTS
+
+    def slot(self, at: i32) -> u64:
+        """The entry in a slot."""
+        return self.memory.w[self.word + SLOTS + at]
+
+    def slot_end(self, at: i32) -> u64:
+        """The last index of a slot, inclusive."""
+        return self.max if at >= self.end else self.memory.w[self.word + 1 + at]
+
+    def take(self, first: u64, last: u64, entry: u64) -> bint:
+        """Prepare a store of ``entry`` over a range that begins in the slot ``at``.
+
+        False if that is more than a change of this leaf: it ends elsewhere, the leaf would hold
+        too much or too little, or the NULLs that join would end it. `write` carries it out.
+        """
+        if last > self.max:
+            return False
+        stop: i32 = self.at
+        while stop < self.end and self.memory.w[self.word + 1 + stop] < last:
+            stop += 1
+        self.stop = stop
+        self.high = self.slot_end(stop)
+        self.first = first
+        self.last = last
+        if entry == 0:
+            self.widen()
+            if self.last == self.max and (self.max != TOP or self.first == 0):
+                return False
+        new_end: i32 = self.end + self.growth()
+        return new_end < SLOTS and (self.alone or new_end >= MIN_END)
+
+    def growth(self) -> i32:
+        """By how many slots the leaf grows."""
+        more: i32 = self.at - self.stop
+        if self.first > self.start:
+            more += 1
+        if self.last < self.high:
+            more += 1
+        return more
+
+    def widen(self) -> None:
+        """A NULL takes in the NULLs it touches: two never lie side by side."""
+        if self.slot(self.stop) == 0:
+            self.last = self.high
+        elif self.last == self.high and self.stop < self.end and self.slot(self.stop + 1) == 0:
+            self.stop += 1
+            self.high = self.slot_end(self.stop)
+            self.last = self.high
+        if self.slot(self.at) == 0:
+            self.first = self.start
+        elif self.first == self.start and self.at > 0 and self.slot(self.at - 1) == 0:
+            self.at -= 1
+            self.start = self.memory.w[self.word + self.at] + 1 if self.at > 0 else self.min
+            self.first = self.start
+
+    def touches_gap(self, entry: u64) -> bint:
+        """Whether the store makes, takes or changes a run of free indexes."""
+        if entry == 0:
+            return True
+        at: i32 = self.at
+        while at <= self.stop:
+            if self.slot(at) == 0:
+                return True
+            at += 1
+        return False
+
+    def write(self, entry: u64) -> None:
+        """Carry out the store that `take` prepared."""
+        memory: GrowingMemory = self.memory
+        pivot: u64 = self.word + 1
+        slot: u64 = self.word + SLOTS
+        content: u64 = memory.w[slot + self.at]
+        tail: u64 = memory.w[slot + self.stop]
+        more: i32 = self.growth()
+        self.move(more)
+        new_end: i32 = self.end + more
+        at: i32 = self.at
+        if self.first > self.start:
+            memory.w[pivot + at] = self.first - 1
+            memory.w[slot + at] = content
+            at += 1
+        memory.w[slot + at] = entry
+        if at < PIVOTS:
+            memory.w[pivot + at] = self.last
+        if self.last < self.high:
+            at += 1
+            memory.w[slot + at] = tail
+            if at < PIVOTS:
+                memory.w[pivot + at] = self.high
+        if new_end < PIVOTS:
+            memory.w[self.word + META] = new_end
+        memory.d[self.word >> 9] = 1
+
+    def move(self, more: i32) -> None:
+        """Move what lies behind ``stop`` by ``more`` slots, up or down, and clear what is left."""
+        memory: GrowingMemory = self.memory
+        pivot: u64 = self.word + 1
+        slot: u64 = self.word + SLOTS
+        at: i32
+        if more > 0:
+            at = self.end
+            while at > self.stop:
+                memory.w[slot + at + more] = memory.w[slot + at]
+                if at + more < PIVOTS:
+                    memory.w[pivot + at + more] = memory.w[pivot + at]
+                at -= 1
+        elif more < 0:
+            at = self.stop + 1
+            while at <= self.end:
+                memory.w[slot + at + more] = memory.w[slot + at]
+                memory.w[pivot + at + more] = self.slot_end(at)
+                at += 1
+            at = self.end + more + 1
+            while at <= self.end:
+                memory.w[slot + at] = 0
+                if at < PIVOTS:
+                    memory.w[pivot + at] = 0
+                at += 1
