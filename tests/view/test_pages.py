@@ -8,7 +8,7 @@ DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
 def test_the_page_of_invariants_is_the_registrys() -> None:
-    """If it is not: python -c "from mmtwin.view.pages import *; print(invariants_page(), end='')"."""
+    """To make it anew: mmtwin.view.pages.invariants_page()."""
     assert (DOCS / "invariants.md").read_text("utf-8") == invariants_page()
 
 

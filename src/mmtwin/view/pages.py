@@ -11,9 +11,11 @@ def invariants_page() -> str:
         "# Invariants",
         "",
         "Every rule has an id that does not change.",
-        "*state* rules are judged from memory alone, by the whole check and by the check of what a "
-        "step touched; *step* rules from what a step wrote; *behaviour* rules by asking the tree "
-        "and comparing with its leaves.",
+        (
+            "*state* rules are judged from memory alone, by the whole check and by the check of what a "
+            "step touched; *step* rules from what a step wrote; *behaviour* rules by asking the tree "
+            "and comparing with its leaves."
+        ),
         "This page is made from the registry (`mmtwin.check.invariants`).",
         "",
         "| id | rule | judged from | in the kernel | judged by |",
