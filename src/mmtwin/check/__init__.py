@@ -14,8 +14,9 @@ The interface, as a replay uses it::
 ``full`` and ``touched`` read the present state of memory and change nothing. They never raise on a
 damaged state, never loop, and never trust the code that they check: nodes and VMAs are decoded
 here anew. ``touched(mark)`` needs the journal's entries since ``mark`` and presumes that the state
-at ``mark`` was clean; it reports if and only if ``full`` would report (:mod:`mmtwin.check.step` says
-why), and what it returns then is what ``full`` returns.
+at ``mark`` was clean; it reports if and only if ``full`` would report (:mod:`mmtwin.check.step`
+says why), and what it returns then is what ``full`` returns. A few rules are about how words
+change, not about the state; ``every(mark)`` is ``full`` with these.
 
 ``bisect`` needs a memory whose journal was kept since ``marks[0]``. It moves memory's present back
 and forth and leaves it where it was. Step ``k`` is what happened between ``marks[k]`` and

@@ -71,6 +71,7 @@ class AnonRules(AreaRules):
         return address != 0 and address == self.object_at(address, cache.number, cache.stride)
 
     def anon(self, vma: u64, flags: u64) -> None:
+        """Walk the VMA's chain: a sound list of its own links, one of them to its anon_vma."""
         own: u64 = self.word_at(vma + self.at_anon)
         head: u64 = vma + self.at_chain
         before: u64 = head
@@ -137,6 +138,7 @@ class AnonRules(AreaRules):
             self.link_fail("VM-24", avc, "rb", f"{after:#x}", f"a link of {anon_vma:#x}")
 
     def account_anon(self, vma: u64, sign: i64, old: bint) -> None:
+        """Count the VMA's links, and the VMA as a user of its anon_vma."""
         own: u64 = self.word(vma + self.at_anon, old)
         head: u64 = vma + self.at_chain
         link: u64 = self.word(head, old)

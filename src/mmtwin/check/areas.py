@@ -22,11 +22,9 @@ from mmtwin.space.layouts import Layouts
 
 PAGE_MASK = declare(u64, c.PAGE_MASK)
 ACCESS = declare(u64, c.VM_ACCESS_FLAGS)
-READ = declare(u64, c.VM_READ)
 WRITE = declare(u64, c.VM_WRITE)
 EXEC = declare(u64, c.VM_EXEC)
 SHARED = declare(u64, c.VM_SHARED)
-MAYWRITE = declare(u64, c.VM_MAYWRITE)
 MAYSHARE = declare(u64, c.VM_MAYSHARE)
 GROWSDOWN = declare(u64, c.VM_GROWSDOWN)
 LOCKED = declare(u64, c.VM_LOCKED)
@@ -111,6 +109,7 @@ class AreaRules(Lookup):
     # The entry and its VMA.
 
     def leaf(self, node: u64, end: i32, least: u64, most: u64, fresh: bint) -> None:
+        """Hold each entry against the range of its slot, and count the entries."""
         w = self.w
         first: u64 = (node - self.base) >> 3
         mm: u64 = self.tree - self.at_tree

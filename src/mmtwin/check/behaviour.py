@@ -231,9 +231,9 @@ def highest(holes: list[Slot], low: int, high: int, size: int) -> int:
 
 
 def random_windows(slots: list[Slot], chance: random.Random, count: int) -> list[Window]:
-    """Windows whose borders lie at, before or behind those of slots; sizes around those of holes."""
-    borders = [first for first, _, _ in slots] + [max(last for _, last, e in slots if e or last < TOP)
-                                                  if len(slots) > 1 else 1]  # fmt: skip
+    """Windows with borders at, before or behind those of slots; sizes around those of holes."""
+    borders = [first for first, _, _ in slots]
+    borders.append(max((last for _, last, entry in slots if entry or last < TOP), default=1))
     sizes = [last - first + 1 for first, last, entry in slots if not entry and last < TOP] or [1]
     windows = []
     for _ in range(count):

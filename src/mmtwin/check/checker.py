@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mmtwin.check.spaces import SpaceCheck
+from mmtwin.check.space_step import SpaceCheck
 from mmtwin.check.step import STEP_RULES
 from mmtwin.check.violation import Violation
 from mmtwin.maple.maple import Maple

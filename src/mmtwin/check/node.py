@@ -18,10 +18,8 @@ from mmtwin.memory.memory import Memory
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 NODE_MASK = declare(u64, 0xFFFFFFFFFFFFFF00)
-TYPE_BITS = declare(u64, 0xFF)
 
 LEAF = declare(i32, 1)
-RANGE = declare(i32, 2)
 ARANGE = declare(i32, 3)
 
 ZERO_ENTRY = declare(u64, 0x406)
@@ -41,9 +39,9 @@ class NodeRules:
     ``old_metadata`` allows meta.gap 15 for "no gap" (Linux 6.1). ``edge_exempt`` allows the last
     node of a level to be short, as a bulk load leaves it (up to 6.17).
 
-    After ``rules``: ``end`` is the last used slot; ``slot_at`` and ``pivot_at`` are the word indexes of
-    slot 0 and pivot 0, ``pivots`` is the number of pivots, ``gap`` the largest gap of the node,
-    ``entries`` the number of entries in a leaf.
+    After ``rules``: ``end`` is the last used slot; ``slot_at`` and ``pivot_at`` are the indexes of
+    the words that hold slot 0 and pivot 0, ``pivots`` is the number of pivots, ``gap`` the largest
+    gap of the node, ``entries`` the number of entries in a leaf.
     """
 
     def __init__(self, memory: Memory, old_metadata: bint, edge_exempt: bint) -> None:
@@ -113,7 +111,7 @@ class NodeRules:
     # The rules.
 
     def rules(self, node: u64, kind: i32, least: u64, most: u64, is_root: bint) -> None:
-        """Hold the node at ``node``, which covers ``least..most`` (inclusive), against the rules."""
+        """Hold the node against the rules; it covers ``least..most`` (inclusive)."""
         w = self.w
         first: u64 = (node - self.base) >> 3
         self._shape(first, kind)

@@ -88,7 +88,7 @@ class Overlay:
         """The index of a block (number + 1), entered with its present content if it is new."""
         at: u64 = self._slot(block)
         if self.stamps[at] == self.generation:
-            return self.places[at]  # type: ignore[no-any-return]
+            return self.places[at]
         if self.count == self.room:
             self._grow()
             at = self._slot(block)
@@ -130,18 +130,18 @@ class Overlay:
         at: u64 = self._slot((index >> 5) + 1)
         if self.stamps[at] != self.generation:
             return -1
-        return self.places[at]  # type: ignore[no-any-return]
+        return self.places[at]
 
     def was(self, index: u64) -> u64:
         """What the word ``index`` held at the mark."""
         nth: i32 = self.find(index)
         if nth < 0:
-            return self.w[index]  # type: ignore[no-any-return]
-        return self.images[nth * WORDS + (index & 31)]  # type: ignore[no-any-return]
+            return self.w[index]
+        return self.images[nth * WORDS + (index & 31)]
 
     def changed(self, index: u64) -> bint:
         """Does the word ``index`` hold another value than at the mark?"""
         nth: i32 = self.find(index)
         if nth < 0:
             return False
-        return self.images[nth * WORDS + (index & 31)] != self.w[index]  # type: ignore[no-any-return]
+        return self.images[nth * WORDS + (index & 31)] != self.w[index]

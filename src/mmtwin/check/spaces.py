@@ -1,13 +1,4 @@
-"""All address spaces: their trees, VMAs, counters, anon_vmas and mapped files; whole or by step.
-
-A step check takes the tree's part from :mod:`mmtwin.check.step` and adds, by the same argument, the
-rules that read words of VMAs, links and counters: the journal's words lead to the slab objects
-they lie in, each such object is checked where it stands now, and what it adds to a sum now, less
-what it added at the mark, must be what the sum's word changed by. A VMA in an untouched leaf is
-found where it was at the mark; one that moved stands in a touched leaf, whose slots are compared
-with their VMAs one by one. A VMA may come or go without a word of it changing (its object can be
-given out again with the content it had): the entries of touched leaves, now and at the mark, tell.
-"""
+"""All address spaces: their trees, VMAs, counters, anon_vmas and mapped files."""
 
 from __future__ import annotations
 
@@ -19,7 +10,6 @@ from cython import int as i32
 from cython import longlong as i64
 from cython import ulonglong as u64
 
-from mmtwin.check.addresses import AddressSet
 from mmtwin.check.anon import AnonRules
 from mmtwin.check.tally import Tally
 from mmtwin.check.violation import Violation
@@ -28,7 +18,6 @@ from mmtwin.pages.slab import SlabCaches
 from mmtwin.space import flags as c
 from mmtwin.space.layouts import Layouts
 
-TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 SHARED_MAYWRITE = declare(u64, c.VM_SHARED | c.VM_MAYWRITE)
 
 ENTRIES = declare(i32, 0)
@@ -42,26 +31,20 @@ WRITABLE = declare(i32, 0)
 MAPPED = declare(i32, 1)
 
 IN_USE = declare(u64, 24)
-STRUCT_PAGE = declare(u64, 64)
-TREE_FLAGS = declare(u64, 0x301)
-"""Gaps are kept, the lock is the address space's own."""
+TREE_FLAGS = declare(u64, 0x303)
+"""Gaps are kept, readers may walk without the lock, the lock is the address space's own."""
 
-AVC_VMA = declare(u64, 0)
-AVC_ANON_VMA = declare(u64, 8)
-TREE_NEXT = declare(u64, 32)
-ANON_FIRST = declare(u64, 80)
 I_COUNT = declare(u64, 344)
 I_MMAP_WRITABLE = declare(u64, 444)
 I_MMAP = declare(u64, 448)
 I_CHARGED = declare(u64, 600)
-LIST_MAX = declare(i32, 1 << 20)
-"""More VMAs than any inode has: a list as long has no end."""
 
 
-class SpaceCheck(AnonRules):
-    """Checks address spaces by the addresses of their ``mm_struct``.
+class SpaceRules(AnonRules):
+    """The rules of address spaces, and the whole check.
 
-    ``sysctl`` is the address of the kernel-wide settings, where the commit charge is kept.
+    They are told by the addresses of their ``mm_struct``. ``sysctl`` is the address of the
+    kernel-wide settings, where the commit charge is kept.
     """
 
     def __init__(
@@ -86,9 +69,6 @@ class SpaceCheck(AnonRules):
         self.limit_at = sysctl + layouts.sysctl.offset("max_map_count")
         self.inodes = Tally()
         self.areas = Tally()
-        self.dead = AddressSet()
-        self.entered = Tally()
-        self.stayed = AddressSet()
 
     # Everything.
 
@@ -107,6 +87,7 @@ class SpaceCheck(AnonRules):
         return self.found
 
     def begin(self) -> None:
+        """Start a new check: nothing found, nothing met, all sums 0."""
         AnonRules.begin(self)
         self.sums.clear()
         self.anons.clear()
@@ -134,6 +115,7 @@ class SpaceCheck(AnonRules):
             self.mm_fail("VM-19", mm, "map_count", f"{count}", "at most one above max_map_count")
 
     def account_file(self, vma: u64, flags: u64, sign: i64, old: bint) -> None:
+        """Count the VMA among those of its inode."""
         inode: u64 = self._inode_of(vma, old)
         if inode == 0:
             return
@@ -234,235 +216,6 @@ class SpaceCheck(AnonRules):
             self.report(
                 invariant, "kmem_cache", control, f"{name} in use", f"{out}", f"{expected} met"
             )
-
-    # What a step touched.
-
-    def touched(self, mark: u64, mms: Sequence[int]) -> list[Violation]:
-        """Check what changed since ``mark``, when all was well. ``mms`` are those there are now."""
-        self.begin_step(mark)
-        self.dead.clear()
-        self.entered.clear()
-        self.stayed.clear()
-        mm: u64
-        for mm in mms:
-            self.trees.add(mm + self.at_tree)
-            if self.half_at(mm + self.at_users, True) != 0:
-                self.old_trees.add(mm + self.at_tree)
-        self.objects()
-        self.locate()
-        tree: u64
-        for mm in mms:
-            tree = mm + self.at_tree
-            if self.marked.has(tree) or self._tree_touched(tree):
-                self._part(tree)
-        self._losses()
-        for mm in mms:
-            if self.old_trees.has(mm + self.at_tree):
-                self.old_root(mm + self.at_tree)
-        nth: u64 = 0
-        while nth < self.sums.count:
-            mm = self.sums.address(nth)
-            if self.dead.has(mm):
-                self.old_root(mm + self.at_tree)
-            elif self.trees.has(mm + self.at_tree):
-                self.space(mm)
-                self._ceiling(mm)
-            nth += 1
-        if self.overlay.changed((self.limit_at - self.base) >> 3):
-            for mm in mms:
-                self.space(mm)
-        self._leaks()
-        self.unprepared()
-        self.in_place()
-        nth = 0
-        while nth < self.entered.count:
-            if not self.stayed.has(self.entered.address(nth)):
-                self.areas.row(self.entered.address(nth))
-            nth += 1
-        nth = 0
-        while nth < self.areas.count:
-            self._area_step(self.areas.address(nth))
-            nth += 1
-        self.totals()
-        return self.found
-
-    def _ceiling(self, mm: u64) -> None:
-        """User space ends elsewhere: look at the VMAs above."""
-        at: u64 = self.word_at(mm + self.at_task_size)
-        if at == self.was_at(mm + self.at_task_size):
-            return
-        while True:
-            self._meet_area(self.find(mm + self.at_tree, at, False))
-            if self.found_last == TOP or self.found_last < at:
-                return
-            at = self.found_last + 1
-
-    def objects(self) -> None:
-        """Find the slab objects that the changed words lie in."""
-        nth: u64 = 0
-        while nth < self.overlay.count:
-            first: u64 = self.base + (self.overlay.blocks[nth] << 8)
-            number: u64 = self.word_at(self.memmap + ((first - self.base) >> 12) * STRUCT_PAGE + 8)
-            if number == self.vma_cache.number:
-                self._changed(nth, first, number, self.vma_cache.stride)
-            elif number == self.link_cache.number:
-                self._changed(nth, first, number, self.link_cache.stride)
-            elif number == self.anon_cache.number:
-                self._changed(nth, first, number, self.anon_cache.stride)
-            elif number == self.mm_cache.number:
-                self._changed(nth, first, number, self.mm_cache.stride)
-            elif number == self.inode_cache.number:
-                self._changed(nth, first, number, self.inode_cache.stride)
-            elif number == self.file_cache.number:
-                self._changed(nth, first, number, self.file_cache.stride)
-            nth += 1
-
-    def _changed(self, nth: u64, first: u64, number: u64, stride: u64) -> None:
-        """Look at the objects of one cache in one block that have a changed word in it."""
-        image: u64 = 32 * nth
-        index: u64 = (first - self.base) >> 3
-        done: u64 = 0
-        word: u64 = 0
-        while word < 32:
-            if self.overlay.images[image + word] != self.w[index + word]:
-                found: u64 = self.object_at(first + 8 * word, number, stride)
-                if found != 0 and found != done:
-                    self._object(found, number)
-                    done = found
-            word += 1
-
-    def _object(self, address: u64, number: u64) -> None:
-        """An object that the step changed; it may be met once for each of its blocks."""
-        if number == self.vma_cache.number:
-            self._meet_area(address)
-            self._meet_area(self.was_at(address + self.at_shared))
-        elif number == self.link_cache.number:
-            self._touched_link(address)
-        elif number == self.mm_cache.number:
-            self._touched_mm(address)
-        elif self.seen.add(address):
-            if number == self.anon_cache.number:
-                self._touched_anon(address)
-            elif number == self.inode_cache.number:
-                self._touched_inode(address)
-            else:
-                self._touched_file(address)
-
-    def _meet_area(self, vma: u64) -> None:
-        """Look at this VMA, if it is one."""
-        if self.is_vma(vma):
-            self.areas.row(vma)
-
-    def _touched_mm(self, mm: u64) -> None:
-        self.sums.row(mm)
-        if (
-            self.half_at(mm + self.at_users, True) != 0
-            and not self.trees.has(mm + self.at_tree)
-            and self.dead.add(mm)
-        ):
-            self.old_trees.add(mm + self.at_tree)
-
-    def _touched_link(self, avc: u64) -> None:
-        """The VMAs at both ends and of the next link, and the anon_vmas, now and at the mark."""
-        for old in (False, True):
-            self._meet_area(self.word(avc + AVC_VMA, old))
-            self._meet_link(self.word(avc + TREE_NEXT, old))
-            anon: u64 = self.word(avc + AVC_ANON_VMA, old)
-            if self.is_anon_vma(anon):
-                self.anons.row(anon)
-
-    def _meet_link(self, avc: u64) -> None:
-        """Look at the VMA of this link, if it is one."""
-        if self.is_link(avc):
-            self._meet_area(self.word_at(avc + AVC_VMA))
-
-    def _touched_anon(self, anon: u64) -> None:
-        self.anons.row(anon)
-        first: u64 = self.was_at(anon + ANON_FIRST)
-        self._meet_link(first)
-        if first != 0:
-            self.family(anon, -1, True)
-        first = self.word_at(anon + ANON_FIRST)
-        self._meet_link(first)
-        if first != 0:
-            self.family(anon, 1, False)
-
-    def _touched_inode(self, inode: u64) -> None:
-        self.inodes.row(inode)
-        self._meet_area(self.was_at(inode + I_MMAP))
-        self._meet_area(self.word_at(inode + I_MMAP))
-        if self.half_at(inode + I_COUNT, True) != 0:
-            self.charged -= self.was_at(inode + I_CHARGED)
-        if self.half_at(inode + I_COUNT, False) != 0:
-            self.charged += self.word_at(inode + I_CHARGED)
-
-    def _touched_file(self, file: u64) -> None:
-        """A file of another inode than at the mark: look at the VMAs that mapped it."""
-        inode: u64 = self.was_at(file + self.at_inode)
-        if inode == self.word_at(file + self.at_inode) or not self.is_inode(inode):
-            return
-        vma: u64 = self.was_at(inode + I_MMAP)
-        count: i32 = 0
-        while self.is_vma(vma) and count < LIST_MAX:
-            if self.was_at(vma + self.at_file) == file:
-                self.areas.row(vma)
-            vma = self.was_at(vma + self.at_shared)
-            count += 1
-
-    def enter_area(self, vma: u64) -> None:
-        """Note an entry of a touched leaf."""
-        if self.is_vma(vma):
-            self.entered.row(vma)
-
-    def old_leaf(self, tree: u64, node: u64, gone: bint) -> None:
-        """Take back the entries that a leaf held at the mark, and see which are gone."""
-        first: u64 = (node - self.base) >> 3
-        entries: i64 = 0
-        slot: u64 = 16
-        entry: u64
-        while slot < 32:
-            entry = self.overlay.was(first + slot)
-            if slot == 31 and (
-                self.overlay.was(first + 15) == 0 or entry == self._meta_word(14, 0)
-            ):
-                entry = 0
-            if entry != 0:
-                entries += 1
-                if self.entered.has(entry):
-                    self.stayed.add(entry)
-                elif self.is_vma(entry):
-                    self.areas.row(entry)
-            slot += 1
-        self.sums.bump(tree - self.at_tree, ENTRIES, -entries)
-
-    def _area_step(self, vma: u64) -> None:
-        """A VMA that the step changed: check it where it is, take back what it was, add what it is."""
-        start: u64
-        mm: u64 = self.was_at(vma + self.at_mm)
-        tree: u64 = mm + self.at_tree
-        if self.old_trees.has(tree):
-            start = self.was_at(vma)
-            if self.find(tree, start, True) == vma:
-                self.account(mm, vma, -1, True)
-                self._left_inode(vma)
-            if self.trees.has(tree) and self.find(tree, start, False) == vma:
-                self.agrees(vma, self.found_first, self.found_last)
-                if self.word_at(vma + self.at_mm) != mm:
-                    self.area(mm, vma)
-        mm = self.word_at(vma + self.at_mm)
-        tree = mm + self.at_tree
-        if self.trees.has(tree) and self.find(tree, self.word_at(vma), False) == vma:
-            self.area(mm, vma)
-            self.account(mm, vma, 1, False)
-
-    def _left_inode(self, vma: u64) -> None:
-        """A VMA that maps another file than at the mark is out of the old one's list."""
-        inode: u64 = self._inode_of(vma, True)
-        if inode == 0 or inode == self._inode_of(vma, False):
-            return
-        place: u64 = self.was_at(vma + self.at_shared + 8)
-        if self.aligned(place) and self.word_at(place) == vma:
-            self.report("VM-31", "inode", inode, "i_mmap", f"{vma:#x}", "no VMA of another file")
 
     def _inode_of(self, vma: u64, old: bint) -> u64:
         """The inode that the VMA maps, or mapped at the mark; 0 for none."""

@@ -42,7 +42,6 @@ from mmtwin.memory.memory import Memory
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 NODE_MASK = declare(u64, 0xFFFFFFFFFFFFFF00)
 LEAF = declare(i32, 1)
-RANGE = declare(i32, 2)
 ARANGE = declare(i32, 3)
 LEVELS = declare(i32, 32)
 WAS = declare(u64, WAS_IN)
@@ -108,7 +107,7 @@ class StepCheck(TreeCheck):
         )
 
     def locate(self) -> None:
-        """Find out which touched blocks are or were nodes of the trees, and mark their ancestors."""
+        """Find the touched blocks that are or were nodes of the trees; mark their ancestors."""
         nth: u64 = 0
         while nth < self.overlay.count:
             node: u64 = self.base + (self.overlay.blocks[nth] << 8)
@@ -274,7 +273,7 @@ class StepCheck(TreeCheck):
             at += 1
 
     def _lost(self, tree: u64, enode: u64) -> None:
-        """A node lost its place. If it has no other and was not touched, it is gone with its subtree."""
+        """A node lost its place. With no other, and untouched, it is gone with its subtree."""
         node: u64 = enode & NODE_MASK
         kind: i32 = (enode >> 3) & 15
         if kind < LEAF or kind > ARANGE or not self.held(node):

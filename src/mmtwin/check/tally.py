@@ -29,7 +29,7 @@ class Tally(AddressSet):
         """The row of ``address``, a new one of zeros if it has none."""
         at: u64 = self._slot(address)
         if self.stamps[at] == self.generation:
-            return self.rows[at]  # type: ignore[no-any-return]
+            return self.rows[at]
         nth: u64 = self.count
         if nth == self.room:
             self._more_rows()
@@ -50,11 +50,11 @@ class Tally(AddressSet):
 
     def sum(self, nth: u64, column: i32) -> i64:
         """One sum of the row ``nth``."""
-        return self.sums[nth * WIDTH + column]  # type: ignore[no-any-return]
+        return self.sums[nth * WIDTH + column]
 
     def address(self, nth: u64) -> u64:
         """Whose row ``nth`` is."""
-        return self.members[nth]  # type: ignore[no-any-return]
+        return self.members[nth]
 
     def _more_rows(self) -> None:
         self.room *= 2

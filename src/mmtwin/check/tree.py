@@ -28,7 +28,6 @@ ARANGE = declare(i32, 3)
 HEIGHT_MAX = declare(i32, 31)
 
 FLAG_ALLOC_RANGE = declare(u64, 1)
-FLAG_RCU = declare(u64, 2)
 FLAGS_KNOWN = declare(u64, 0xB7F)
 """ALLOC_RANGE, USE_RCU, height, lock kind, ALLOC_WRAPPED."""
 FREE_WALK = declare(u64, 2)
@@ -43,8 +42,8 @@ class TreeCheck(NodeRules):
     ``root_at`` and ``flags_at`` are the byte offsets of ma_root and ma_flags in struct maple_tree
     (8 and 16 up to 6.11, 8 and 4 since). ``nodes`` is the allocator that all the trees' nodes come
     from; without one nothing is said of leaks. ``rcu_list`` is the address of the head and tail of
-    the list of nodes that wait for a grace period, ``unprepared`` that of the word that counts nodes
-    asked for by stores that should have had them set aside; 0 if there is none.
+    the list of nodes that wait for a grace period, ``unprepared`` that of the word that counts
+    nodes asked for by stores that should have had them set aside; 0 if there is none.
 
     After a check ``node_count`` and ``entry_count`` say how many nodes were visited and how many
     entries their leaves held.
@@ -127,7 +126,9 @@ class TreeCheck(NodeRules):
         limit: u64 = self.word(self.in_use_at, old)
         while node != 0 and entries < limit and self.held(node):
             if not old and self.word_at(node) != node:
-                self.fail("MT-31", node, "parent", f"{self.word_at(node):#x}", "its own address: dead")
+                self.fail(
+                    "MT-31", node, "parent", f"{self.word_at(node):#x}", "its own address: dead"
+                )
             if self.word(node + 16, old) == FREE_WALK:
                 nodes += self._buried(node, 0, old)
             else:
@@ -158,7 +159,7 @@ class TreeCheck(NodeRules):
         """The word at an address of the direct map, now or at the mark."""
         if old:
             return self.overlay.was((address - self.base) >> 3)
-        return self.w[(address - self.base) >> 3]  # type: ignore[no-any-return]
+        return self.w[(address - self.base) >> 3]
 
     def begin(self) -> None:
         """Start a new check: nothing found, nothing seen."""
@@ -171,7 +172,7 @@ class TreeCheck(NodeRules):
 
     def word_at(self, address: u64) -> u64:
         """The word at an address of the direct map."""
-        return self.w[(address - self.base) >> 3]  # type: ignore[no-any-return]
+        return self.w[(address - self.base) >> 3]
 
     def flags_of(self, tree: u64) -> u64:
         """The tree's ma_flags, a 32-bit field."""
@@ -188,7 +189,7 @@ class TreeCheck(NodeRules):
             self.report("MT-15", "maple_tree", tree, "entries", "none", "an entry, or no node")
 
     def enter(self, tree: u64) -> u64:
-        """Check the root word and the flags of a tree; the root if it is a node to visit, else 0."""
+        """Check a tree's root word and flags; the root if it is a node to visit, else 0."""
         self.tree = tree
         self.depth = 0
         self.leaf_depth = 0
@@ -338,7 +339,7 @@ class TreeCheck(NodeRules):
         if i > 0 and old[at + i] != w[first + i]:
             return True
         pivots: i32 = 9 if kind == ARANGE else 15
-        return i < pivots and old[at + 1 + i] != w[first + 1 + i]  # type: ignore[no-any-return]
+        return i < pivots and old[at + 1 + i] != w[first + 1 + i]
 
     def _step_touched(self, node: u64) -> bint:
         """Must a partial check enter this node, or pass through it?"""

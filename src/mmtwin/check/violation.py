@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Violation:
     field: str
     found: str
     expected: str
-    path: tuple[tuple[int, int], ...] = field(default=())
+    path: tuple[tuple[int, int], ...] = dataclasses.field(default=())
     message: str = ""
 
     def __str__(self) -> str:

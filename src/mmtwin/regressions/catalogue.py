@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from mmtwin.regressions import (
+    anon_active_uncounted,
+    anon_chain_not_copied,
     append_under_readers,
+    brk_no_area,
+    charge_leak,
     deficient_right_edge,
     dense_split,
+    dontunmap_locked,
+    dontunmap_pgoff,
     end_pivot_overrun,
     live_leaf_root,
+    merge_down_pgoff,
     metadata_as_entry,
+    munmap_error_lost,
+    munmap_locked_early,
+    munmap_locked_first,
+    munmap_search_limit,
     null_into_empty,
     null_past_end,
     prealloc_error_lost,
@@ -21,6 +32,7 @@ from mmtwin.regressions import (
     sparse_window,
     stale_node_copy,
     sufficient_by_one,
+    tree_without_rcu,
     window_state,
 )
 from mmtwin.regressions.regression import Regression
@@ -45,6 +57,18 @@ _MODULES = (
     sparse_window,
     sufficient_by_one,
     window_state,
+    anon_active_uncounted,
+    anon_chain_not_copied,
+    brk_no_area,
+    charge_leak,
+    dontunmap_locked,
+    dontunmap_pgoff,
+    merge_down_pgoff,
+    munmap_error_lost,
+    munmap_locked_early,
+    munmap_locked_first,
+    munmap_search_limit,
+    tree_without_rcu,
 )
 
 _CATALOGUE: dict[str, Regression] = {

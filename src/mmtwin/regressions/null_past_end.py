@@ -14,14 +14,12 @@ class NullPastEnd(Maple):
     """``mas_wr_extend_null`` looking at the slot behind without asking for the data end."""
 
     def mas_wr_extend_null(self, wr: WrState) -> None:
-        """Widen a NULL; the slot behind the last one reads as NULL too."""
+        """Widen a NULL; the slot behind reads as NULL where it is the tree's last."""
         mas = wr.mas
-        if wr.offset_end == wr.node_end and mas.last == wr.end_piv and mas.max != self.max_index:
-            mas.last = mas.max + 1
-        elif wr.offset_end < wr.node_end and mas.last == wr.end_piv:
-            if wr.offset_end + 1 == wr.node_end and mas.max == self.max_index:
-                wr.offset_end += 1
-                mas.last = wr.end_piv = mas.max
+        behind = wr.offset_end + 1
+        if behind == wr.node_end and mas.last == wr.end_piv and mas.max == self.max_index:
+            wr.offset_end = behind
+            mas.last = wr.end_piv = mas.max
         super().mas_wr_extend_null(wr)
 
 

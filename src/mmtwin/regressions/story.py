@@ -150,6 +150,7 @@ class SpaceBench:
 
     def __init__(self, kernel: str, bugs: Sequence[Override]) -> None:
         self.twin = Twin(profile_named(kernel), bugs, memory_size=1 << 28)
+        self.memory = self.twin.memory
         self.space = self.twin.space
         self.task = self.space.task_alloc(0)
         self.mm = self.space.mm_alloc(self.task)

@@ -1,0 +1,20 @@
+from mmtwin.check.addresses cimport AddressSet
+from mmtwin.check.spaces cimport SpaceRules
+from mmtwin.check.tally cimport Tally
+
+cdef class SpaceCheck(SpaceRules):
+    cdef Tally entered
+    cdef AddressSet dead, stayed
+    cdef void objects(self) except *
+    cdef void _changed(self, unsigned long long nth, unsigned long long first, unsigned long long number, unsigned long long stride) except *
+    cdef void _object(self, unsigned long long address, unsigned long long number) except *
+    cdef void _meet_area(self, unsigned long long vma) except *
+    cdef void _meet_link(self, unsigned long long avc) except *
+    cdef void _touched_mm(self, unsigned long long mm) except *
+    cdef void _touched_file(self, unsigned long long file) except *
+    cdef void _ceiling(self, unsigned long long mm) except *
+    cdef void _touched_link(self, unsigned long long avc) except *
+    cdef void _touched_anon(self, unsigned long long anon) except *
+    cdef void _touched_inode(self, unsigned long long inode) except *
+    cdef void _area_step(self, unsigned long long vma) except *
+    cdef void _left_inode(self, unsigned long long vma) except *
