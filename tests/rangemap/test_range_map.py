@@ -366,3 +366,23 @@ def test_it_grows() -> None:
 def test_it_cannot_be_hashed() -> None:
     with pytest.raises(TypeError):
         hash(MapleTree())
+
+
+def test_no_memory_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    t = MapleTree([(0, 10, "a")])
+
+    def refuse(self: object, size: int) -> None:
+        raise MemoryError(size)
+
+    full = MapleTree([(0, 10, "a")])
+    if not hasattr(type(full.core.memory), "__dict__"):
+        pytest.skip("no memory to take away")
+    try:
+        monkeypatch.setattr(type(full.core.memory), "reserve", refuse)
+    except TypeError:
+        pytest.skip("a compiled class cannot be changed")
+    with pytest.raises(MemoryError):
+        t[5:6] = "b"
+    with pytest.raises(MemoryError):
+        del t[5:6]
+    assert list(t) == [(0, 9, "a")]

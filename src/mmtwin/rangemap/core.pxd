@@ -23,7 +23,9 @@ cdef class Core:
     cpdef unsigned long long look(self, unsigned long long index) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long seek(self, unsigned long long index, unsigned long long last) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long seek_back(self, unsigned long long index, unsigned long long first) except? 0xDEADBEEFDEADBEEF
-    cpdef object put(self, unsigned long long first, unsigned long long last, unsigned long long entry)
+    cpdef object store(self, unsigned long long first, unsigned long long last, object value)
+    cpdef object erase(self, unsigned long long first, unsigned long long last)
+    cdef object put(self, unsigned long long first, unsigned long long last, unsigned long long entry)
     cdef object put_here(self, unsigned long long entry)
     cdef object covered_here(self, bint left, bint right)
     cdef object put_anywhere(self, unsigned long long first, unsigned long long last, unsigned long long entry)

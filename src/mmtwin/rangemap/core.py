@@ -119,12 +119,22 @@ class Core:
 
     # Writing.
 
-    def put(self, first: u64, last: u64, entry: u64) -> object:
-        """Store an entry that `values` has just given out, or 0, over a range.
+    def store(self, first: u64, last: u64, value: object) -> object:
+        """Store an object over a range. MemoryError, with nothing changed, if there is no room.
 
         Returns the objects whose last range that was, for the caller to drop: by then the tree and
         the table are consistent again, and finalizers may use them.
         """
+        self.memory.reserve(ROOM)
+        return self.put(first, last, self.values.add(value))
+
+    def erase(self, first: u64, last: u64) -> object:
+        """Make a range free; as `store`."""
+        self.memory.reserve(ROOM)
+        return self.put(first, last, 0)
+
+    def put(self, first: u64, last: u64, entry: u64) -> object:
+        """Store an entry that `values` has just given out, or 0; there is room for new nodes."""
         spot: Spot = self.spot
         gone: object = None
         if not spot.seek(self.root_word, first) or not spot.take(first, last, entry):
@@ -139,7 +149,7 @@ class Core:
         return gone
 
     def put_here(self, entry: u64) -> object:
-        """A store that only changes the leaf that ``spot`` has found; as `put`."""
+        """A store that only changes the leaf that ``spot`` has found."""
         spot: Spot = self.spot
         left: bint = spot.first > spot.start
         right: bint = spot.last < spot.high
@@ -174,9 +184,8 @@ class Core:
         return gone
 
     def put_anywhere(self, first: u64, last: u64, entry: u64) -> object:
-        """Any store; as `put`."""
+        """Any store."""
         mas: MaState = self.writer
-        self.memory.reserve(ROOM)
         mas.set_range(first, last)
         old: u64 = self.engine.mas_walk(mas)
         gone: object = None
@@ -186,8 +195,10 @@ class Core:
         else:
             gone = self.covered(mas, old, first, last)
         mas.set_range(first, last)
-        self.engine.mas_store_gfp(mas, entry, GFP)
+        error: i32 = self.engine.mas_store_gfp(mas, entry, GFP)
         self.engine.mas_destroy(mas)
+        if error:
+            raise MemoryError(f"the tree has no nodes left: error {error}")
         return gone
 
     def cut(self, left: bint, right: bint, old: u64) -> object:
@@ -216,7 +227,7 @@ class Core:
     def clear(self) -> None:
         """Forget everything."""
         if self.count:
-            self.put(0, TOP, 0)
+            self.erase(0, TOP)
 
     # Room.
 
@@ -282,7 +293,7 @@ class Core:
             last: u64 = lasts.at(at)
             if last < first:
                 raise ValueError(f"range {at} is empty: it starts at {first}")
-            self.put(first, last, self.values.add(values[at]))
+            self.store(first, last, values[at])
             at += 1
 
     def load_many(self, indexes: Words, default: object) -> list[Any]:

@@ -116,7 +116,7 @@ class MapleTree(RangeReader):
         else:
             first = last = index_of(key)
         core: Core = self.own()
-        core.put(first, last, core.values.add(value))
+        core.store(first, last, value)
 
     def __delitem__(self, key: Any) -> None:
         """``del t[start:stop]`` (half-open) empties the slice, whatever is in it; ``del t[index]``
@@ -132,7 +132,7 @@ class MapleTree(RangeReader):
             if self.core.load(first) == 0:
                 raise KeyError(key)
         core: Core = self.own()
-        core.put(first, last, 0)
+        core.erase(first, last)
 
     def insert(self, start: Any, stop: Any, value: Any) -> None:
         """Store over ``start`` (inclusive) to ``stop`` (exclusive) only if all of it is free.
@@ -144,7 +144,7 @@ class MapleTree(RangeReader):
         core: Core = self.own()
         if core.seek(span.first, span.last) != 0:
             raise ValueError(f"{core.reader.index} .. {core.reader.last} (inclusive) is in the way")
-        core.put(span.first, span.last, core.values.add(value))
+        core.store(span.first, span.last, value)
 
     def erase(self, index: Any) -> Found:
         """Remove the whole range that holds ``index``: its ``(start, last, value)``, both ends
@@ -153,7 +153,7 @@ class MapleTree(RangeReader):
         found = self._found(core.look(index_of(index)))
         if found is None:
             raise KeyError(index)
-        core.put(core.reader.index, core.reader.last, 0)
+        core.erase(core.reader.index, core.reader.last)
         return found
 
     def clear(self) -> None:
@@ -207,7 +207,7 @@ class MapleTree(RangeReader):
         if not core.room(first, last_before(high), wanted, multiple, from_top):
             raise NoRoom(f"no {size} free indexes in a row from {low} to {high}")
         place: u64 = core.reader.index
-        core.put(place, core.reader.last, core.values.add(value))
+        core.store(place, core.reader.last, value)
         return place
 
 

@@ -7,6 +7,7 @@ how many slots of the tree hold each word; the object goes when the last of them
 
 from __future__ import annotations
 
+from cython import longlong as i64
 from cython import ulonglong as u64
 
 
@@ -21,14 +22,15 @@ class Values:
 
     def add(self, value: object) -> u64:
         """A new entry for an object, held once."""
-        place: int
+        place: i64
         if self.free:
             place = self.free.pop()
             self.items[place] = value
         else:
             place = len(self.items)
             self.items.append(value)
-        return place << 1 | 1
+        where: u64 = place
+        return where << 1 | 1
 
     def value(self, entry: u64) -> object:
         """The object of an entry."""
