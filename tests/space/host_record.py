@@ -49,15 +49,16 @@ def seen(maps: str, details: str) -> str:
 
 
 def main() -> int:
-    facts = read_facts()
-    reason = why_not(facts)
-    if reason is not None:
-        print(reason, file=sys.stderr)
-        return 2
     answers = {}
     with HostKernel(segments=SEGMENTS) as kernel:
+        facts = read_facts(kernel)
+        reason = why_not(facts)
+        if reason is not None or facts.profile != "6.18":
+            print(reason or "not a 6.18 kernel", file=sys.stderr)
+            return 2
+        files = {path: asdict(kernel.file_facts(path)) for path in ("/", "/dev/zero")}
         for title, calls in SEQUENCES.items():
-            kernel.restart()
+            kernel.fresh()
             image = kernel.spawn()
             got = kernel.carry_out(calls, Report.MAPS | Report.SMAPS | Report.STATUS)
             last = {
@@ -72,6 +73,7 @@ def main() -> int:
             answers[title] = {"results": results(calls, got), "last": last}
     record = {
         "facts": asdict(facts),
+        "files": files,
         "image": AGENT.sub("/agent", image.maps),
         "heap": image.end,
         "answers": answers,

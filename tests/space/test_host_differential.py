@@ -8,25 +8,20 @@ from host_record import RECORD, SEGMENTS, results
 from host_sequences import SEQUENCES
 
 from mmtwin.kernels.calls import Call
-from mmtwin.kernels.diff import Differ, compare, show
+from mmtwin.kernels.diff import Differ, compare, on_host, show
+from mmtwin.kernels.host.agent import KernelDiedError
 from mmtwin.kernels.host.build import AgentError
-from mmtwin.kernels.host.facts import read_facts, why_not
-from mmtwin.kernels.host.kernel import HostKernel, KernelDiedError
+from mmtwin.kernels.host.kernel import HostKernel
 from mmtwin.kernels.host.wire import Report
 
 
 @pytest.fixture(scope="module")
 def differ() -> Iterator[Differ]:
-    facts = read_facts()
-    reason = why_not(facts)
-    if reason is not None:
-        pytest.skip(reason)
     try:
-        made = Differ(facts)
+        with on_host() as made:
+            yield made
     except AgentError as error:
         pytest.skip(str(error))
-    with made:
-        yield made
 
 
 def test_random_calls(differ: Differ) -> None:
@@ -66,11 +61,11 @@ def test_a_difference_is_found_and_shrunk(differ: Differ, monkeypatch: pytest.Mo
 def test_recorded_answers_still_hold(differ: Differ) -> None:
     """What the record says, this kernel says."""
     recorded = json.loads(RECORD.read_text())
-    if recorded["facts"]["release"] != list(read_facts().release):
+    if recorded["facts"]["release"] != list(differ.facts.release):
         pytest.skip("the record is of another release")
     with HostKernel(segments=SEGMENTS) as kernel:
         for title, calls in SEQUENCES.items():
-            kernel.restart()
+            kernel.fresh()
             kernel.spawn()
             got = kernel.carry_out(calls, Report.NONE)
             assert results(calls, got) == recorded["answers"][title]["results"], title
@@ -78,13 +73,13 @@ def test_recorded_answers_still_hold(differ: Differ) -> None:
 
 def test_a_process_that_dies_is_told_of(differ: Differ) -> None:
     kernel = differ.kernel
-    kernel.restart()
+    kernel.fresh()
     image = kernel.spawn()
     whole = image.end - image.start
     fatal = Call(1, "munmap", (image.start, whole))
     with pytest.raises(KernelDiedError, match="ended by signal 11"):
         kernel.carry_out([Call(1, "look"), fatal, Call(1, "look")])
-    assert kernel.spawn().maps
+    assert kernel.spawn(2).maps == image.maps
 
 
 def test_wrong_calls_are_refused(differ: Differ) -> None:

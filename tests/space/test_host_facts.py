@@ -8,6 +8,7 @@ from host_record import RECORD, SEGMENTS, seen
 from host_sequences import SEQUENCES
 
 from mmtwin.kernels.generate import Start
+from mmtwin.kernels.host.agent import FileFacts
 from mmtwin.kernels.host.facts import Facts
 from mmtwin.kernels.machine import TwinMachine
 from mmtwin.machine.profile import profile
@@ -24,8 +25,13 @@ def recorded_facts() -> Facts:
 
 @pytest.fixture(scope="module")
 def machine() -> TwinMachine:
-    heap = RECORDED["heap"]
-    return TwinMachine(profile("6.18"), recorded_facts(), heap=heap, segments=SEGMENTS)
+    return TwinMachine(
+        profile("6.18"),
+        recorded_facts(),
+        heap=RECORDED["heap"],
+        file_facts=lambda path: FileFacts(**RECORDED["files"][path]),
+        segments=SEGMENTS,
+    )
 
 
 def test_every_sequence_is_recorded() -> None:

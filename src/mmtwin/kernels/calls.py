@@ -21,6 +21,7 @@ NUMBERS: Final = {
     "read": 0,
     "open": 2,
     "close": 3,
+    "stat": 4,
     "mmap": 9,
     "mprotect": 10,
     "munmap": 11,

@@ -9,7 +9,8 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -21,11 +22,13 @@ from mmtwin.kernels.calls import Call
 from mmtwin.kernels.compare import Comparison, Disagreement, Outcome
 from mmtwin.kernels.details import counters_of_status, details_text, flags_of_smaps
 from mmtwin.kernels.generate import Generator, Options, Start
+from mmtwin.kernels.host.agent import Agent, KernelDiedError
 from mmtwin.kernels.host.build import AgentError
-from mmtwin.kernels.host.facts import Facts, read_facts, why_not
-from mmtwin.kernels.host.kernel import HostKernel, KernelDiedError
+from mmtwin.kernels.host.facts import read_facts, why_not
+from mmtwin.kernels.host.kernel import HostKernel
 from mmtwin.kernels.host.wire import Answer, Report
 from mmtwin.kernels.machine import TwinMachine
+from mmtwin.kernels.qemu.kernel import QemuKernel
 from mmtwin.kernels.safety import reaches
 from mmtwin.kernels.shrink import shrink
 from mmtwin.machine.bug import KernelBug, KernelWarning
@@ -36,7 +39,7 @@ CALLS_A_RUN: Final = 40
 DETAILS_EVERY: Final = 4
 """One run in so many compares VmFlags and counters too; they take the kernel longer."""
 SEGMENTS: Final = (PAGE, 3 * PAGE, 8 * PAGE)
-FILE_BYTES: Final = (0, 3 * PAGE + 100, 16 * PAGE)
+FILES: Final = {"f0": b"", "f1": b"x" * (3 * PAGE + 100), "f2": b"x" * (16 * PAGE)}
 
 
 @dataclass(slots=True)
@@ -61,19 +64,23 @@ class Total:
 
 
 class Differ:
-    """The two sides, set up alike; use as a context manager."""
+    """The two sides, set up alike; use as a context manager.
+
+    ``paths`` are regular files that the kernel's processes can read and write. Raises AgentError
+    if no profile can be held against the kernel.
+    """
 
     def __init__(
-        self, facts: Facts, *, regressions: Sequence[Override] = (), profile_name: str = "6.18"
+        self, kernel: Agent, paths: Sequence[str], *, regressions: Sequence[Override] = ()
     ) -> None:
-        self._scratch = tempfile.TemporaryDirectory(prefix="mmtwin-")
-        paths = []
-        for number, size in enumerate(FILE_BYTES):
-            path = Path(self._scratch.name) / f"f{number}"
-            path.write_bytes(b"x" * size)
-            paths.append(str(path))
-        self.kernel = HostKernel(segments=SEGMENTS)
-        image = self.kernel.spawn()
+        self.kernel = kernel
+        self.facts = facts = read_facts(kernel)
+        reason = why_not(facts)
+        if reason is not None or facts.profile is None:
+            kernel.close()
+            raise AgentError(str(reason))
+        image = kernel.spawn()
+        known = {path: kernel.file_facts(path) for path in (*paths, "/dev/zero", "/dev/null", "/")}
         self.options = Options(
             files=tuple(paths),
             segments=len(SEGMENTS),
@@ -83,9 +90,10 @@ class Differ:
             hard_limits={which: hard for which, (_, hard) in facts.limits.items()},
         )
         self.machine = TwinMachine(
-            profile(profile_name),
+            profile(facts.profile),
             facts,
             heap=image.end,
+            file_facts=known.__getitem__,
             segments=SEGMENTS,
             regressions=regressions,
         )
@@ -100,9 +108,8 @@ class Differ:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End the real processes, remove the files."""
+        """End the real processes."""
         self.kernel.close()
-        self._scratch.cleanup()
 
     def run(self, seed: int, calls: int = CALLS_A_RUN) -> Run:
         """One run of random calls on both sides."""
@@ -163,7 +170,7 @@ class Differ:
         details: bool,
     ) -> Disagreement | None:
         """The twin first, as far as there are calls; then the kernel; then call by call."""
-        self.kernel.restart()
+        self.kernel.fresh()
         image = self.kernel.spawn(personality=start.personality, stack_limit=start.stack_limit)
         maps = {1: self.machine.start(start, image.maps)}
         comparison = Comparison()
@@ -225,6 +232,30 @@ class Differ:
         return None
 
 
+@contextmanager
+def on_host(regressions: Sequence[Override] = ()) -> Iterator[Differ]:
+    """The twin and this machine's kernel, with files of their own for the time of the comparison.
+
+    AgentError if it cannot be done here.
+    """
+    with tempfile.TemporaryDirectory(prefix="mmtwin-") as scratch:
+        paths = []
+        for name, content in FILES.items():
+            path = Path(scratch) / name
+            path.write_bytes(content)
+            paths.append(str(path))
+        with Differ(HostKernel(segments=SEGMENTS), paths, regressions=regressions) as differ:
+            yield differ
+
+
+@contextmanager
+def on_qemu(regressions: Sequence[Override] = ()) -> Iterator[Differ]:
+    """The twin and a guest's kernel; AgentError if there is no qemu or no kernel for it."""
+    kernel = QemuKernel(files=FILES, segments=SEGMENTS)
+    with Differ(kernel, [f"/{name}" for name in FILES], regressions=regressions) as differ:
+        yield differ
+
+
 def outcome_of(answer: Answer) -> Outcome:
     """What an answer of the agent says."""
     text = ""
@@ -263,19 +294,14 @@ def show(run: Run) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: 0 all agree, 1 something differs, 2 it cannot be done here."""
     parser = argparse.ArgumentParser(prog="mmtwin.kernels.diff", description=__doc__)
-    parser.add_argument("--kernel", choices=["host"], default="host")
+    parser.add_argument("--kernel", choices=["host", "qemu"], default="host")
     parser.add_argument("--calls", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--most", type=int, default=1, help="stop after so many disagreements")
     parser.add_argument("--no-shrink", action="store_true")
     options = parser.parse_args(arguments)
-    facts = read_facts()
-    reason = why_not(facts)
-    if reason is not None:
-        print(f"mmtwin diff: {reason}", file=sys.stderr)
-        return 2
     try:
-        with Differ(facts) as differ:
+        with on_host() if options.kernel == "host" else on_qemu() as differ:
             report = compare(differ, options.seed, options.calls, options.most)
             for run in report.found:
                 print(show(run if options.no_shrink else differ.shrink(run)))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
-import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +11,7 @@ from mmtwin.kernels.calls import Call
 from mmtwin.kernels.compare import Outcome
 from mmtwin.kernels.details import details_text, letters
 from mmtwin.kernels.generate import Start
+from mmtwin.kernels.host.agent import FileFacts
 from mmtwin.kernels.host.facts import Facts
 from mmtwin.machine.profile import Profile
 from mmtwin.space.files import FILE_NO_MMAP
@@ -37,7 +36,8 @@ class Process:
 class TwinMachine:
     """One twin that begins every run from the same state, with the real machine's settings.
 
-    ``heap`` is where the heap of a fresh process begins; ``segments`` the sizes in bytes of the
+    ``heap`` is where the heap of a fresh process begins; ``file_facts`` tells of files what the
+    real machine's kernel does; ``segments`` the sizes in bytes of the
     System V segments.
     """
 
@@ -47,12 +47,14 @@ class TwinMachine:
         facts: Facts,
         *,
         heap: int,
+        file_facts: Callable[[str], FileFacts],
         segments: Sequence[int] = (),
         regressions: Sequence[Override] = (),
     ) -> None:
         self.twin = Twin(profile, regressions, keep_journal=True, memory_size=MEMORY_SIZE)
         self.space = self.twin.space
         self.heap = heap
+        self.file_facts = file_facts
         self.soft_dirty = facts.soft_dirty
         self.processes: dict[int, Process] = {}
         self._apply(facts)
@@ -231,13 +233,10 @@ class TwinMachine:
 
     def _open(self, process: Process, call: Call) -> int:
         path = (call.text or b"").decode()
-        facts = os.stat(path)
-        kind = None
-        if stat.S_ISDIR(facts.st_mode) or path == "/dev/null":
-            kind = FILE_NO_MMAP
-        major, minor = os.major(facts.st_dev), os.minor(facts.st_dev)
+        facts = self.file_facts(path)
+        kind = FILE_NO_MMAP if facts.directory or path == "/dev/null" else None
         file = self.space.open_file(
-            path, major, minor, facts.st_ino, call.args[0], kind, facts.st_size
+            path, facts.major, facts.minor, facts.inode, call.args[0], kind, facts.size
         )
         return self._install(process, file)
 

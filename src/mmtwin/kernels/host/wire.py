@@ -26,6 +26,7 @@ class Op(IntEnum):
     SWITCH = 4
     EXIT = 5
     LOOK = 6
+    SYNC = 7
 
 
 class Report(IntFlag):

@@ -10,8 +10,9 @@
  * The first process is the controller: it starts workers (exec of itself, so that each has a fresh
  * image) and never makes a call itself. Only the process that holds the token reads the stream; it
  * passes the token on with OP_SWITCH. A worker that dies by a signal gives the token back to the
- * controller, which says so. As process 1 of a machine (qemu) it does the same on the console
- * descriptors it was given.
+ * controller, which says so and hears nothing until OP_SYNC: what is still in the stream was for
+ * the dead. As process 1 of a machine it prepares /proc and /dev, and the stream is the second
+ * serial port.
  *
  * Command: struct command, then `payload` bytes for the scratch page. A bit in `pointers` makes the
  * argument of that number an offset into the scratch page.
@@ -23,6 +24,7 @@
 #include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <asm/stat.h>
+#include <asm/termbits.h>
 #include <asm/ucontext.h>
 #include <asm/unistd.h>
 #include <linux/errno.h>
@@ -51,6 +53,7 @@ enum op {
     OP_SWITCH, /* number: slot that takes the token; it does not answer */
     OP_EXIT,   /* the token goes to the controller, which answers when the process is gone */
     OP_LOOK,   /* nothing but the reports */
+    OP_SYNC,   /* nothing; the first that a controller hears after a death */
 };
 
 enum report {
@@ -87,11 +90,13 @@ struct answer {
 #define STACK_BYTES 32768
 #define SAME_AS_BEFORE 0xffffffffu
 #define PAGE 4096ul
+#define TCSETS 0x5402 /* asm/ioctls.h clashes with the headers above */
 
 static u8 scratch[SCRATCH_BYTES] __attribute__((aligned(4096)));
 static char text[65536];
 static u64 text_seen[2]; /* sum of the last maps and smaps sent whole; 0: none */
 static u32 own_slot;
+static int deaf;
 static volatile u32 fault_signal, fault_code;
 
 /* ---- the machine ---- */
@@ -292,7 +297,7 @@ static int reap(void)
             continue;
         }
         send(&answer, sizeof(answer));
-        taken = 1;
+        taken = deaf = 1;
     }
     return taken;
 }
@@ -422,6 +427,8 @@ static void serve(void)
         if (command.payload > SCRATCH_BYTES)
             hang_up();
         receive(scratch, command.payload);
+        if (deaf && command.op != OP_SYNC)
+            continue;
         switch (command.op) {
         case OP_CALL:
             for (int i = 0; i < 6; i++)
@@ -446,6 +453,10 @@ static void serve(void)
             if (own_slot)
                 wake(0, 'x');
             finish(0);
+        case OP_SYNC:
+            deaf = 0;
+            reply(0, 0, &command);
+            break;
         case OP_LOOK:
             reply(0, 0, &command);
             break;
@@ -455,12 +466,41 @@ static void serve(void)
     }
 }
 
+/*
+ * Process 1: what every process needs, and the serial port as it is, without line editing. What is
+ * sent to a port that nobody has opened is lost, so the first word is ours.
+ */
+static void begin_machine(void)
+{
+    struct command hello = {.op = OP_SYNC};
+    struct termios raw = {.c_cflag = B115200 | CS8 | CREAD | CLOCAL, .c_cc = {[VMIN] = 1}};
+    s64 port;
+
+    call2(__NR_mkdir, "/proc", 0755);
+    call2(__NR_mkdir, "/dev", 0755);
+    call2(__NR_mkdir, "/sys", 0755);
+    call6(__NR_mount, (u64) "proc", (u64) "/proc", (u64) "proc", 0, 0, 0);
+    call6(__NR_mount, (u64) "sysfs", (u64) "/sys", (u64) "sysfs", 0, 0, 0);
+    call3(__NR_mknod, "/dev/null", 0020666, 1 << 8 | 3);
+    call3(__NR_mknod, "/dev/zero", 0020666, 1 << 8 | 5);
+    call3(__NR_mknod, "/dev/port", 0020600, 4 << 8 | 65);
+    port = call3(__NR_open, "/dev/port", O_RDWR | O_NOCTTY, 0);
+    call3(__NR_ioctl, port, TCSETS, &raw);
+    call3(__NR_dup3, port, COMMANDS, 0);
+    call3(__NR_dup3, port, ANSWERS, 0);
+    reply(0, 0, &hello);
+}
+
 static void begin_controller(void)
 {
     int ends[2];
 
-    call3(__NR_dup3, 0, COMMANDS, 0);
-    call3(__NR_dup3, 1, ANSWERS, 0);
+    if (call1(__NR_getpid, 0) == 1) {
+        begin_machine();
+    } else {
+        call3(__NR_dup3, 0, COMMANDS, 0);
+        call3(__NR_dup3, 1, ANSWERS, 0);
+    }
     for (int slot = 0; slot < SLOTS; slot++) {
         call2(__NR_pipe2, ends, 0);
         call3(__NR_dup3, ends[0], WAKE_READ(slot), 0);

@@ -1,0 +1,330 @@
+"""The agent from outside: a controller and its workers, over any stream of bytes.
+
+Every process has a fresh image of the agent, without address randomisation; see
+``native/agent.c`` for what is in it. Nothing of this is safe against calls that hit the agent's own
+image (``Image``): such a process dies, and ``KernelDiedError`` says so.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from mmtwin.kernels.calls import NUMBERS, Call
+from mmtwin.kernels.host.build import AgentError
+from mmtwin.kernels.host.wire import (
+    MASK,
+    SCRATCH_BYTES,
+    SLOTS,
+    Answer,
+    Kind,
+    Op,
+    Report,
+    Texts,
+    command,
+    read_answer,
+)
+
+ADDR_NO_RANDOMIZE: Final = 0x40000
+KEEP_LIMIT: Final = MASK
+BATCH: Final = 256
+"""Calls under way at once: their commands must fit a pipe, or both sides would wait."""
+
+IPC_RMID: Final = 0
+IPC_CREAT: Final = 0o1000
+CAPABILITY_VERSION_3: Final = 0x20080522
+STAT: Final = struct.Struct("=QQQIIIIQq")
+"""The head of x86-64's struct stat: dev, ino, nlink, mode, uid, gid, pad, rdev, size."""
+
+
+class KernelDiedError(AgentError):
+    """A process was ended by a signal; ``done`` holds the answers up to there."""
+
+    def __init__(self, signal: int, done: list[Answer]) -> None:
+        super().__init__(f"the process was ended by signal {signal} after {len(done)} answers")
+        self.signal = signal
+        self.done = done
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A fresh process: its maps, and [start, end) of the agent's own image in it."""
+
+    pid: int
+    maps: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a kernel says of a file: device, inode number, bytes, whether it is a directory."""
+
+    major: int
+    minor: int
+    inode: int
+    size: int
+    directory: bool
+
+
+class Agent(ABC):
+    """A controller and its workers.
+
+    Use as a context manager: leaving it ends every process that it started. ``segments`` are the
+    sizes in bytes of the System V segments that ``shmat`` calls may name by their place.
+    """
+
+    def __init__(self, segments: Sequence[int] = ()) -> None:
+        self._segment_sizes = list(segments)
+        self._segments: list[int] = []
+        self._texts = [Texts() for _ in range(SLOTS)]
+        self._current = 0
+        self._alive: set[int] = set()
+
+    def __enter__(self) -> Self:
+        """This kernel."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End every process."""
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the controller and its workers."""
+
+    @abstractmethod
+    def fresh(self) -> None:
+        """No worker is left; whatever state the last run left behind is gone."""
+
+    @abstractmethod
+    def _write(self, orders: bytes) -> None:
+        """Send bytes to the agent."""
+
+    @abstractmethod
+    def _read(self, count: int) -> bytes:
+        """Exactly ``count`` bytes of the agent's; AgentError if they do not come."""
+
+    def _begin(self) -> None:
+        """A new controller stands ready."""
+        self._current = 0
+        self._alive.clear()
+        self._segments = [self._make_segment(size) for size in self._segment_sizes]
+
+    def _answer_of_start(self) -> None:
+        """Wait for the word that a controller which is process 1 says first."""
+        self._answer(Report.NONE)
+        self._begin()
+
+    # Workers.
+
+    def spawn(
+        self, slot: int = 1, *, personality: int = 0, stack_limit: int | None = None
+    ) -> Image:
+        """A worker with a fresh image in ``slot``; it makes the calls of that slot.
+
+        ``personality`` is added to ADDR_NO_RANDOMIZE; ``stack_limit`` is the soft RLIMIT_STACK at
+        exec, in bytes (None: as this process has it).
+        """
+        self._texts[slot] = Texts()
+        limit = KEEP_LIMIT if stack_limit is None else stack_limit
+        order = self._switch(0) + command(Op.SPAWN, slot, (ADDR_NO_RANDOMIZE | personality, limit))
+        self._write(order)
+        answer = self._answer(Report.MAPS)
+        if answer.kind is Kind.DIED or answer.slot != slot or answer.result < 0:
+            raise AgentError(f"the agent did not start in slot {slot}: {answer}")
+        self._current = slot
+        self._alive.add(slot)
+        maps = answer.maps or ""
+        start, end = agent_image(maps, answer.detail)
+        return Image(answer.result, maps, start, end)
+
+    def carry_out(self, calls: Sequence[Call], reports: Report = Report.MAPS) -> list[Answer]:
+        """Make the calls one after another; one answer for each, two for a fork that succeeds
+        (the parent's, then the child's).
+
+        Raises KernelDiedError when a process is ended by a signal, AgentError when the agent is
+        silent.
+        """
+        answers: list[Answer] = []
+        waiting: list[Call] = []
+        orders = bytearray()
+        for call in calls:
+            orders += self._switch(call.slot)
+            orders += self._order(call, reports)
+            waiting.append(call)
+            if call.name in ("fork", "exit") or len(waiting) == BATCH:
+                self._exchange(orders, waiting, reports, answers)
+        self._exchange(orders, waiting, reports, answers)
+        return answers
+
+    def _exchange(
+        self, orders: bytearray, waiting: list[Call], reports: Report, answers: list[Answer]
+    ) -> None:
+        """Send ``orders``, read the answers to ``waiting``; both are empty afterwards."""
+        self._write(bytes(orders))
+        orders.clear()
+        for call in waiting:
+            gone = call.name == "exit"
+            answer = self._answer(Report.NONE if gone else reports)
+            if answer.kind is Kind.DIED:
+                # The controller hears nothing more of what was sent to the dead.
+                self._alive.discard(call.slot)
+                self._current = 0
+                self._write(command(Op.SYNC))
+                self._answer(Report.NONE)
+                raise KernelDiedError(answer.detail & 0x7F, answers)
+            answers.append(answer)
+            if gone:
+                self._alive.discard(call.slot)
+                self._current = 0
+            elif call.name == "fork" and answer.result > 0:
+                answers.append(self._answer(reports))
+                self._current = call.args[0]
+                self._alive.add(self._current)
+        waiting.clear()
+
+    def _end_workers(self) -> None:
+        """Let every worker exit, one after another."""
+        for slot in sorted(self._alive):
+            self._write(self._switch(slot) + command(Op.EXIT))
+            self._answer(Report.NONE)
+            self._current = 0
+        self._alive.clear()
+
+    def _order(self, call: Call, reports: Report) -> bytes:
+        """The command for one call."""
+        name, args = call.name, call.args
+        if name == "touch":
+            return command(Op.TOUCH, 0, args, reports=reports)
+        if name == "fork":
+            self._texts[args[0]] = Texts()
+            return command(Op.FORK, args[0], reports=reports)
+        if name == "exit":
+            return command(Op.EXIT)
+        if name == "look":
+            return command(Op.LOOK, reports=reports)
+        number = NUMBERS.get("prlimit64" if name == "setrlimit" else name)
+        if number is None:
+            raise ValueError(f"no call is named {name!r}")
+        pointers, payload = 0, b""
+        if name == "setrlimit":
+            resource, soft, hard = args
+            payload, pointers = struct.pack("=QQ", soft, hard), 1 << 2
+            args = (0, resource, 0, 0)
+        elif name == "capset":
+            (kept,) = args
+            low, high = kept & 0xFFFFFFFF, kept >> 32
+            head = struct.pack("=II", CAPABILITY_VERSION_3, 0)
+            payload, pointers = head + struct.pack("=6I", low, low, 0, high, high, 0), 0b11
+            args = (0, len(head))
+        elif name in ("open", "memfd_create"):
+            payload, pointers = (call.text or b"") + b"\0", 1
+            args = (0, *args)
+        elif name == "prctl" and call.text is not None:
+            payload, pointers = call.text + b"\0", 1 << 4
+            args = (*args[:4], 0)
+        elif name == "mincore":
+            pointers = 1 << 2
+            args = (*args[:2], 0)
+        elif name == "shmat":
+            args = (self._segments[args[0]], *args[1:])
+        return command(Op.CALL, number, args, pointers=pointers, reports=reports, payload=payload)
+
+    def _switch(self, slot: int) -> bytes:
+        """The command that passes the token on to ``slot``; nothing if it is there."""
+        if slot == self._current:
+            return b""
+        self._current = slot
+        return command(Op.SWITCH, slot)
+
+    def _answer(self, reports: Report) -> Answer:
+        return read_answer(self._read, reports, self._texts.__getitem__)
+
+    # What the controller can tell.
+
+    def _controller(
+        self, name: str, *args: int, pointers: int = 0, payload: bytes = b"", back: bool = False
+    ) -> Answer:
+        """A system call of the controller itself; ``back`` asks for the payload after it.
+
+        Raises AgentError if the call fails.
+        """
+        reports = Report.SCRATCH if back else Report.NONE
+        order = command(
+            Op.CALL, NUMBERS[name], args, pointers=pointers, payload=payload, reports=reports
+        )
+        self._write(self._switch(0) + order)
+        answer = self._answer(reports)
+        if -4096 < answer.result < 0:
+            raise AgentError(f"{name}: {os.strerror(-answer.result)}")
+        return answer
+
+    def _make_segment(self, size: int) -> int:
+        """A segment that lives as long as the controller: attached there and marked removed."""
+        made = self._controller("shmget", 0, size, IPC_CREAT | 0o600).result
+        self._controller("shmat", made, 0, 0)
+        self._controller("shmctl", made, IPC_RMID, 0)
+        return made
+
+    def read_text(self, path: str) -> str:
+        """The content of a file as the kernel's processes see it; AgentError if it cannot be."""
+        file = self._controller("open", 0, 0, 0, pointers=1, payload=path.encode() + b"\0").result
+        parts = []
+        while True:
+            room = b"\0" * SCRATCH_BYTES
+            answer = self._controller(
+                "read", file, 0, SCRATCH_BYTES, pointers=2, payload=room, back=True
+            )
+            if answer.result == 0:
+                break
+            parts.append((answer.scratch or b"")[: answer.result])
+        self._controller("close", file)
+        return b"".join(parts).decode("utf-8", "surrogateescape")
+
+    def file_facts(self, path: str) -> FileFacts:
+        """stat(2) of a path; AgentError if there is no such file."""
+        name = path.encode() + b"\0"
+        name += b"\0" * (-len(name) % 8)
+        payload = name + b"\0" * 144
+        answer = self._controller("stat", 0, len(name), pointers=3, payload=payload, back=True)
+        fields = STAT.unpack_from(answer.scratch or b"", len(name))
+        device, inode, mode, size = fields[0], fields[1], fields[3], fields[8]
+        return FileFacts(os.major(device), os.minor(device), inode, size, stat.S_ISDIR(mode))
+
+    def names_areas(self) -> bool:
+        """Whether prctl(PR_SET_VMA) is configured: an empty range is refused only where not."""
+        try:
+            self._controller("prctl", 0x53564D41, 0, 0, 0, 0)
+        except AgentError:
+            return False
+        return True
+
+
+def agent_image(maps: str, inside: int) -> tuple[int, int]:
+    """[start, end) of the run of adjacent mappings around the address ``inside``.
+
+    Raises AgentError if no line of ``maps`` holds it.
+    """
+    start = end = 0
+    for line in maps.splitlines():
+        low, high = (int(part, 16) for part in line.split(" ", 1)[0].split("-"))
+        if low != end:
+            if start <= inside < end:
+                break
+            start = low
+        end = high
+    if not start <= inside < end:
+        raise AgentError("the agent's image is not in its maps")
+    return start, end

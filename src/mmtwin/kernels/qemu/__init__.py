@@ -1,0 +1,1 @@
+"""A distribution's kernel in qemu, emulated: the same agent as its first process."""

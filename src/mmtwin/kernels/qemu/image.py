@@ -1,0 +1,31 @@
+"""The initial file system of a guest: a cpio archive, made without other tools.
+
+Format: "newc", as Documentation/driver-api/early-userspace/buffer-format.rst has it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import stat
+from collections.abc import Mapping
+
+TRAILER = "TRAILER!!!"
+
+
+def _entry(name: str, number: int, mode: int, content: bytes) -> bytes:
+    """One file: 13 hexadecimal fields, the name and the content, each padded to 4 bytes."""
+    path = name.encode() + b"\0"
+    fields = (number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(path), 0)
+    head = b"070701" + b"".join(b"%08x" % field for field in fields) + path
+    head += b"\0" * (-len(head) % 4)
+    return head + content + b"\0" * (-len(content) % 4)
+
+
+def cpio(files: Mapping[str, bytes], executable: str) -> bytes:
+    """A gzipped archive of regular files; the one named ``executable`` may be run."""
+    parts = []
+    for number, (name, content) in enumerate(files.items(), 1):
+        mode = stat.S_IFREG | (0o755 if name == executable else 0o644)
+        parts.append(_entry(name, number, mode, content))
+    parts.append(_entry(TRAILER, 0, 0, b""))
+    return gzip.compress(b"".join(parts), mtime=0)
