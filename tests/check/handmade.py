@@ -1,4 +1,4 @@
-"""Trees written into memory by hand, word by word, so that the checks are tested without the engine."""
+"""Trees written into memory by hand, word by word: the checks are tested without the engine."""
 
 from dataclasses import dataclass
 

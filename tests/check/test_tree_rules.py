@@ -64,7 +64,7 @@ BREACHES = {
 
 @pytest.mark.parametrize("invariant", BREACHES)
 def test_a_breach_is_named(invariant: str) -> None:
-    """One or two words made wrong; the whole check tells the rule, and the step check sees it too."""
+    """One or two words made wrong: the whole check tells the rule, the step check sees it."""
     made = make(spaced(20))
     mark = made.memory.mark()
     for address, value in BREACHES[invariant](made):

@@ -1,4 +1,4 @@
-"""Every bug of the catalogue is caught where it begins, and the sound engine tells its story clean."""
+"""Every bug of the catalogue is caught where it begins; the sound engine has no finding."""
 
 import pytest
 

@@ -54,13 +54,16 @@ STRUCT_PAGE = declare(u64, 64)
 class AreaRules(Lookup):
     """The rules of one VMA, and what it adds to the sums of its address space.
 
-    ``caches`` tell which slab object an address lies in. ``sums`` has a row for each mm_struct:
+    ``caches`` tell which slab object an address lies in. With ``stale_offsets`` an area emptied by
+    mremap may keep its page offset, as kernels do that miss the fix of 2026 (6.18; 6.1.192 has it).
+    ``sums`` has a row for each mm_struct:
     entries, pages in all, of data, stack and text, locked pages, pages charged.
     """
 
     def __init__(
         self, memory: Memory, layouts: Layouts, caches: SlabCaches, **options: Any
     ) -> None:
+        self.stale_offsets = options.pop("stale_offsets", False)
         super().__init__(memory, **options)
         self.memmap = caches.memmap
         self.cache_count = len(caches.caches)
@@ -197,7 +200,8 @@ class AreaRules(Lookup):
         One that is wiped at fork keeps its parent's; a stack's stay when exec shifts it.
         """
         if (
-            flags & (MAYSHARE | WIPEONFORK | GROWSDOWN) == 0
+            not self.stale_offsets
+            and flags & (MAYSHARE | WIPEONFORK | GROWSDOWN) == 0
             and self.word_at(vma + self.at_ops) == 0
             and self.word_at(vma + self.at_file) == 0
             and self.word_at(vma + self.at_anon) == 0

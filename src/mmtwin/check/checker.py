@@ -7,6 +7,7 @@ from typing import Protocol
 from mmtwin.check.space_step import SpaceCheck
 from mmtwin.check.step import STEP_RULES
 from mmtwin.check.violation import Violation
+from mmtwin.machine.profile import Profile
 from mmtwin.maple.maple import Maple
 from mmtwin.memory.memory import Memory
 from mmtwin.pages.slab import SlabCaches
@@ -18,6 +19,7 @@ class Checked(Protocol):
     """What a checker reads of a twin."""
 
     memory: Memory
+    profile: Profile
     caches: SlabCaches
     layouts: Layouts
     maple: Maple
@@ -43,6 +45,7 @@ class Checker:
             flags_at=era.flags_offset,
             old_metadata=era.gap_none != 0,
             edge_exempt=era.bulk,
+            stale_offsets=twin.profile.since(6, 12),
             rcu_list=twin.maple.rcu_list,
             unprepared=twin.maple.unprepared,
         )
