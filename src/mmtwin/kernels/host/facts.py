@@ -111,8 +111,6 @@ def why_not(facts: Facts) -> str | None:
     if facts.profile is None:
         release = ".".join(map(str, facts.release))
         return f"the kernel is {release}; the profiles are {', '.join(PROFILES.values())}"
-    if facts.thp == "always":
-        return "transparent huge pages are on for all memory"
     if facts.overcommit_memory != 0:
         return f"vm.overcommit_memory is {facts.overcommit_memory}, not 0"
     if facts.legacy_va_layout:

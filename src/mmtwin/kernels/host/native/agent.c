@@ -488,6 +488,7 @@ static void begin_machine(void)
     call3(__NR_ioctl, port, TCSETS, &raw);
     call3(__NR_dup3, port, COMMANDS, 0);
     call3(__NR_dup3, port, ANSWERS, 0);
+    call1(__NR_close, port);
     reply(0, 0, &hello);
 }
 
