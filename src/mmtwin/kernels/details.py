@@ -44,14 +44,19 @@ CODES: Final = {
     42: "sl",
 }
 """The two letters of each bit of vm_flags that 6.18 prints."""
+CODES_6_1: Final = {bit: code for bit, code in CODES.items() if bit not in (11, 40, 42)} | {
+    19: "??"
+}
+"""6.1 has no letters for VM_LOCKONFAULT."""
 COUNTERS: Final = ("VmPeak", "VmSize", "VmLck", "VmData", "VmStk")
 
 HEAD: Final = re.compile(r"^([0-9a-f]+)-[0-9a-f]+ ")
 
 
-def letters(vm_flags: int) -> str:
+def letters(vm_flags: int, profile: str) -> str:
     """The line VmFlags of smaps, without its name: ``rd wr mr``."""
-    return " ".join(code for bit, code in CODES.items() if vm_flags >> bit & 1)
+    codes = CODES_6_1 if profile == "6.1" else CODES
+    return " ".join(code for bit, code in codes.items() if vm_flags >> bit & 1)
 
 
 def flags_of_smaps(smaps: str) -> Iterable[tuple[int, str]]:

@@ -139,8 +139,9 @@ class TwinMachine:
             "VmData": view.data_vm,
             "VmStk": view.stack_vm,
         }
+        name = self.twin.profile.name
         hidden = 0 if self.soft_dirty else VM_SOFTDIRTY
-        flags = [(area.vm_start, letters(area.vm_flags & ~hidden)) for area in areas]
+        flags = [(area.vm_start, letters(area.vm_flags & ~hidden, name)) for area in areas]
         return Outcome(slot, result, space.proc_maps(mm), details_text(flags, counters))
 
     # Set-up.
