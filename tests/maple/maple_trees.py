@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-
 import mmtwin.maple.walk
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.maple import Maple

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
+from maple_trees import ALLOC, COMPILED, RCU, TOP, Tree, value
 from model import Map
 
-from maple_trees import ALLOC, COMPILED, RCU, TOP, Tree, value
 from mmtwin.maple.nodes import XA_ZERO_ENTRY
 
 

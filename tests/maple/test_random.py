@@ -7,9 +7,8 @@ import random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from model import Map, validate
-
 from maple_trees import ALLOC, COMPILED, RCU, Tree
+from model import Map, validate
 
 SEEDS = range(24 if COMPILED else 4)
 STEPS = 300 if COMPILED else 120

@@ -7,9 +7,9 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from maple_trees import ALLOC, COMPILED, TOP, Tree, value
 from model import Map
 
-from maple_trees import ALLOC, COMPILED, TOP, Tree, value
 from mmtwin.machine.gfp import GFP_KERNEL
 
 EBUSY, EINVAL = -16, -22

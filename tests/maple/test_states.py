@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from maple_trees import ALLOC, TOP, Tree, value
+
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import (
     MA_ACTIVE,

@@ -10,7 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmtwin.maple.nodes import MAPLE_ARANGE_64, MAPLE_LEAF_64, MAPLE_RANGE_64
+from mmtwin.machine.bug import KernelBug
+from mmtwin.maple.nodes import (
+    MAPLE_ARANGE_64,
+    MAPLE_HEIGHT_MAX,
+    MAPLE_LEAF_64,
+    MAPLE_RANGE_64,
+)
 from mmtwin.maple.state import MA_NONE, MA_ROOT, MaState, SubtreeState, WrState
 
 if TYPE_CHECKING:
@@ -79,6 +85,12 @@ def plan_store(engine: Lifecycle, mas: MaState, entry: int) -> StorePlan:
     return StorePlan(
         way.path, way.reason, wr.mas.index, wr.mas.last, way.needed, way.asked, preallocated
     )
+
+
+def _bounded(levels: int) -> None:
+    """No tree has more levels: a corrupt one must not keep the plan going."""
+    if levels > MAPLE_HEIGHT_MAX + 1:
+        raise KernelBug("the tree is deeper than any", "mas_plan")
 
 
 def _copy(mas: MaState) -> MaState:
@@ -214,6 +226,7 @@ def _split(engine: Lifecycle, leaf: MaState, b_end: int, height: int) -> _Way:
     at, needed, levels = _copy(leaf), 0, 0
     kind = engine.node_type(at.node)
     while True:
+        _bounded(levels)
         if b_end < engine.mt_slots(kind):
             needed += 1
             ending = "the parent has room" if levels else "it fits"
@@ -307,8 +320,11 @@ def _climb(engine: Lifecycle, wr: WrState, left: MaState, right: MaState, levels
     needed = 0
     if count <= engine.mt_min_slots(kind) and not (left.min == 0 and right.max == top):
         count += _neighbour(engine, left, right, bn_shift=wr)
+    passed = 0
     while levels > 0:
         levels -= 1
+        passed += 1
+        _bounded(passed)
         slots = engine.mt_slots(kind)
         made = 1
         if count > slots:
@@ -361,6 +377,7 @@ def _neighbour(
         engine.mas_ascend(right)
         engine.mas_ascend(left)
         depth += 1
+        _bounded(depth)
         if right.offset < engine.mas_data_end(right):
             right.offset += 1
             for _ in range(depth):

@@ -22,7 +22,8 @@ PAUSE = declare(i32, 4)
 OVERFLOW = declare(i32, 5)
 UNDERFLOW = declare(i32, 6)
 ERROR = declare(i32, 7)
-RETRIES_MAX = declare(i32, 256)
+SLOTS_MAX = declare(i32, 16384)
+"""More slots and restarts than any one step takes: two NULLs never adjoin."""
 
 
 class Steps(Typed):
@@ -49,7 +50,7 @@ class Steps(Typed):
         tries: i32 = 0
         while mas.status == ACTIVE:
             tries += 1
-            if tries > RETRIES_MAX:
+            if tries > SLOTS_MAX:
                 self.stuck("mas_next_slot")
             node: u64 = mas.node & ~255
             type: i32 = self.node_type(mas.node)
@@ -89,7 +90,6 @@ class Steps(Typed):
                 mas.status = OVERFLOW
                 return 0
             save = mas.last
-            tries = 0
         return 0
 
     def mas_prev_slot(self, mas: MaState, min: u64, empty: bint) -> u64:
@@ -99,7 +99,7 @@ class Steps(Typed):
         tries: i32 = 0
         while mas.status == ACTIVE:
             tries += 1
-            if tries > RETRIES_MAX:
+            if tries > SLOTS_MAX:
                 self.stuck("mas_prev_slot")
             node: u64 = mas.node & ~255
             type: i32 = self.node_type(mas.node)
@@ -132,7 +132,6 @@ class Steps(Typed):
                 mas.status = UNDERFLOW
                 return 0
             save = mas.index
-            tries = 0
         return 0
 
     # Getting into position, then the step.

@@ -11,8 +11,12 @@ from mmtwin.kernels.ktree.compare import Run, main
 from mmtwin.kernels.ktree.generate import FAMILIES, family_of
 from mmtwin.kernels.ktree.target import NATIVE, TARGETS, Target
 from mmtwin.kernels.ktree.twin import TwinPlayer
+from mmtwin.maple import maple
 
 pytestmark = pytest.mark.oracle
+
+OPERATIONS = 60 if (maple.__file__ or "").endswith(".py") else 400
+"""Least operations of a seed outside the deep run; few where the rooms are not compiled."""
 
 FOREIGN = [target for target in TARGETS.values() if target is not NATIVE]
 
@@ -21,7 +25,7 @@ def same(target: Target, seed: int) -> None:
     log = io.StringIO()
     family = family_of(seed)
     run = Run(lambda: TwinPlayer(target), lambda: kernel_tree(target), log)
-    assert run.seed(seed, family, family.script(seed, 400, target.bits)), log.getvalue()
+    assert run.seed(seed, family, family.script(seed, OPERATIONS, target.bits)), log.getvalue()
 
 
 @pytest.mark.parametrize("seed", range(3 * len(FAMILIES)))
