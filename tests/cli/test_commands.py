@@ -132,3 +132,18 @@ def test_what_was_recorded_replays(tmp_path: Path) -> None:
     counts = json.loads(mmtwin("replay", "--json", str(trace)).stdout)["counts"]
     assert counts["calls"] > 15
     assert counts["disagreed"] == 0
+
+
+def test_every_bug_of_the_catalogue_is_caught_as_it_says() -> None:
+    ran = mmtwin("bugs", "run", "--all", "--json")
+    document = json.loads(ran.stdout)
+    assert document["missed"] == []
+    assert ran.returncode == 0
+    assert document["counts"]["bugs"] >= 40
+
+
+def test_a_bug_that_is_found_ends_with_1() -> None:
+    ran = mmtwin("bugs", "run", "stale-node-copy", "--json")
+    assert ran.returncode == 1
+    (finding,) = json.loads(ran.stdout)["findings"]
+    assert (finding["invariant"], finding["expected"]) == ("MT-09", True)

@@ -116,25 +116,21 @@ def _results(results: list[tuple[Bug, Caught | None]]) -> Group:
                 (bug.name, "bold"),
                 "  ",
                 (caught.invariant, "green" if caught.expected else "bold red"),
-                f" at step {number(caught.step)} of {caught.where}",
+                f" at step {number(caught.step)} of its story",
             )
         )
         parts.append(Padding(Text(f"{caught.what}\n{caught.message}", "dim"), (0, 0, 0, 2)))
-        if caught.damage is not None:
-            parts.append(Padding(Text(str(caught.damage), "yellow"), (0, 0, 0, 2)))
     return Group(*parts)
 
 
 def _finding(caught: Caught) -> dict[str, object]:
     return {
-        "kind": "invariant" if "-" in caught.invariant else "bug",
-        "invariant": caught.invariant if "-" in caught.invariant else None,
+        "kind": "bug" if caught.invariant == catalogue.BUG else "invariant",
+        "invariant": None if caught.invariant == catalogue.BUG else caught.invariant,
         "step": caught.step,
         "call": caught.what,
         "message": caught.message,
-        "where": caught.where,
         "expected": caught.expected,
-        "damage": caught.damage.as_json() if caught.damage is not None else None,
         "regressions": [caught.bug.name],
     }
 

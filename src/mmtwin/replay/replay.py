@@ -88,8 +88,9 @@ class Replay:
         self.record = record
         self.step += 1
         self.counts.calls += 1
-        mark = self.twin.begin_step()
+        mark = self.twin.memory.mark()
         try:
+            mark = self.twin.begin_step()
             self._carry_out(record, mark)
         except (KernelBug, KernelWarning) as bug:
             self.died = True
