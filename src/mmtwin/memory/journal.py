@@ -12,9 +12,8 @@ from array import array
 from typing import BinaryIO
 
 import cython
-from cython import bint
+from cython import bint, size_t
 from cython import int as i32
-from cython import size_t
 from cython import ulonglong as u64
 
 from mmtwin.memory.errors import JournalForgotten

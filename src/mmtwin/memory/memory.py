@@ -15,9 +15,8 @@ from contextlib import contextmanager
 from typing import Protocol
 
 import cython
-from cython import bint
+from cython import bint, size_t
 from cython import int as i32
-from cython import size_t
 from cython import ulonglong as u64
 
 from mmtwin.memory.errors import BadAccess, OutOfMemory
