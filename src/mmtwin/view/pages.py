@@ -5,17 +5,20 @@ from __future__ import annotations
 from mmtwin.check import invariants
 
 
+_JUDGED = (
+    "*state* rules are judged from memory alone, by the whole check and by the check of what a "
+    "step touched; *step* rules from what a step wrote; *behaviour* rules by asking the tree and "
+    "comparing with its leaves."
+)
+
+
 def invariants_page() -> str:
     """docs/invariants.md."""
     lines = [
         "# Invariants",
         "",
         "Every rule has an id that does not change.",
-        (
-            "*state* rules are judged from memory alone, by the whole check and by the check of what a "
-            "step touched; *step* rules from what a step wrote; *behaviour* rules by asking the tree "
-            "and comparing with its leaves."
-        ),
+        _JUDGED,
         "This page is made from the registry (`mmtwin.check.invariants`).",
         "",
         "| id | rule | judged from | in the kernel | judged by |",

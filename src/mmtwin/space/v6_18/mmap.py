@@ -98,9 +98,7 @@ class Mmap618(Munmap618):
         self, file: u64, prot: u64, map_flags: u64, length: u64, pgoff: u64, vm_flags: u64
     ) -> i64:
         """A memfd sealed against writing is refused before anything is unmapped (6.14)."""
-        error: i64 = Munmap618.file_mmap_check(
-            self, file, prot, map_flags, length, pgoff, vm_flags
-        )
+        error: i64 = Munmap618.file_mmap_check(self, file, prot, map_flags, length, pgoff, vm_flags)
         if error != 0 or map_flags & MAP_TYPE == MAP_PRIVATE or prot & PROT_WRITE == 0:
             return error
         seals: u64 = self.memory.load32(self.file_inode(file) + I_SEALS)
