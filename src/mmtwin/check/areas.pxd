@@ -4,9 +4,9 @@ from mmtwin.pages.slab cimport SlabCache
 
 cdef class AreaRules(Lookup):
     cdef unsigned long long memmap, cache_count
-    cdef readonly SlabCache vma_cache
+    cdef readonly SlabCache vma_cache, inode_cache, file_cache
     cdef unsigned long long vma_size, at_mm, at_flags, at_prot, at_pgoff, at_file, at_ops
-    cdef unsigned long long at_anon, at_chain, at_shared, at_tree, at_task_size
+    cdef unsigned long long at_anon, at_chain, at_shared, at_tree, at_task_size, at_inode
     cdef readonly Tally sums
     cdef readonly bint stale_offsets
     cdef unsigned long long object_at(self, unsigned long long address, unsigned long long number, unsigned long long stride) noexcept
@@ -19,7 +19,11 @@ cdef class AreaRules(Lookup):
     cdef void area(self, unsigned long long mm, unsigned long long vma) except *
     cdef void _clean_offset(self, unsigned long long vma, unsigned long long start, unsigned long long flags) except *
     cdef unsigned long long protection(self, unsigned long long flags) noexcept
-    cdef void file_links(self, unsigned long long vma, unsigned long long flags) except *
+    cdef void file_links(self, unsigned long long vma) except *
+    cdef unsigned long long _list_owner(self, unsigned long long link) noexcept
+    cdef void _next_in_list(self, unsigned long long vma, unsigned long long inode) except *
+    cdef unsigned long long inode_of(self, unsigned long long vma, bint old) noexcept
+    cdef bint is_inode(self, unsigned long long address) noexcept
     cdef bint aligned(self, unsigned long long address) noexcept
     cdef void anon(self, unsigned long long vma, unsigned long long flags) except *
     cdef void account(self, unsigned long long mm, unsigned long long vma, long long sign, bint old) except *

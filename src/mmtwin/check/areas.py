@@ -49,6 +49,8 @@ LOCKS = declare(i32, 5)
 CHARGED = declare(i32, 6)
 
 STRUCT_PAGE = declare(u64, 64)
+I_MMAP = declare(u64, 448)
+"""Where an inode keeps the first VMA of its list."""
 
 
 class AreaRules(Lookup):
@@ -68,6 +70,9 @@ class AreaRules(Lookup):
         self.memmap = caches.memmap
         self.cache_count = len(caches.caches)
         self.vma_cache = caches.get("vm_area_struct")
+        self.inode_cache = caches.get("inode_cache")
+        self.file_cache = caches.get("filp")
+        self.at_inode = layouts.file.offset("f_inode")
         vma = layouts.vm_area_struct
         self.vma_size = vma.size
         self.at_mm = vma.offset("vm_mm")
@@ -191,7 +196,7 @@ class AreaRules(Lookup):
             wanted: u64 = self.protection(flags)
             self.vma_fail("VM-16", vma, "vm_page_prot", f"{prot:#x}", f"{wanted:#x} by its flags")
         self._clean_offset(vma, start, flags)
-        self.file_links(vma, flags)
+        self.file_links(vma)
         self.anon(vma, flags)
 
     def _clean_offset(self, vma: u64, start: u64, flags: u64) -> None:
@@ -221,19 +226,61 @@ class AreaRules(Lookup):
                 bits |= PROT_NX
         return bits | ((flags & PKEY_BITS) << PKEY_MOVE)
 
-    def file_links(self, vma: u64, flags: u64) -> None:
-        """A file VMA is in its inode's list of VMAs."""
-        if self.word_at(vma + self.at_file) == 0:
-            return
+    def file_links(self, vma: u64) -> None:
+        """A file VMA is in its inode's list, between others of that inode; no other VMA is in one.
+
+        That the neighbours map the same inode makes it the same all along the list.
+        """
+        file: u64 = self.word_at(vma + self.at_file)
+        inode: u64 = self.inode_of(vma, False)
         link: u64 = self.word_at(vma + self.at_shared + 8)
-        after: u64 = self.word_at(vma + self.at_shared)
-        if not self.aligned(link) or self.word_at(link) != vma:
+        linked: bint = self.aligned(link) and self.word_at(link) == vma
+        if file == 0:
+            if linked:
+                self.vma_fail("VM-31", vma, "shared", f"{link:#x}", "no link without a file")
+            return
+        if inode == 0:
+            self.vma_fail("VM-31", vma, "vm_file", f"{file:#x}", "a struct file with an inode")
+        elif not linked:
             self.vma_fail("VM-31", vma, "shared", f"{link:#x}", "a link that leads to the VMA")
-        elif after != 0 and (
-            not self.is_vma(after)
-            or self.word_at(after + self.at_shared + 8) != vma + self.at_shared
+        elif self._list_owner(link) != inode:
+            self.vma_fail("VM-31", vma, "shared", f"{link:#x}", f"a link of inode {inode:#x}")
+        else:
+            self._next_in_list(vma, inode)
+
+    def _list_owner(self, link: u64) -> u64:
+        """The inode whose list has a link at this address: its head, or one in a VMA."""
+        owner: u64 = self.object_at(link, self.vma_cache.number, self.vma_cache.stride)
+        if owner != 0:
+            return self.inode_of(owner, False) if link == owner + self.at_shared else 0
+        cache = self.inode_cache
+        owner = self.object_at(link, cache.number, cache.stride)
+        return owner if link == owner + I_MMAP else 0
+
+    def _next_in_list(self, vma: u64, inode: u64) -> None:
+        after: u64 = self.word_at(vma + self.at_shared)
+        if after == 0:
+            return
+        if not self.is_vma(after) or (
+            self.word_at(after + self.at_shared + 8) != vma + self.at_shared
         ):
             self.vma_fail("VM-31", vma, "shared", f"{after:#x}", "a VMA that links back")
+        elif self.inode_of(after, False) != inode:
+            self.vma_fail("VM-31", vma, "shared", f"{after:#x}", f"a VMA of inode {inode:#x}")
+
+    def inode_of(self, vma: u64, old: bint) -> u64:
+        """The inode that the VMA maps, or mapped at the mark; 0 for none."""
+        file: u64 = self.word(vma + self.at_file, old)
+        cache = self.file_cache
+        if file == 0 or file != self.object_at(file, cache.number, cache.stride):
+            return 0
+        inode: u64 = self.word(file + self.at_inode, old)
+        return inode if self.is_inode(inode) else 0
+
+    def is_inode(self, address: u64) -> bint:
+        """Is this the address of an ``inode``?"""
+        cache = self.inode_cache
+        return address != 0 and address == self.object_at(address, cache.number, cache.stride)
 
     def aligned(self, address: u64) -> bint:
         """Is this the address of a word in memory?"""

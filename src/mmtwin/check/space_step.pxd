@@ -17,4 +17,3 @@ cdef class SpaceCheck(SpaceRules):
     cdef void _touched_anon(self, unsigned long long anon) except *
     cdef void _touched_inode(self, unsigned long long inode) except *
     cdef void _area_step(self, unsigned long long vma) except *
-    cdef void _left_inode(self, unsigned long long vma) except *

@@ -260,7 +260,6 @@ class SpaceCheck(SpaceRules):
             start = self.was_at(vma)
             if self.find(tree, start, True) == vma:
                 self.account(mm, vma, -1, True)
-                self._left_inode(vma)
             if self.trees.has(tree) and self.find(tree, start, False) == vma:
                 self.agrees(vma, self.found_first, self.found_last)
                 if self.word_at(vma + self.at_mm) != mm:
@@ -270,12 +269,3 @@ class SpaceCheck(SpaceRules):
         if self.trees.has(tree) and self.find(tree, self.word_at(vma), False) == vma:
             self.area(mm, vma)
             self.account(mm, vma, 1, False)
-
-    def _left_inode(self, vma: u64) -> None:
-        """A VMA that maps another file than at the mark is out of the old one's list."""
-        inode: u64 = self._inode_of(vma, True)
-        if inode == 0 or inode == self._inode_of(vma, False):
-            return
-        place: u64 = self.was_at(vma + self.at_shared + 8)
-        if self.aligned(place) and self.word_at(place) == vma:
-            self.report("VM-31", "inode", inode, "i_mmap", f"{vma:#x}", "no VMA of another file")

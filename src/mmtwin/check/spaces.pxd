@@ -3,17 +3,15 @@ from mmtwin.check.tally cimport Tally
 from mmtwin.pages.slab cimport SlabCache
 
 cdef class SpaceRules(AnonRules):
-    cdef readonly SlabCache mm_cache, inode_cache, file_cache
+    cdef readonly SlabCache mm_cache
     cdef unsigned long long at_users, at_map_count, at_total, at_data, at_stack, at_exec
-    cdef unsigned long long at_locked, at_brk, at_start_brk, at_inode, charge_at, limit_at
+    cdef unsigned long long at_locked, at_brk, at_start_brk, charge_at, limit_at
     cdef long long charged
     cdef Tally inodes, areas
     cdef void mm_fail(self, str invariant, unsigned long long mm, str field, str found, str expected) except *
     cdef void space(self, unsigned long long mm) except *
-    cdef bint is_inode(self, unsigned long long address) noexcept
     cdef void totals(self) except *
     cdef void _counters(self, unsigned long long mm, unsigned long long nth, bint was) except *
     cdef void _counter(self, str invariant, unsigned long long mm, str field, unsigned long long at, unsigned long long nth, int column, bint was) except *
     cdef void _inode(self, unsigned long long inode, unsigned long long nth) except *
     cdef void _out(self, str invariant, str name, unsigned long long control, long long expected) except *
-    cdef unsigned long long _inode_of(self, unsigned long long vma, bint old) noexcept

@@ -53,8 +53,6 @@ class SpaceRules(AnonRules):
         super().__init__(memory, layouts, caches, nodes=caches.get("maple_node"), **options)
         mm = layouts.mm_struct
         self.mm_cache = caches.get("mm_struct")
-        self.inode_cache = caches.get("inode_cache")
-        self.file_cache = caches.get("filp")
         self.at_users = mm.offset("mm_users")
         self.at_map_count = mm.offset("map_count")
         self.at_total = mm.offset("total_vm")
@@ -64,7 +62,6 @@ class SpaceRules(AnonRules):
         self.at_locked = mm.offset("locked_vm")
         self.at_brk = mm.offset("brk")
         self.at_start_brk = mm.offset("start_brk")
-        self.at_inode = layouts.file.offset("f_inode")
         self.charge_at = sysctl + layouts.sysctl.offset("vm_committed_as")
         self.limit_at = sysctl + layouts.sysctl.offset("max_map_count")
         self.inodes = Tally()
@@ -116,7 +113,7 @@ class SpaceRules(AnonRules):
 
     def account_file(self, vma: u64, flags: u64, sign: i64, old: bint) -> None:
         """Count the VMA among those of its inode."""
-        inode: u64 = self._inode_of(vma, old)
+        inode: u64 = self.inode_of(vma, old)
         if inode == 0:
             return
         row: u64 = self.inodes.row(inode)
@@ -125,11 +122,6 @@ class SpaceRules(AnonRules):
         self.inodes.bump(inode, MAPPED, sign)
         if flags & SHARED_MAYWRITE == SHARED_MAYWRITE:
             self.inodes.bump(inode, WRITABLE, sign)
-
-    def is_inode(self, address: u64) -> bint:
-        """Is this the address of an ``inode``?"""
-        cache = self.inode_cache
-        return address != 0 and address == self.object_at(address, cache.number, cache.stride)
 
     # Sums.
 
@@ -216,11 +208,3 @@ class SpaceRules(AnonRules):
             self.report(
                 invariant, "kmem_cache", control, f"{name} in use", f"{out}", f"{expected} met"
             )
-
-    def _inode_of(self, vma: u64, old: bint) -> u64:
-        """The inode that the VMA maps, or mapped at the mark; 0 for none."""
-        file: u64 = self.word(vma + self.at_file, old)
-        if file == 0 or not self.aligned(file):
-            return 0
-        inode: u64 = self.word(file + self.at_inode, old)
-        return inode if self.is_inode(inode) else 0
