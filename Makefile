@@ -5,7 +5,7 @@ STAMP  := $(VENV)/.installed
 ROOMS  := $(shell find src -name '*.pxd')
 PURE   := MMTWIN_PURE=1
 
-.PHONY: all demo test test-pure test-deep lint bench oracle clean
+.PHONY: all demo test test-pure test-deep lint bench oracle guest clean
 
 all: $(STAMP)
 
@@ -37,6 +37,10 @@ bench: $(STAMP) ## the benchmarks, side by side in one run
 oracle: ## fetch the source package of the kernel, for the comparison with its own maple tree
 	mkdir -p .oracle
 	cd .oracle && apt-get download linux-source-6.1
+
+guest: ## fetch the distribution's 6.1 kernel, for the comparison in qemu (package qemu-system-x86)
+	mkdir -p .oracle
+	cd .oracle && apt-get download "$$(apt-cache search --names-only '^linux-image-6\.1\.0-[0-9]+-cloud-amd64$$' | cut -d' ' -f1 | sort -V | tail -1)"
 
 clean:
 	rm -rf build out $(VENV)
