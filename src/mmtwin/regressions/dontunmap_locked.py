@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mmtwin.regressions.regression import Regression
 from mmtwin.regressions.story import SpaceBench
 from mmtwin.space import flags as c
-from mmtwin.space.mremap import Move
+from mmtwin.space.move_vma import Move
 from mmtwin.space.space import Space
 
 

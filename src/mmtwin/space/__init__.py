@@ -22,6 +22,7 @@ a file, each built on the one before:
 ``mlock``               ``Mlock``
 ``madvise``             ``Madvise``
 ``prctl_vma``           ``PrctlVma``
+``move_vma``            ``MoveVma``: what mremap does to an area that moves
 ``mremap``              ``Mremap``
 ``remap_file_pages``    ``RemapFilePages``
 ``msync``               ``Msync``

@@ -1,4 +1,4 @@
-from mmtwin.space.mremap cimport Move
+from mmtwin.space.move_vma cimport Move
 from mmtwin.space.v6_18.mmap cimport Mmap618
 from mmtwin.space.words cimport err_ptr
 

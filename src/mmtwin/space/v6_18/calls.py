@@ -14,7 +14,7 @@ from mmtwin.memory.memory import Memory
 from mmtwin.space import files
 from mmtwin.space import flags as c
 from mmtwin.space.fields import Caches
-from mmtwin.space.mremap import Move
+from mmtwin.space.move_vma import Move
 from mmtwin.space.v6_18.mmap import Mmap618
 from mmtwin.space.words import err_ptr
 
