@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from mmtwin.check import invariants
 
-
 _JUDGED = (
     "*state* rules are judged from memory alone, by the whole check and by the check of what a "
     "step touched; *step* rules from what a step wrote; *behaviour* rules by asking the tree and "
