@@ -32,7 +32,7 @@ lint: $(STAMP) ## ruff, mypy strict, the floors
 	$(BIN)/lint-imports
 
 bench: $(STAMP) ## the benchmarks, side by side in one run
-	$(BIN)/mmtwin bench
+	$(BIN)/mmtwin bench replay
 
 oracle: ## fetch the source package of the kernel, for the comparison with its own maple tree
 	mkdir -p .oracle
