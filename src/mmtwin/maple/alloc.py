@@ -301,8 +301,11 @@ class Alloc(Gaps):
     def rcu_waiting(self) -> u64:
         """How many entries wait for a grace period (a dead subtree counts once)."""
         count: u64 = 0
+        most: u64 = self.allocator.in_use()
         node: u64 = self.load_word(self.rcu_list)
         while node:
+            if count > most:
+                self.stuck("rcu_waiting")
             count += 1
             node = self.load_word(node + self.W)
         return count

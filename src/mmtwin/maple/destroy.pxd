@@ -13,6 +13,7 @@ cdef class Destroy(Alloc):
     cpdef void mt_clear_meta(self, unsigned long long node, int type) except *
     cpdef void mt_free_walk(self, unsigned long long node) except *
     cpdef unsigned long long rcu_barrier(self) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long _one_less(self, unsigned long long left, str where) except? 0xDEADBEEFDEADBEEF
     cdef int _dead_type(self, unsigned long long node) except? -1
     cdef void _set_dead(self, unsigned long long node, int type, unsigned long long parent, int slot) except *
     cdef void _set_dead_type(self, unsigned long long node, int type) except *

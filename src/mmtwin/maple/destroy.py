@@ -57,7 +57,9 @@ class Destroy(Alloc):
     def mas_mat_free(self, mas: MaState, mast: SubtreeState) -> None:
         """Free the listed single nodes."""
         enode: u64 = mast.free_head
+        left: u64 = self.allocator.in_use() if enode else 0
         while enode:
+            left = self._one_less(left, "mas_mat_free")
             next: u64 = self.load_word((enode & ~255) + self.W)
             self.mas_free(mas, enode)
             enode = next
@@ -66,16 +68,24 @@ class Destroy(Alloc):
     def mas_mat_destroy(self, mas: MaState, mast: SubtreeState) -> None:
         """Destroy the listed subtrees."""
         enode: u64 = mast.destroy_head
+        left: u64 = self.allocator.in_use() if enode else 0
         while enode:
+            left = self._one_less(left, "mas_mat_destroy")
             next: u64 = self.load_word((enode & ~255) + self.W)
             self.mte_destroy_walk(enode, mas.tree)
             enode = next
         mast.destroy_head = mast.destroy_tail = 0
 
+    def _one_less(self, left: u64, where: str) -> u64:
+        """Count down over nodes: a list or a subtree with more of them than are out is a loop."""
+        if left == 0:
+            self.stuck(where)
+        return left - 1
+
     # The overlay of a dead node.
 
     def _dead_type(self, node: u64) -> i32:
-        return self.memory.load32(node + 4 * self.W + 4)
+        return self.memory.load32(node + 4 * self.W + 4) & 15
 
     def _set_dead_type(self, node: u64, type: i32) -> None:
         self.memory.store32(node + 4 * self.W + 4, type)
@@ -160,7 +170,9 @@ class Destroy(Alloc):
                 self.allocator.free(top)
             return
         at: u64 = self.mte_destroy_descend(enode, enode, 0)
+        left: u64 = self.allocator.in_use()
         while at != enode:
+            left = self._one_less(left, "mt_destroy_walk")
             node: u64 = at & ~255
             self._set_slot_len(node, self.mte_dead_leaves(at))
             if free:
@@ -176,9 +188,7 @@ class Destroy(Alloc):
         if free:
             self._free_slots(top, self.node_type(enode), self._slot_len(top))
             self.allocator.free(top)
-        elif self._slot_len(top) < self.slots_of[self.node_type(enode)]:
-            # Unlike 6.1.192, which takes the child in the last slot of a full node for metadata
-            # once mte_dead_leaves() has taken its type bits, and cuts its address.
+        else:
             self.mt_clear_meta(top, self.node_type(enode))
 
     def _free_slots(self, node: u64, type: i32, count: i32) -> None:
@@ -225,7 +235,9 @@ class Destroy(Alloc):
         top: u64 = node
         if self._dead_type(top) >= 2:
             node = self._dead_walk(top, 0)
+            left: u64 = self.allocator.in_use()
             while node != top:
+                left = self._one_less(left, "mt_free_walk")
                 self._free_slots(node, self._dead_type(node), self._slot_len(node))
                 offset: i32 = self._parent_slot(node) + 1
                 above: u64 = self._piv_parent(node) & ~255
@@ -237,8 +249,10 @@ class Destroy(Alloc):
     def rcu_barrier(self) -> u64:
         """End the grace period: free everything that waits. Returns how many entries waited."""
         count: u64 = 0
+        left: u64 = self.allocator.in_use()
         node: u64 = self._rcu_take()
         while node:
+            left = self._one_less(left, "rcu_do_batch")
             function: u64 = self.load_word(node + 2 * self.W)
             if function == FREE_WALK:
                 self.mt_free_walk(node)

@@ -145,7 +145,7 @@ class Nodes:
         self.meta_at[3] = 240 if wide else 252
         for type in range(4):
             self.slot_word[type] = self.slots_at[type] // word
-            self.meta_word[type] = self.meta_at[type] // word
+            self.meta_word[type] = self.meta_at[type & 15] // word
         self.gap_word = self.gaps_at // word
         self.gap_none = 0 if era.gap_none == 0 else (15 if wide else 31)
         # What a fresh node without gaps gets is 15 on 32-bit kernels too, though 31 is what they
@@ -196,7 +196,7 @@ class Nodes:
 
     def slot(self, node: u64, type: i32, at: i32) -> u64:
         """``slot[at]``: an entry in a leaf, an enode elsewhere."""
-        return word_at(self, node + self.slots_at[type] + self.W * at)
+        return word_at(self, node + self.slots_at[type & 15] + self.W * at)
 
     def set_slot(self, node: u64, type: i32, at: i32, value: u64) -> i32:
         """Store ``slot[at]``: ``rcu_assign_pointer`` wherever a reader may look."""
@@ -212,7 +212,7 @@ class Nodes:
 
     def meta_end(self, node: u64, type: i32) -> i32:
         """The last used slot as the metadata has it."""
-        return (word_at(self, node + self.meta_at[type]) >> self.meta_end_shift) & 255
+        return (word_at(self, node + self.meta_at[type & 15]) >> self.meta_end_shift) & 255
 
     def meta_gap(self, node: u64) -> i32:
         """The slot of a ``maple_arange_64`` below which the largest gap lies."""
@@ -220,7 +220,7 @@ class Nodes:
 
     def ma_set_meta(self, node: u64, type: i32, gap: i32, end: i32) -> i32:
         """Store both metadata bytes; the rest of their word stays."""
-        address: u64 = node + self.meta_at[type]
+        address: u64 = node + self.meta_at[type & 15]
         mask: u64 = 255
         last: u64 = end & 255
         widest: u64 = gap & 255
@@ -305,7 +305,7 @@ class Nodes:
         """
         if type == ARANGE:
             return self.meta_end(node, type)
-        last: i32 = self.pivots_of[type] - 1
+        last: i32 = self.pivots_of[type & 15] - 1
         pivot: u64 = self.pivot(node, last)
         if pivot == 0:
             return self.meta_end(node, type)
@@ -313,7 +313,7 @@ class Nodes:
 
     def mas_safe_pivot(self, node: u64, type: i32, at: i32, max: u64) -> u64:
         """``pivot[at]``, or ``max`` for the slot that has no pivot."""
-        if at >= self.pivots_of[type]:
+        if at >= self.pivots_of[type & 15]:
             return max
         return self.pivot(node, at)
 

@@ -19,6 +19,7 @@ ROOT = declare(i32, 2)
 NONE = declare(i32, 3)
 LEAF = declare(i32, 1)
 ARANGE = declare(i32, 3)
+HEIGHT_MAX = declare(i32, 32)
 EBUSY = declare(i32, 16)
 EINVAL = declare(i32, 22)
 
@@ -33,7 +34,11 @@ class Search(Store):
     def mas_rewind_node(self, mas: MaState) -> bint:
         """Climb to the nearest ancestor with a slot on the left, and take that slot."""
         slot: i32 = 0
+        levels: i32 = 0
         while slot == 0:
+            levels += 1
+            if levels > HEIGHT_MAX:
+                self.stuck("mas_rewind_node")
             if self.ma_is_root(mas.node & ~255):
                 slot = mas.offset
                 if slot == 0:
@@ -52,7 +57,11 @@ class Search(Store):
         """
         if mas.is_err():
             return False
+        levels: i32 = 0
         while True:
+            levels += 1
+            if levels > HEIGHT_MAX:
+                self.stuck("mas_skip_node")
             if self.ma_is_root(mas.node & ~255):
                 if mas.offset >= self.mas_data_end(mas):
                     mas.set_err(-EBUSY)
