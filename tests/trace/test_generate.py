@@ -8,6 +8,7 @@ import pytest
 
 from mmtwin.kernels.calls import Call as HostCall
 from mmtwin.kernels.host import build, kernel
+from mmtwin.kernels.host.wire import Report
 from mmtwin.trace import calls
 from mmtwin.trace.generate import Answers, workload
 from mmtwin.trace.maps import parse_maps
@@ -94,7 +95,7 @@ def test_this_machines_kernel_gives_the_same_answers(kind: str, tmp_path: Path) 
         image = host.spawn(stack_limit=8 << 20)
 
         def ask(name: str, args: tuple[int, ...], text: bytes | None = None) -> int:
-            (answer,) = host.carry_out([HostCall(1, name, args, text)], kernel.Report.NONE)
+            (answer,) = host.carry_out([HostCall(1, name, args, text)], Report.NONE)
             return answer.result
 
         brk = ask("brk", (0,))
