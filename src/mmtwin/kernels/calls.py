@@ -19,6 +19,7 @@ from typing import Final
 #: System call numbers of x86-64.
 NUMBERS: Final = {
     "read": 0,
+    "write": 1,
     "open": 2,
     "close": 3,
     "stat": 4,

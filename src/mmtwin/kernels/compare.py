@@ -13,12 +13,16 @@ INTERNAL_DEVICE = " 00:01 "
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one process saw after a call: result, maps, and the details if they were asked for."""
+    """What one process saw after a call: result, maps, and the details if they were asked for.
+
+    ``charged`` are the pages charged on the machine since the run began, None where unknown.
+    """
 
     slot: int
     result: int
     maps: str
     details: str = ""
+    charged: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,11 @@ class Comparison:
             if ours.details != theirs.details:
                 left, right = first_difference(ours.details, theirs.details)
                 return Disagreement(step, call, left, right, f"details of process {ours.slot}")
+        ours_charged, theirs_charged = twin[-1].charged, kernel[-1].charged
+        if None not in (ours_charged, theirs_charged) and ours_charged != theirs_charged:
+            return Disagreement(
+                step, call, f"{ours_charged} pages", f"{theirs_charged} pages", "charge"
+            )
         if len(twin) != len(kernel):
             return Disagreement(step, call, str(len(twin)), str(len(kernel)), "processes")
         return None

@@ -85,3 +85,9 @@ def details_text(flags: Iterable[tuple[int, str]], counters: dict[str, int]) -> 
     lines = [f"{start:x} VmFlags {codes}" for start, codes in flags]
     lines += [f"{name} {counters[name]} pages" for name in COUNTERS]
     return "\n".join(lines) + "\n"
+
+
+def committed(memory: str) -> int:
+    """Pages promised, by the text of /proc/meminfo."""
+    line = re.search(r"^Committed_AS:\s+(\d+) kB", memory, re.MULTILINE)
+    return int(line.group(1)) // 4 if line else 0

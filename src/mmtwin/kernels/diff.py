@@ -17,10 +17,15 @@ from random import Random
 from types import TracebackType
 from typing import Final
 
-from mmtwin.kernels.abi import PAGE
+from mmtwin.kernels.abi import MAP_NORESERVE, MAP_SHARED, PAGE
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.compare import Comparison, Disagreement, Outcome
-from mmtwin.kernels.details import counters_of_status, details_text, flags_of_smaps
+from mmtwin.kernels.details import (
+    committed,
+    counters_of_status,
+    details_text,
+    flags_of_smaps,
+)
 from mmtwin.kernels.generate import Generator, Options, Start
 from mmtwin.kernels.host.agent import Agent, KernelDiedError
 from mmtwin.kernels.host.build import AgentError
@@ -88,6 +93,7 @@ class Differ:
             keep_end=image.end,
             capabilities=facts.capabilities,
             hard_limits={which: hard for which, (_, hard) in facts.limits.items()},
+            own_machine=kernel.own_machine,
         )
         self.machine = TwinMachine(
             profile(facts.profile),
@@ -171,6 +177,9 @@ class Differ:
     ) -> Disagreement | None:
         """The twin first, as far as there are calls; then the kernel; then call by call."""
         self.kernel.fresh()
+        if self.kernel.own_machine:
+            limit = start.max_map_count or self.facts.max_map_count
+            self.kernel.write_text("/proc/sys/vm/max_map_count", str(limit))
         image = self.kernel.spawn(personality=start.personality, stack_limit=start.stack_limit)
         maps = {1: self.machine.start(start, image.maps)}
         comparison = Comparison()
@@ -211,20 +220,26 @@ class Differ:
         reports = Report.MAPS
         if details:
             reports |= Report.SMAPS | Report.STATUS
+            if self.kernel.own_machine and all(map(charges_at_once, calls)):
+                reports |= Report.MEMORY
         died = ""
         try:
-            answers = self.kernel.carry_out(calls[: len(expected)], reports)
+            first, *answers = self.kernel.carry_out(
+                [Call(1, "look"), *calls[: len(expected)]], reports
+            )
         except KernelDiedError as error:
-            answers, died = error.done, str(error)
+            first, *answers = error.done
+            died = str(error)
+        before = committed(first.memory or "")
         at = 0
         for step, outcomes in enumerate(expected):
             call = calls[step]
             if at >= len(answers):
                 return Disagreement(step, call, "lives", died, "the process")
-            kernel = [outcome_of(answers[at])]
+            kernel = [outcome_of(answers[at], before)]
             at += 1
             if call.name == "fork" and answers[at - 1].result > 0:
-                kernel.append(outcome_of(answers[at]))
+                kernel.append(outcome_of(answers[at], before))
                 at += 1
             found = comparison.check(step, call, outcomes, kernel)
             if found is not None:
@@ -256,12 +271,25 @@ def on_qemu(regressions: Sequence[Override] = ()) -> Iterator[Differ]:
         yield differ
 
 
-def outcome_of(answer: Answer) -> Outcome:
-    """What an answer of the agent says."""
+def charges_at_once(call: Call) -> bool:
+    """Whether all that the call's memory will ever be charged is charged with it.
+
+    Not so the pages of files in memory and of shared memory without a reserve: one by one, as they
+    are touched.
+    """
+    if call.name == "mmap":
+        flags = call.args[3]
+        return not (flags & MAP_SHARED and flags & MAP_NORESERVE)
+    return call.name not in ("open", "memfd_create")
+
+
+def outcome_of(answer: Answer, before: int) -> Outcome:
+    """What an answer of the agent says; ``before`` are the pages charged when the run began."""
     text = ""
     if answer.smaps is not None and answer.status is not None:
         text = details_text(flags_of_smaps(answer.smaps), counters_of_status(answer.status))
-    return Outcome(answer.slot, answer.result, answer.maps or "", text)
+    charged = None if answer.memory is None else committed(answer.memory) - before
+    return Outcome(answer.slot, answer.result, answer.maps or "", text, charged)
 
 
 def compare(differ: Differ, seed: int, calls: int, most: int = 1) -> Total:

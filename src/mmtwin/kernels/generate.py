@@ -23,10 +23,14 @@ Kind = Callable[[int, list[Area]], Call | None]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How a run's process is started: personality bits, soft RLIMIT_STACK in bytes at exec."""
+    """How a run begins: personality bits, soft RLIMIT_STACK in bytes at exec, vm.max_map_count.
+
+    None leaves a limit as it is.
+    """
 
     personality: int = 0
     stack_limit: int | None = None
+    max_map_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,8 @@ class Options:
     System V segments; ``most_slots`` bounds the processes alive at once; ``forks`` and ``huge``
     (ranges of 2 MiB) switch these off; [``keep_start``, ``keep_end``) is never changed.
     ``capabilities`` are those that the process starts with, ``hard_limits`` the hard limits by
-    RLIMIT number (none where not listed): no call asks for more.
+    RLIMIT number (none where not listed): no call asks for more. ``own_machine``: the kernel's
+    settings may be changed.
     """
 
     files: tuple[str, ...] = ()
@@ -49,6 +54,7 @@ class Options:
     keep_end: int = 0x41C000
     capabilities: int = abi.ALL_CAPABILITIES
     hard_limits: Mapping[int, int] = field(default_factory=dict)
+    own_machine: bool = False
 
 
 @dataclass(slots=True)
@@ -94,6 +100,8 @@ class Generator:
     def start(self) -> Start:
         """How this run's process is to be started."""
         random = self.random
+        if self.options.own_machine and random.random() < 0.4:
+            return Start(max_map_count=random.randint(8, 20))
         if random.random() < 0.85:
             return Start()
         persona = abi.ADDR_COMPAT_LAYOUT if random.random() < 0.5 else 0

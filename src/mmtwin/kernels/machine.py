@@ -56,6 +56,7 @@ class TwinMachine:
         self.heap = heap
         self.file_facts = file_facts
         self.soft_dirty = facts.soft_dirty
+        self.charged_at_start = 0
         self.processes: dict[int, Process] = {}
         self._apply(facts)
         self._first = self.space.task_alloc(0)
@@ -99,6 +100,8 @@ class TwinMachine:
         Returns the twin's own text of it.
         """
         self.twin.memory.rewind(self._beginning)
+        if start.max_map_count is not None:
+            self.space.view("sysctl", self.space.sysctl).max_map_count = start.max_map_count
         task = self._first
         view = self.space.view("task_struct", task)
         view.personality = abi.ADDR_NO_RANDOMIZE | start.personality
@@ -109,7 +112,11 @@ class TwinMachine:
         bounds = self.space.view("mm_struct", mm)
         bounds.start_data = bounds.end_data = self.heap  # the agent has zeroed data only
         self.processes = {1: Process(task, mm)}
+        self.charged_at_start = self._charged()
         return self.space.proc_maps(mm)
+
+    def _charged(self) -> int:
+        return self.space.view("sysctl", self.space.sysctl).get("vm_committed_as")
 
     def carry_out(self, call: Call, *, details: bool = False) -> list[Outcome]:
         """Make a call: what its process sees then; of a fork also what the child sees.
@@ -142,7 +149,9 @@ class TwinMachine:
         name = self.twin.profile.name
         hidden = 0 if self.soft_dirty else VM_SOFTDIRTY
         flags = [(area.vm_start, letters(area.vm_flags & ~hidden, name)) for area in areas]
-        return Outcome(slot, result, space.proc_maps(mm), details_text(flags, counters))
+        text = details_text(flags, counters)
+        charged = self._charged() - self.charged_at_start
+        return Outcome(slot, result, space.proc_maps(mm), text, charged)
 
     # Set-up.
 

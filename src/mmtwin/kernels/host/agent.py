@@ -36,6 +36,7 @@ KEEP_LIMIT: Final = MASK
 BATCH: Final = 256
 """Calls under way at once: their commands must fit a pipe, or both sides would wait."""
 
+O_WRONLY: Final = 1
 IPC_RMID: Final = 0
 IPC_CREAT: Final = 0o1000
 CAPABILITY_VERSION_3: Final = 0x20080522
@@ -79,6 +80,9 @@ class Agent(ABC):
     Use as a context manager: leaving it ends every process that it started. ``segments`` are the
     sizes in bytes of the System V segments that ``shmat`` calls may name by their place.
     """
+
+    own_machine = False
+    """Whether the kernel has no other processes: its settings may be changed, its sums compared."""
 
     def __init__(self, segments: Sequence[int] = ()) -> None:
         self._segment_sizes = list(segments)
@@ -292,6 +296,14 @@ class Agent(ABC):
             parts.append((answer.scratch or b"")[: answer.result])
         self._controller("close", file)
         return b"".join(parts).decode("utf-8", "surrogateescape")
+
+    def write_text(self, path: str, text: str) -> None:
+        """Write a setting; AgentError if the kernel refuses."""
+        name = path.encode() + b"\0"
+        file = self._controller("open", 0, O_WRONLY, 0, pointers=1, payload=name).result
+        content = text.encode()
+        self._controller("write", file, 0, len(content), pointers=2, payload=content)
+        self._controller("close", file)
 
     def file_facts(self, path: str) -> FileFacts:
         """stat(2) of a path; AgentError if there is no such file."""

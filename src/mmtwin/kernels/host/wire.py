@@ -37,6 +37,7 @@ class Report(IntFlag):
     SMAPS = 2
     STATUS = 4
     SCRATCH = 8
+    MEMORY = 16
 
 
 class Kind(IntEnum):
@@ -63,6 +64,7 @@ class Answer:
     smaps: str | None = None
     status: str | None = None
     scratch: bytes | None = None
+    memory: str | None = None
 
 
 def command(
@@ -115,7 +117,7 @@ def read_answer(
     if kind == Kind.DIED:
         return Answer(result, slot, Kind.DIED, detail)
     texts = last(slot)
-    maps = smaps = status = None
+    maps = smaps = status = memory = None
     scratch = None
     if reports & Report.MAPS:
         section = read_section(read)
@@ -131,4 +133,6 @@ def read_answer(
         status = (read_section(read) or b"").decode("utf-8", "surrogateescape")
     if reports & Report.SCRATCH:
         scratch = read_section(read) or b""
-    return Answer(result, slot, Kind.RESULT, detail, maps, smaps, status, scratch)
+    if reports & Report.MEMORY:
+        memory = (read_section(read) or b"").decode()
+    return Answer(result, slot, Kind.RESULT, detail, maps, smaps, status, scratch, memory)

@@ -74,6 +74,8 @@ def _unpacked(package: Path) -> Path:
 class QemuKernel(Agent):
     """The guest; ``files`` are put into its root directory by name."""
 
+    own_machine = True
+
     def __init__(
         self, *, files: Mapping[str, bytes] | None = None, segments: Sequence[int] = ()
     ) -> None:

@@ -61,6 +61,7 @@ enum report {
     REPORT_SMAPS = 2,
     REPORT_STATUS = 4,
     REPORT_SCRATCH = 8, /* as many bytes as the command's payload */
+    REPORT_MEMORY = 16, /* /proc/meminfo */
 };
 
 struct command {
@@ -265,6 +266,10 @@ static void reply(s64 result, u64 detail, const struct command *command)
         if (command->payload)
             send_chunk(scratch, command->payload);
         send_chunk(scratch, 0);
+    }
+    if (command->reports & REPORT_MEMORY) {
+        never = 0;
+        send_file("/proc/meminfo", &never);
     }
 }
 
