@@ -1,9 +1,12 @@
+from mmtwin.memory cimport words_of
+
 cdef class AddressSet:
     cdef unsigned long long mask, generation
     cdef readonly unsigned long long count
-    cdef unsigned long long[::1] keys, stamps
-    cpdef void clear(self) except *
-    cdef unsigned long long _slot(self, unsigned long long address) noexcept
-    cpdef bint has(self, unsigned long long address) except -1
+    cdef object held
+    cdef unsigned long long *table
+    cpdef void clear(self) noexcept
+    cdef unsigned long long place(self, unsigned long long address) noexcept
+    cpdef bint has(self, unsigned long long address) noexcept
     cpdef bint add(self, unsigned long long address) except -1
     cdef void _grow(self) except *

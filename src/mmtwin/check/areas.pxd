@@ -3,7 +3,7 @@ from mmtwin.check.tally cimport Tally
 from mmtwin.pages.slab cimport SlabCache
 
 cdef class AreaRules(Lookup):
-    cdef unsigned long long memmap, cache_count
+    cdef unsigned long long map_word
     cdef readonly SlabCache vma_cache, inode_cache, file_cache
     cdef unsigned long long vma_size, at_mm, at_flags, at_prot, at_pgoff, at_file, at_ops
     cdef unsigned long long at_anon, at_chain, at_shared, at_tree, at_task_size, at_inode

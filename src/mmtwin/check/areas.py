@@ -48,7 +48,8 @@ EXECS = declare(i32, 4)
 LOCKS = declare(i32, 5)
 CHARGED = declare(i32, 6)
 
-STRUCT_PAGE = declare(u64, 64)
+PAGE_WORDS = declare(u64, 8)
+"""Words of a struct page: word 1 of a slab's names the cache, word 2 its first object."""
 I_MMAP = declare(u64, 448)
 """Where an inode keeps the first VMA of its list."""
 
@@ -67,8 +68,7 @@ class AreaRules(Lookup):
     ) -> None:
         self.stale_offsets = options.pop("stale_offsets", False)
         super().__init__(memory, **options)
-        self.memmap = caches.memmap
-        self.cache_count = len(caches.caches)
+        self.map_word = (caches.memmap - memory.base) >> 3
         self.vma_cache = caches.get("vm_area_struct")
         self.inode_cache = caches.get("inode_cache")
         self.file_cache = caches.get("filp")
@@ -95,10 +95,10 @@ class AreaRules(Lookup):
         """The slab object of cache ``number`` that ``address`` lies in; 0 if it lies in none."""
         if address < self.base or address - self.base >= self.size:
             return 0
-        page: u64 = self.memmap + ((address - self.base) >> 12) * STRUCT_PAGE
-        if self.word_at(page + 8) != number:
+        page: u64 = self.map_word + ((address - self.base) >> 12) * PAGE_WORDS
+        if self.w[page + 1] != number:
             return 0
-        first: u64 = self.word_at(page + 16)
+        first: u64 = self.w[page + 2]
         if first > address:
             return 0
         found: u64 = first + (address - first) // stride * stride
@@ -157,8 +157,9 @@ class AreaRules(Lookup):
 
     def agrees(self, vma: u64, low: u64, high: u64) -> None:
         """The VMA's range is its slot's."""
-        start: u64 = self.word_at(vma)
-        end: u64 = self.word_at(vma + 8)
+        at: u64 = (vma - self.base) >> 3
+        start: u64 = self.w[at]
+        end: u64 = self.w[at + 1]
         if start != low:
             self.vma_fail("VM-01", vma, "vm_start", f"{start:#x}", f"{low:#x}, as in the tree")
         if end - 1 != high:

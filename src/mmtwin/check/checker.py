@@ -7,6 +7,7 @@ from typing import Protocol
 from mmtwin.check.space_step import SpaceCheck
 from mmtwin.check.step import STEP_RULES
 from mmtwin.check.violation import Violation
+from mmtwin.machine.pids import Pids
 from mmtwin.machine.profile import Profile
 from mmtwin.maple.maple import Maple
 from mmtwin.memory.memory import Memory
@@ -24,9 +25,7 @@ class Checked(Protocol):
     layouts: Layouts
     maple: Maple
     space: Space
-
-    def mms(self) -> list[int]:
-        """Addresses of the ``mm_struct`` of all address spaces in use, each once."""
+    pids: Pids
 
 
 class Checker:
@@ -35,6 +34,7 @@ class Checker:
     def __init__(self, twin: Checked) -> None:
         self.twin = twin
         self.memory = twin.memory
+        self.threads = twin.pids.head
         era = twin.maple.era
         self.spaces = SpaceCheck(
             twin.memory,
@@ -52,7 +52,8 @@ class Checker:
 
     def full(self) -> list[Violation]:
         """Check everything. Cost: about 150 ns a VMA."""
-        return self.spaces.full(self.twin.mms())
+        self.spaces.take_threads(self.threads)
+        return self.spaces.everything()
 
     def touched(self, mark: int) -> list[Violation]:
         """Check what the stores since the journal's position ``mark`` can have broken.
@@ -60,7 +61,7 @@ class Checker:
         All was well at ``mark``. A finding is told in the words of the whole check, with absolute
         counts and all places, so that both name the same.
         """
-        found = self.spaces.touched(mark, self.twin.mms())
+        found = self._since(mark)
         if not found:
             return found
         told = self.full()
@@ -69,6 +70,10 @@ class Checker:
 
     def every(self, mark: int) -> list[Violation]:
         """Check everything, and what only shows in how the words changed since ``mark``."""
-        found = self.spaces.touched(mark, self.twin.mms())
+        found = self._since(mark)
         rules = [violation for violation in found if violation.invariant in STEP_RULES]
         return self.full() + rules
+
+    def _since(self, mark: int) -> list[Violation]:
+        self.spaces.take_threads(self.threads)
+        return self.spaces.since_mark(mark)

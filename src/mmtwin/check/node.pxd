@@ -1,3 +1,4 @@
+from mmtwin.memory cimport words_of
 from mmtwin.memory.memory cimport Memory
 
 cdef class NodeRules:
@@ -6,7 +7,9 @@ cdef class NodeRules:
     cdef unsigned long long base, size
     cdef readonly bint big_endian, old_metadata, edge_exempt
     cdef readonly list found
-    cdef unsigned long long[::1] path_node, path_slot
+    cdef list held_path
+    cdef unsigned long long *path_node
+    cdef unsigned long long *path_slot
     cdef int depth
     cdef int end, pivots, entries
     cdef unsigned long long slot_at, pivot_at, gap

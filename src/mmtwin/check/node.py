@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from array import array
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.check.violation import Violation
 from mmtwin.memory.memory import Memory
+
+if not cython.compiled:
+    from mmtwin.memory.held import words_of
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 NODE_MASK = declare(u64, 0xFFFFFFFFFFFFFF00)
@@ -53,8 +57,9 @@ class NodeRules:
         self.old_metadata = old_metadata
         self.edge_exempt = edge_exempt
         self.found: list[Violation] = []
-        self.path_node = array("Q", bytes(8 * LEVELS))
-        self.path_slot = array("Q", bytes(8 * LEVELS))
+        self.held_path = [array("Q", bytes(8 * LEVELS)), array("Q", bytes(8 * LEVELS))]
+        self.path_node = words_of(self.held_path[0])
+        self.path_slot = words_of(self.held_path[1])
         self.depth = 0
 
     def held(self, address: u64) -> bint:

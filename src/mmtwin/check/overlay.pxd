@@ -1,14 +1,22 @@
+from mmtwin.memory cimport words_of
 from mmtwin.memory.memory cimport Memory
 
 cdef class Overlay:
     cdef readonly Memory memory
     cdef unsigned long long *w
     cdef readonly unsigned long long count
-    cdef unsigned long long room, mask, generation
-    cdef public unsigned long long[::1] blocks, flags, owners, images
-    cdef unsigned long long[::1] keys, stamps, places
+    cdef unsigned long long room, mask, tag
+    cdef list held
+    cdef object held_table
+    cdef unsigned long long *blocks
+    cdef unsigned long long *flags
+    cdef unsigned long long *owners
+    cdef unsigned long long *images
+    cdef unsigned long long *table
+    cdef void _bind(self) except *
+    cdef void _new_table(self) except *
     cpdef void load(self, unsigned long long mark) except *
-    cdef unsigned long long _slot(self, unsigned long long block) noexcept
+    cdef unsigned long long _place(self, unsigned long long block) noexcept
     cdef unsigned long long _touch(self, unsigned long long block) except? 0xDEADBEEFDEADBEEF
     cdef void _grow(self) except *
     cpdef int find(self, unsigned long long index) noexcept

@@ -8,8 +8,8 @@ block; other structures lie in one or a few.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -17,7 +17,14 @@ from cython import ulonglong as u64
 from mmtwin.memory.journal import Journal
 from mmtwin.memory.memory import Memory
 
+if not cython.compiled:
+    from mmtwin.memory.held import words_of
+
 WORDS = declare(u64, 32)
+GENERATION = declare(u64, 1 << 40)
+"""Step of the tag that sets one load's entries apart; block numbers are below it."""
+LAST_TAG = declare(u64, 0xFFFFFF << 40)
+NONE = declare(u64, 0xFFFFFFFFFFFFFFFF)
 FIRST_BLOCKS = 256
 
 WAS_IN = 1
@@ -26,7 +33,7 @@ IS_IN = 2
 """The block holds a node of a known tree now, by its parent words."""
 
 
-def larger(words: Sequence[int]) -> array[int]:
+def larger(words: array[int]) -> array[int]:
     """A copy of ``words`` with as much room again behind it."""
     copy = array("Q", words)
     copy.frombytes(bytes(8 * len(copy)))
@@ -48,15 +55,22 @@ class Overlay:
         self.w = memory.w
         self.count = 0
         self.room = FIRST_BLOCKS
-        self.blocks = array("Q", bytes(8 * self.room))
-        self.flags = array("Q", bytes(8 * self.room))
-        self.owners = array("Q", bytes(8 * self.room))
-        self.images = array("Q", bytes(8 * WORDS * self.room))
-        self.mask = 2 * FIRST_BLOCKS - 1
-        self.generation = 1
-        self.keys = array("Q", bytes(8 * (self.mask + 1)))
-        self.stamps = array("Q", bytes(8 * (self.mask + 1)))
-        self.places = array("Q", bytes(8 * (self.mask + 1)))
+        self.held = [array("Q", bytes(8 * size * self.room)) for size in (1, 1, 1, 32)]
+        self._bind()
+        self.tag = 0
+        self._new_table()
+
+    def _bind(self) -> None:
+        self.blocks = words_of(self.held[0])
+        self.flags = words_of(self.held[1])
+        self.owners = words_of(self.held[2])
+        self.images = words_of(self.held[3])
+
+    def _new_table(self) -> None:
+        """An empty table: for each place a tag (generation and block number) and an index."""
+        self.mask = 2 * self.room - 1
+        self.held_table = array("Q", bytes(16 * (self.mask + 1)))
+        self.table = words_of(self.held_table)
 
     def load(self, mark: u64) -> None:
         """Read the journal's entries from ``mark`` up to the present."""
@@ -65,83 +79,99 @@ class Overlay:
             raise ValueError("this memory keeps no journal")
         journal.check(mark)
         self.count = 0
-        self.generation += 1
+        self.tag += GENERATION
+        if self.tag == LAST_TAG:
+            self.tag = GENERATION
+            self._new_table()
         at: u64 = journal.present
-        last: u64 = 0
-        nth: u64 = 0
+        held: u64 = journal.first
+        last: u64 = NONE
+        image: u64 = 0
         while at > mark:
             at -= 1
-            index: u64 = journal.entry_index(at)
-            block: u64 = (index >> 5) + 1
-            if block != last:
-                nth = self._touch(block)
-                last = block
-            self.images[nth * WORDS + (index & 31)] = journal.entry_old(at)
+            index: u64
+            old: u64
+            if at >= held:
+                index = journal.words[2 * (at - held)]
+                old = journal.words[2 * (at - held) + 1]
+            else:
+                index = journal.entry_index(at)
+                old = journal.entry_old(at)
+            if index >> 5 != last:
+                last = index >> 5
+                image = self._touch(last) * WORDS
+            self.images[image + (index & 31)] = old
 
-    def _slot(self, block: u64) -> u64:
+    def _place(self, block: u64) -> u64:
+        """Where in the table a block is kept, or the free place where it would go."""
+        table = self.table
+        wanted: u64 = self.tag | block
         at: u64 = (block ^ (block >> 9)) & self.mask
-        while self.stamps[at] == self.generation and self.keys[at] != block:
+        while table[2 * at] >= self.tag and table[2 * at] != wanted:
             at = (at + 1) & self.mask
-        return at
+        return 2 * at
 
     def _touch(self, block: u64) -> u64:
-        """The index of a block (number + 1), entered with its present content if it is new."""
-        at: u64 = self._slot(block)
-        if self.stamps[at] == self.generation:
-            return self.places[at]
+        """The index of a block, entered with its present content if it is new."""
+        at: u64 = self._place(block)
+        if self.table[at] >= self.tag:
+            return self.table[at + 1]
         if self.count == self.room:
             self._grow()
-            at = self._slot(block)
+            at = self._place(block)
         nth: u64 = self.count
         self.count += 1
-        self.keys[at] = block
-        self.stamps[at] = self.generation
-        self.places[at] = nth
-        self.blocks[nth] = block - 1
+        self.table[at] = self.tag | block
+        self.table[at + 1] = nth
+        self.blocks[nth] = block
         self.flags[nth] = 0
-        first: u64 = (block - 1) * WORDS
+        w = self.w
+        images = self.images
+        first: u64 = block * WORDS
+        to: u64 = nth * WORDS
         word: u64 = 0
         while word < WORDS:
-            self.images[nth * WORDS + word] = self.w[first + word]
+            images[to + word] = w[first + word]
             word += 1
         return nth
 
     def _grow(self) -> None:
         """Twice the room, the table rebuilt."""
         self.room *= 2
-        self.blocks = larger(self.blocks)
-        self.flags = larger(self.flags)
-        self.owners = larger(self.owners)
-        self.images = larger(self.images)
-        self.mask = 2 * self.room - 1
-        self.keys = array("Q", bytes(8 * (self.mask + 1)))
-        self.stamps = array("Q", bytes(8 * (self.mask + 1)))
-        self.places = array("Q", bytes(8 * (self.mask + 1)))
+        self.held = [larger(words) for words in self.held]
+        self._bind()
+        self._new_table()
         nth: u64 = 0
         while nth < self.count:
-            at: u64 = self._slot(self.blocks[nth] + 1)
-            self.keys[at] = self.blocks[nth] + 1
-            self.stamps[at] = self.generation
-            self.places[at] = nth
+            at: u64 = self._place(self.blocks[nth])
+            self.table[at] = self.tag | self.blocks[nth]
+            self.table[at + 1] = nth
             nth += 1
 
     def find(self, index: u64) -> i32:
         """The touched block that holds word ``index``; -1 if that block was not touched."""
-        at: u64 = self._slot((index >> 5) + 1)
-        if self.stamps[at] != self.generation:
-            return -1
-        return self.places[at]
+        table = self.table
+        block: u64 = index >> 5
+        wanted: u64 = self.tag | block
+        at: u64 = (block ^ (block >> 9)) & self.mask
+        while table[2 * at] >= self.tag:
+            if table[2 * at] == wanted:
+                return table[2 * at + 1]
+            at = (at + 1) & self.mask
+        return -1
 
     def was(self, index: u64) -> u64:
         """What the word ``index`` held at the mark."""
-        nth: i32 = self.find(index)
-        if nth < 0:
-            return self.w[index]
-        return self.images[nth * WORDS + (index & 31)]
+        table = self.table
+        block: u64 = index >> 5
+        wanted: u64 = self.tag | block
+        at: u64 = (block ^ (block >> 9)) & self.mask
+        while table[2 * at] >= self.tag:
+            if table[2 * at] == wanted:
+                return self.images[table[2 * at + 1] * WORDS + (index & 31)]
+            at = (at + 1) & self.mask
+        return self.w[index]
 
     def changed(self, index: u64) -> bint:
         """Does the word ``index`` hold another value than at the mark?"""
-        nth: i32 = self.find(index)
-        if nth < 0:
-            return False
-        return self.images[nth * WORDS + (index & 31)] != self.w[index]
+        return self.was(index) != self.w[index]

@@ -1,9 +1,15 @@
 from mmtwin.check.addresses cimport AddressSet
 from mmtwin.check.spaces cimport SpaceRules
 from mmtwin.check.tally cimport Tally
+from mmtwin.memory cimport words_of
 
 cdef class SpaceCheck(SpaceRules):
     cdef Tally entered
+    cdef unsigned long long known
+    cdef object held_strides
+    cdef unsigned long long *strides
+    cpdef list since_mark(self, unsigned long long mark)
+    cdef void _spaces(self) except *
     cdef AddressSet dead, stayed
     cdef void objects(self) except *
     cdef void _changed(self, unsigned long long nth, unsigned long long first, unsigned long long number, unsigned long long stride) except *

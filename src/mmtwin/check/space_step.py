@@ -11,9 +11,11 @@ touched leaves, now and at the mark, tell.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -27,9 +29,12 @@ from mmtwin.memory.memory import Memory
 from mmtwin.pages.slab import SlabCaches
 from mmtwin.space.layouts import Layouts
 
+if not cython.compiled:
+    from mmtwin.memory.held import words_of
+
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 ENTRIES = declare(i32, 0)
-STRUCT_PAGE = declare(u64, 64)
+PAGE_WORDS = declare(u64, 8)
 
 AVC_VMA = declare(u64, 0)
 AVC_ANON_VMA = declare(u64, 8)
@@ -49,44 +54,58 @@ class SpaceCheck(SpaceRules):
         self, memory: Memory, layouts: Layouts, caches: SlabCaches, sysctl: u64, **options: Any
     ) -> None:
         super().__init__(memory, layouts, caches, sysctl, **options)
+        looked_at = (
+            self.vma_cache,
+            self.link_cache,
+            self.anon_cache,
+            self.mm_cache,
+            self.inode_cache,
+            self.file_cache,
+        )
+        self.known = max(cache.number for cache in looked_at)
+        self.held_strides = array("Q", bytes(8 * (self.known + 1)))
+        self.strides = words_of(self.held_strides)
+        for cache in looked_at:
+            self.strides[cache.number] = cache.stride
         self.dead = AddressSet()
         self.entered = Tally()
         self.stayed = AddressSet()
 
     def touched(self, mark: u64, mms: Sequence[int]) -> list[Violation]:
         """Check what changed since ``mark``, when all was well. ``mms`` are those there are now."""
+        self.take(mms)
+        return self.since_mark(mark)
+
+    def since_mark(self, mark: u64) -> list[Violation]:
+        """Check what changed since ``mark`` in the address spaces that were taken."""
         self.begin_step(mark)
         self.dead.clear()
         self.entered.clear()
         self.stayed.clear()
+        live = self.live
         mm: u64
-        for mm in mms:
+        nth: u64 = 0
+        while nth < live.count:
+            mm = live.address(nth)
             self.trees.add(mm + self.at_tree)
             if self.half_at(mm + self.at_users, True) != 0:
                 self.old_trees.add(mm + self.at_tree)
+            nth += 1
         self.objects()
         self.locate()
-        tree: u64
-        for mm in mms:
-            tree = mm + self.at_tree
+        nth = 0
+        while nth < live.count:
+            tree: u64 = live.address(nth) + self.at_tree
             if self.marked.has(tree) or self._tree_touched(tree):
                 self._part(tree)
-        self._losses()
-        for mm in mms:
-            if self.old_trees.has(mm + self.at_tree):
-                self.old_root(mm + self.at_tree)
-        nth: u64 = 0
-        while nth < self.sums.count:
-            mm = self.sums.address(nth)
-            if self.dead.has(mm):
-                self.old_root(mm + self.at_tree)
-            elif self.trees.has(mm + self.at_tree):
-                self.space(mm)
-                self._ceiling(mm)
             nth += 1
-        if self.overlay.changed((self.limit_at - self.base) >> 3):
-            for mm in mms:
-                self.space(mm)
+        self._losses()
+        nth = 0
+        while nth < live.count:
+            if self.old_trees.has(live.address(nth) + self.at_tree):
+                self.old_root(live.address(nth) + self.at_tree)
+            nth += 1
+        self._spaces()
         self._leaks()
         self.unprepared()
         self.in_place()
@@ -101,6 +120,23 @@ class SpaceCheck(SpaceRules):
             nth += 1
         self.totals()
         return self.found
+
+    def _spaces(self) -> None:
+        """The rules of each mm_struct that was touched, of all if the limit changed."""
+        nth: u64 = 0
+        while nth < self.sums.count:
+            mm: u64 = self.sums.address(nth)
+            if self.dead.has(mm):
+                self.old_root(mm + self.at_tree)
+            elif self.trees.has(mm + self.at_tree):
+                self.space(mm)
+                self._ceiling(mm)
+            nth += 1
+        if self.overlay.changed((self.limit_at - self.base) >> 3):
+            nth = 0
+            while nth < self.live.count:
+                self.space(self.live.address(nth))
+                nth += 1
 
     def _ceiling(self, mm: u64) -> None:
         """User space ends elsewhere: look at the VMAs above."""
@@ -117,30 +153,24 @@ class SpaceCheck(SpaceRules):
         """Find the slab objects that the changed words lie in."""
         nth: u64 = 0
         while nth < self.overlay.count:
-            first: u64 = self.base + (self.overlay.blocks[nth] << 8)
-            number: u64 = self.word_at(self.memmap + ((first - self.base) >> 12) * STRUCT_PAGE + 8)
-            if number == self.vma_cache.number:
-                self._changed(nth, first, number, self.vma_cache.stride)
-            elif number == self.link_cache.number:
-                self._changed(nth, first, number, self.link_cache.stride)
-            elif number == self.anon_cache.number:
-                self._changed(nth, first, number, self.anon_cache.stride)
-            elif number == self.mm_cache.number:
-                self._changed(nth, first, number, self.mm_cache.stride)
-            elif number == self.inode_cache.number:
-                self._changed(nth, first, number, self.inode_cache.stride)
-            elif number == self.file_cache.number:
-                self._changed(nth, first, number, self.file_cache.stride)
+            block: u64 = self.overlay.blocks[nth]
+            number: u64 = self.w[self.map_word + (block >> 4) * PAGE_WORDS + 1]
+            if number != 0 and number <= self.known:
+                stride: u64 = self.strides[number]
+                if stride != 0:
+                    self._changed(nth, self.base + (block << 8), number, stride)
             nth += 1
 
     def _changed(self, nth: u64, first: u64, number: u64, stride: u64) -> None:
         """Look at the objects of one cache in one block that have a changed word in it."""
+        w = self.w
+        images = self.overlay.images
         image: u64 = 32 * nth
         index: u64 = (first - self.base) >> 3
         done: u64 = 0
         word: u64 = 0
         while word < 32:
-            if self.overlay.images[image + word] != self.w[index + word]:
+            if images[image + word] != w[index + word]:
                 found: u64 = self.object_at(first + 8 * word, number, stride)
                 if found != 0 and found != done:
                     self._object(found, number)

@@ -7,8 +7,11 @@ cdef class SpaceRules(AnonRules):
     cdef unsigned long long at_users, at_map_count, at_total, at_data, at_stack, at_exec
     cdef unsigned long long at_locked, at_brk, at_start_brk, charge_at, limit_at
     cdef long long charged
-    cdef Tally inodes, areas
+    cdef Tally inodes, areas, live
     cdef void mm_fail(self, str invariant, unsigned long long mm, str field, str found, str expected) except *
+    cpdef void take(self, mms) except *
+    cpdef void take_threads(self, unsigned long long head) except *
+    cpdef list everything(self)
     cdef void space(self, unsigned long long mm) except *
     cdef void totals(self) except *
     cdef void _counters(self, unsigned long long mm, unsigned long long nth, bint was) except *

@@ -31,6 +31,11 @@ WRITABLE = declare(i32, 0)
 MAPPED = declare(i32, 1)
 
 IN_USE = declare(u64, 24)
+# The list of thread ids, and what it leads to.
+ENTRY_TASK = declare(u64, 8)
+ENTRY_NEXT = declare(u64, 24)
+TASK_MM = declare(u64, 0)
+THREADS_MAX = declare(i32, 1 << 20)
 TREE_FLAGS = declare(u64, 0x303)
 """Gaps are kept, readers may walk without the lock, the lock is the address space's own."""
 
@@ -66,18 +71,45 @@ class SpaceRules(AnonRules):
         self.limit_at = sysctl + layouts.sysctl.offset("max_map_count")
         self.inodes = Tally()
         self.areas = Tally()
+        self.live = Tally()
 
     # Everything.
 
     def full(self, mms: Sequence[int]) -> list[Violation]:
         """Check every address space in ``mms``; they are all there are."""
-        self.begin()
-        mm: u64
+        self.take(mms)
+        return self.everything()
+
+    def take(self, mms: Sequence[int]) -> None:
+        """The address spaces that there are."""
+        self.live.clear()
         for mm in mms:
+            self.live.row(mm)
+
+    def take_threads(self, head: u64) -> None:
+        """The address spaces of the threads in the list whose first entry stands at ``head``."""
+        self.live.clear()
+        entry: u64 = self.word_at(head)
+        count: i32 = 0
+        while entry != 0 and self.aligned(entry) and count < THREADS_MAX:
+            task: u64 = self.word_at(entry + ENTRY_TASK)
+            mm: u64 = self.word_at(task + TASK_MM) if self.aligned(task) else 0
+            if mm != 0 and self.aligned(mm):
+                self.live.row(mm)
+            entry = self.word_at(entry + ENTRY_NEXT)
+            count += 1
+
+    def everything(self) -> list[Violation]:
+        """Check every address space that was taken."""
+        self.begin()
+        nth: u64 = 0
+        while nth < self.live.count:
+            mm: u64 = self.live.address(nth)
             self.trees.add(mm + self.at_tree)
             self.sums.row(mm)
             self.space(mm)
             self.whole(mm + self.at_tree)
+            nth += 1
         self.node_sum()
         self.unprepared()
         self.totals()

@@ -119,11 +119,12 @@ class StepCheck(TreeCheck):
 
     def _climb(self, node: u64) -> bint:
         """Follow the parent words up to the root of a known tree, and mark the nodes on the way."""
+        w = self.w
         above: u64 = node
         word: u64
         level: i32 = 0
         while level < LEVELS:
-            word = self.word_at(above)
+            word = w[(above - self.base) >> 3]
             if word & 1:
                 if not self.trees.has(word - 1):
                     return False

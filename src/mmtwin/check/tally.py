@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from array import array
 
+import cython
 from cython import declare
 from cython import int as i32
 from cython import longlong as i64
 from cython import ulonglong as u64
 
 from mmtwin.check.addresses import AddressSet
+
+if not cython.compiled:
+    from mmtwin.memory.held import integers_of, words_of
 
 COLUMNS = 8
 WIDTH = declare(u64, 8)
@@ -21,21 +25,24 @@ class Tally(AddressSet):
     def __init__(self) -> None:
         super().__init__()
         self.room = 64
-        self.members = array("Q", bytes(8 * self.room))
-        self.sums = array("q", bytes(8 * COLUMNS * self.room))
-        self.rows = array("Q", bytes(8 * (self.mask + 1)))
+        self._hold(array("Q", bytes(8 * self.room)), array("q", bytes(8 * COLUMNS * self.room)))
+
+    def _hold(self, members: array[int], sums: array[int]) -> None:
+        self.held_members = members
+        self.held_sums = sums
+        self.members = words_of(members)
+        self.sums = integers_of(sums)
 
     def row(self, address: u64) -> u64:
         """The row of ``address``, a new one of zeros if it has none."""
-        at: u64 = self._slot(address)
-        if self.stamps[at] == self.generation:
-            return self.rows[at]
+        at: u64 = self.place(address)
+        if self.table[at + 1] == self.generation:
+            return self.table[at + 2]
         nth: u64 = self.count
         if nth == self.room:
             self._more_rows()
         self.add(address)
-        at = self._slot(address)
-        self.rows[at] = nth
+        self.table[self.place(address) + 2] = nth
         self.members[nth] = address
         column: u64 = 0
         while column < WIDTH:
@@ -43,10 +50,11 @@ class Tally(AddressSet):
             column += 1
         return nth
 
-    def bump(self, address: u64, column: i32, amount: i64) -> None:
-        """Add ``amount`` to one sum of ``address``."""
+    def bump(self, address: u64, column: i32, amount: i64) -> i32:
+        """Add ``amount`` to one sum of ``address``; 0."""
         row: u64 = self.row(address)  # first: it may move the sums
         self.sums[row * WIDTH + column] += amount
+        return 0
 
     def sum(self, nth: u64, column: i32) -> i64:
         """One sum of the row ``nth``."""
@@ -58,17 +66,8 @@ class Tally(AddressSet):
 
     def _more_rows(self) -> None:
         self.room *= 2
-        members = array("Q", self.members)
+        members = array("Q", self.held_members)
         members.frombytes(bytes(8 * len(members)))
-        sums = array("q", self.sums)
+        sums = array("q", self.held_sums)
         sums.frombytes(bytes(8 * len(sums)))
-        self.members = members
-        self.sums = sums
-
-    def _grow(self) -> None:
-        AddressSet._grow(self)
-        self.rows = array("Q", bytes(8 * (self.mask + 1)))
-        nth: u64 = 0
-        while nth < self.count:
-            self.rows[self._slot(self.members[nth])] = nth
-            nth += 1
+        self._hold(members, sums)

@@ -1,9 +1,12 @@
+from mmtwin.memory cimport words_of
+
 cdef class Journal:
     cdef readonly bint keep_all
     cdef readonly unsigned long long start, end
     cdef public unsigned long long present
-    cdef unsigned long long first, past_first, spill_first, chunk_entries
+    cdef unsigned long long first, past_first, past_last, spill_first, chunk_entries
     cdef unsigned long long *words
+    cdef unsigned long long *past_words
     cdef object chunk, past, spill
     cdef bint past_dirty
     cdef int append(self, unsigned long long index, unsigned long long old) except -1
@@ -14,4 +17,4 @@ cdef class Journal:
     cpdef void truncate(self, unsigned long long position) except *
     cpdef void check(self, unsigned long long position) except *
     cdef void _spill_chunk(self) except *
-    cdef object _past_words(self, unsigned long long position)
+    cdef void _load_past(self, unsigned long long position) except *

@@ -12,11 +12,14 @@ from array import array
 from typing import BinaryIO
 
 import cython
-from cython import bint, size_t
+from cython import bint
 from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.memory.errors import JournalForgotten
+
+if not cython.compiled:
+    from mmtwin.memory.held import words_of
 
 CHUNK = 1 << 18
 """Entries held in memory at once (16 bytes each); older ones spill to a temporary file."""
@@ -41,15 +44,12 @@ class Journal:
         self.chunk_entries = CHUNK
         self.first = 0
         self.chunk = array("Q", bytes(16 * CHUNK))
-        if not cython.compiled:
-            self.words = self.chunk
-        else:
-            self.words = cython.cast(
-                cython.p_ulonglong, cython.cast(size_t, self.chunk.buffer_info()[0])
-            )
+        self.words = words_of(self.chunk)
         self.past_first = 0
+        self.past_last = 0
         self.past_dirty = False
-        self.past: array[int] | None = None
+        self.past = array("Q")
+        self.past_words = self.words
         self.spill: BinaryIO | None = None
 
     def append(self, index: u64, old: u64) -> i32:
@@ -73,13 +73,17 @@ class Journal:
         """The word index of the entry at ``position`` (``start <= position < end``)."""
         if position >= self.first:
             return self.words[2 * (position - self.first)]
-        return self._past_words(position)[2 * (position - self.past_first)]
+        if position < self.past_first or position >= self.past_last:
+            self._load_past(position)
+        return self.past_words[2 * (position - self.past_first)]
 
     def entry_old(self, position: u64) -> u64:
         """The other value of the entry at ``position``: the word's old value if in the past."""
         if position >= self.first:
             return self.words[2 * (position - self.first) + 1]
-        return self._past_words(position)[2 * (position - self.past_first) + 1]
+        if position < self.past_first or position >= self.past_last:
+            self._load_past(position)
+        return self.past_words[2 * (position - self.past_first) + 1]
 
     def exchange(self, position: u64, value: u64) -> u64:
         """Put ``value`` into the entry at ``position``; return what was there."""
@@ -87,7 +91,7 @@ class Journal:
         if position >= self.first:
             self.words[2 * (position - self.first) + 1] = value
         else:
-            self._past_words(position)[2 * (position - self.past_first) + 1] = value
+            self.past_words[2 * (position - self.past_first) + 1] = value
             self.past_dirty = True
         return old
 
@@ -96,7 +100,7 @@ class Journal:
         self.start = self.present
         self.end = self.present
         self.first = self.present
-        self.past = None
+        self.past_last = self.past_first
         self.past_dirty = False
         if self.spill is not None:
             self.spill.close()
@@ -107,9 +111,11 @@ class Journal:
         self.check(position)
         self.end = position
         if position < self.first:
-            self.chunk[:] = self._past_words(position)
+            if position < self.past_first or position >= self.past_last:
+                self._load_past(position)
+            self.chunk[:] = self.past
             self.first = self.past_first
-            self.past = None
+            self.past_last = self.past_first
             self.past_dirty = False
 
     def check(self, position: u64) -> None:
@@ -127,21 +133,18 @@ class Journal:
         self.spill.write(self.chunk)
         self.first = self.end
 
-    def _past_words(self, position: u64) -> array[int]:
-        """The spilled chunk that holds ``position``, written back when another is asked for."""
+    def _load_past(self, position: u64) -> None:
+        """Read the spilled chunk that holds ``position``; write the one held back if need be."""
         if self.spill is None or position < self.spill_first:
             raise JournalForgotten(f"position {position} is not kept")
-        nth: u64 = (position - self.spill_first) // self.chunk_entries
-        first: u64 = self.spill_first + nth * self.chunk_entries
-        if self.past is not None and first == self.past_first:
-            return self.past
-        if self.past is not None and self.past_dirty:
+        if self.past_dirty:
             self.spill.seek(16 * (self.past_first - self.spill_first))
             self.spill.write(self.past)
-        self.spill.seek(16 * (first - self.spill_first))
-        words = array("Q")
-        words.frombytes(self.spill.read(16 * self.chunk_entries))
-        self.past = words
-        self.past_first = first
+        nth: u64 = (position - self.spill_first) // self.chunk_entries
+        self.past_first = self.spill_first + nth * self.chunk_entries
+        self.past_last = self.past_first + self.chunk_entries
+        self.spill.seek(16 * (self.past_first - self.spill_first))
+        self.past = array("Q")
+        self.past.frombytes(self.spill.read(16 * self.chunk_entries))
+        self.past_words = words_of(self.past)
         self.past_dirty = False
-        return words
