@@ -15,9 +15,13 @@ cdef inline unsigned long long word(Nodes nodes, unsigned long long x, unsigned 
     return nodes.load_word(node + nodes.W * k)
 
 cdef inline int put(Nodes nodes, unsigned long long x, unsigned long long node, int k, unsigned long long value) except -1:
+    cdef unsigned long long at = x + k
     if x != 0 and <unsigned int> k < 32:
-        if nodes.memory.w[x + k] != value:
-            return nodes.memory.poke(x + k, value)
+        if nodes.memory.w[at] != value:
+            if nodes.memory.journal is not None:
+                return nodes.memory.poke(at, value)
+            nodes.memory.w[at] = value  # what poke does without a journal
+            nodes.memory.d[at >> 9] = 1
         return 0
     return nodes.store_word(node + nodes.W * k, value)
 

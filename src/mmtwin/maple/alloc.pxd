@@ -1,9 +1,10 @@
+from mmtwin.maple cimport index_of, put, word
 from mmtwin.maple.gaps cimport Gaps
 from mmtwin.maple.state cimport MaState
 
 cdef class Alloc(Gaps):
     cdef readonly unsigned long long rcu_list, unprepared
-    cdef int count_shift, request_shift, chain_at
+    cdef int count_shift, request_shift, request_word, chain_word
     cdef void _start_chain(self, unsigned long long node) except *
     cdef void _nomem(self, MaState mas, unsigned long long total, unsigned long long missing) except *
     cpdef unsigned long long mas_allocated(self, MaState mas) except? 0xDEADBEEFDEADBEEF
@@ -12,7 +13,8 @@ cdef class Alloc(Gaps):
     cpdef unsigned long long mas_pop_node(self, MaState mas) except? 0xDEADBEEFDEADBEEF
     cpdef void mas_push_node(self, MaState mas, unsigned long long node) except *
     cpdef void mas_alloc_nodes(self, MaState mas, unsigned long long gfp) except *
-    cdef int _alloc_bulk(self, unsigned long long gfp, unsigned long long first, int count) except? -1
+    cdef int _alloc_bulk(self, unsigned long long gfp, unsigned long long head, int at, int count) except? -1
+    cdef void _set_total(self, unsigned long long head, unsigned long long total) except *
     cdef int _node_count(self, unsigned long long node) except? -1
     cdef void _set_node_count(self, unsigned long long node, int count) except *
     cdef unsigned long long _chain_slot(self, unsigned long long node, int at) except? 0xDEADBEEFDEADBEEF

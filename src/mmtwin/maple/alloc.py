@@ -13,6 +13,7 @@ may still see wait for a grace period in a list through their ``rcu_head`` (word
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -24,6 +25,9 @@ from mmtwin.maple.gaps import Gaps
 from mmtwin.maple.state import MaState
 from mmtwin.memory.allocator import Allocator
 from mmtwin.memory.memory import Memory
+
+if not cython.compiled:
+    from mmtwin.maple.words import index_of, put, word
 
 MA_STATE_BULK = 1
 MA_STATE_REBALANCE = 2
@@ -65,7 +69,8 @@ class Alloc(Gaps):
         big: bint = memory.big_endian
         self.count_shift = bits - 8 if big else 0
         self.request_shift = 32 if self.wide and not big else 0
-        self.chain_at = 16 if self.wide else 12
+        self.request_word = 1 if self.wide else 2
+        self.chain_word = 2 if self.wide else 3
 
     # The chain's fields.
 
@@ -73,7 +78,7 @@ class Alloc(Gaps):
         """How many nodes the state holds."""
         if mas.alloc == 0 or mas.alloc & 1:
             return 0
-        return self.load_word(mas.alloc)
+        return word(self, index_of(self, mas.alloc), mas.alloc, 0)
 
     def mas_alloc_req(self, mas: MaState) -> u64:
         """How many more nodes it asks for."""
@@ -81,30 +86,37 @@ class Alloc(Gaps):
             return mas.alloc >> 1
         if mas.alloc == 0:
             return 0
-        return (self.load_word(mas.alloc + 8) >> self.request_shift) & LOW32
+        state: u64 = word(self, index_of(self, mas.alloc), mas.alloc, self.request_word)
+        return (state >> self.request_shift) & LOW32
 
     def mas_set_alloc_req(self, mas: MaState, count: u64) -> None:
         """Ask for ``count`` nodes at the next allocation."""
         if mas.alloc == 0 or mas.alloc & 1:
             mas.alloc = (count << 1) | 1 if count else 0
         else:
-            kept: u64 = self.load_word(mas.alloc + 8) & ~(LOW32 << self.request_shift)
-            self.store_word(mas.alloc + 8, kept | (count << self.request_shift))
+            x: u64 = index_of(self, mas.alloc)
+            kept: u64 = word(self, x, mas.alloc, self.request_word)
+            kept &= ~(LOW32 << self.request_shift)
+            put(self, x, mas.alloc, self.request_word, kept | (count << self.request_shift))
+
+    def _set_total(self, head: u64, total: u64) -> None:
+        put(self, index_of(self, head), head, 0, total)
 
     def _node_count(self, node: u64) -> i32:
-        return (self.load_word(node + self.W) >> self.count_shift) & 255
+        return (word(self, index_of(self, node), node, 1) >> self.count_shift) & 255
 
     def _set_node_count(self, node: u64, count: i32) -> None:
         mask: u64 = 255
         value: u64 = count
-        kept: u64 = self.load_word(node + self.W) & ~(mask << self.count_shift)
-        self.store_word(node + self.W, kept | (value << self.count_shift))
+        x: u64 = index_of(self, node)
+        kept: u64 = word(self, x, node, 1) & ~(mask << self.count_shift)
+        put(self, x, node, 1, kept | (value << self.count_shift))
 
     def _chain_slot(self, node: u64, at: i32) -> u64:
-        return self.load_word(node + self.chain_at + self.W * at)
+        return word(self, index_of(self, node), node, self.chain_word + at)
 
     def _set_chain_slot(self, node: u64, at: i32, value: u64) -> None:
-        self.store_word(node + self.chain_at + self.W * at, value)
+        put(self, index_of(self, node), node, self.chain_word + at, value)
 
     # Taking and giving nodes.
 
@@ -116,19 +128,21 @@ class Alloc(Gaps):
             raise KernelWarning("!total", "mas_pop_node")
         request: u64 = self.mas_alloc_req(mas)
         node: u64 = head
-        count: i32
         if total == 1:
             mas.alloc = 0
         else:
-            count = self._node_count(head)
-            if count == 1:
-                mas.alloc = self._chain_slot(head, 0)
-                self.store_word(mas.alloc, total - 1)
+            x: u64 = index_of(self, head)
+            state: u64 = word(self, x, head, 1)
+            count: i32 = (state >> self.count_shift) & 255
+            if count <= 1:
+                mas.alloc = word(self, x, head, self.chain_word)
+                self._set_total(mas.alloc, total - 1)
             else:
-                self.store_word(head, total - 1)
-                node = self._chain_slot(head, count - 1)
-                self._set_node_count(head, count - 1)
-                self._set_chain_slot(head, count - 1, 0)
+                put(self, x, head, 0, total - 1)
+                node = word(self, x, head, self.chain_word + count - 1)
+                one: u64 = 1
+                put(self, x, head, 1, state - (one << self.count_shift))
+                put(self, x, head, self.chain_word + count - 1, 0)
         if request:
             self.mas_set_alloc_req(mas, request + 1)
         self.zero_node(node)
@@ -145,9 +159,9 @@ class Alloc(Gaps):
         if total and count < self.alloc_slots:
             self._set_chain_slot(head, count, node)
             self._set_node_count(head, count + 1)
-            self.store_word(head, total + 1)
+            self._set_total(head, total + 1)
         else:
-            self.store_word(node, total + 1)
+            self._set_total(node, total + 1)
             if total:
                 self._set_chain_slot(node, 0, head)
                 self._set_node_count(node, 1)
@@ -155,18 +169,19 @@ class Alloc(Gaps):
         if request > 1:
             self.mas_set_alloc_req(mas, request - 1)
 
-    def _alloc_bulk(self, gfp: u64, first: u64, count: i32) -> i32:
-        """Fill ``count`` words from address ``first`` with nodes: all of them or none."""
+    def _alloc_bulk(self, gfp: u64, head: u64, at: i32, count: i32) -> i32:
+        """Fill ``count`` slots of ``head`` from slot ``at`` with nodes: all of them or none."""
+        x: u64 = index_of(self, head)
         got: i32 = 0
         while got < count:
             node: u64 = self.allocator.alloc(gfp)
             if node == 0:
                 while got > 0:
                     got -= 1
-                    self.allocator.free(self.load_word(first + self.W * got))
-                    self.store_word(first + self.W * got, 0)
+                    self.allocator.free(word(self, x, head, self.chain_word + at + got))
+                    put(self, x, head, self.chain_word + at + got, 0)
                 return 0
-            self.store_word(first + self.W * got, node)
+            put(self, x, head, self.chain_word + at + got, node)
             got += 1
         return got
 
@@ -198,7 +213,7 @@ class Alloc(Gaps):
             self._set_node_count(node, 1 if total else 0)
             mas.alloc = node
             total += 1
-            self.store_word(node, total)
+            self._set_total(node, total)
             requested -= 1
         node = mas.alloc
         self.mas_set_alloc_req(mas, 0)
@@ -207,7 +222,7 @@ class Alloc(Gaps):
             wanted: u64 = self.alloc_slots - count
             if requested < wanted:
                 wanted = requested
-            if self._alloc_bulk(gfp, node + self.chain_at + self.W * count, wanted) == 0:
+            if self._alloc_bulk(gfp, node, count, wanted) == 0:
                 self._nomem(mas, total, requested)
                 return
             if count == 0:
@@ -216,18 +231,18 @@ class Alloc(Gaps):
             total += wanted
             requested -= wanted
             node = self._chain_slot(node, 0)
-        self.store_word(mas.alloc, total)
+        self._set_total(mas.alloc, total)
 
     def _start_chain(self, node: u64) -> None:
         """Clear a node's count and request; the kernel leaves its other words as they are."""
-        self.store_word(node + self.W, 0)
+        put(self, index_of(self, node), node, 1, 0)
         if not self.wide:
             self.store_word(node + 8, 0)
 
     def _nomem(self, mas: MaState, total: u64, missing: u64) -> None:
         self.mas_set_alloc_req(mas, missing)
         if total:
-            self.store_word(mas.alloc, total)
+            self._set_total(mas.alloc, total)
         mas.set_err(-ENOMEM)
 
     def mas_node_count_gfp(self, mas: MaState, count: i32, gfp: u64) -> None:

@@ -2,7 +2,7 @@ from mmtwin.maple.lifecycle cimport Lifecycle
 from mmtwin.maple.state cimport MaState, WrState
 
 cdef class Maple(Lifecycle):
-    cdef list states
+    cdef MaState states
     cdef MaState state_begin(self, unsigned long long tree, unsigned long long index, unsigned long long last)
     cdef void state_end(self, MaState mas) except *
     cpdef void mt_init_flags(self, unsigned long long tree, unsigned int flags) except *

@@ -66,11 +66,15 @@ class Maple(Lifecycle):
         bits: i32 = 64,
     ) -> None:
         super().__init__(memory, allocator, era=era, bits=bits)
-        self.states: list[MaState] = []
+        self.states: MaState | None = None
 
     def state_begin(self, tree: u64, index: u64, last: u64) -> MaState:
         """A state for the length of one call."""
-        mas: MaState = self.states.pop() if self.states else MaState(tree)
+        mas: MaState | None = self.states
+        if mas is None:
+            mas = MaState(tree)
+        else:
+            self.states = mas.spare
         mas.tree = tree
         mas.mas_flags = 0
         mas.alloc = 0
@@ -82,7 +86,8 @@ class Maple(Lifecycle):
 
     def state_end(self, mas: MaState) -> None:
         """Give it back."""
-        self.states.append(mas)
+        mas.spare = self.states
+        self.states = mas
 
     # The tree itself.
 

@@ -74,8 +74,12 @@ def put_at(nodes: Nodes, address: u64, value: u64) -> i32:
     if nodes.wide and address >= nodes.memory.base:
         offset: u64 = address - nodes.memory.base
         if offset < nodes.memory.limit and offset & 7 == 0:
-            if nodes.memory.w[offset >> 3] != value:
-                nodes.memory.poke(offset >> 3, value)
+            at: u64 = offset >> 3
+            if nodes.memory.w[at] != value:
+                if nodes.memory.journal is not None:
+                    return nodes.memory.poke(at, value)
+                nodes.memory.w[at] = value  # what poke does without a journal
+                nodes.memory.d[at >> 9] = 1
             return 0
     return nodes.store_word(address, value)
 
@@ -368,8 +372,13 @@ class Nodes:
         if self.wide and node >= self.memory.base and node - self.memory.base < self.memory.limit:
             first: u64 = (node - self.memory.base) >> 3
             at: i32
+            plain: bint = self.memory.journal is None
+            if plain:
+                self.memory.d[first >> 9] = 1
             for at in range(32):
-                if self.memory.w[first + at] != 0:
+                if plain:
+                    self.memory.w[first + at] = 0
+                elif self.memory.w[first + at] != 0:
                     self.memory.poke(first + at, 0)
         else:
             self.memory.zero(node, 256)

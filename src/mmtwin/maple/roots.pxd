@@ -2,7 +2,7 @@ from mmtwin.maple.split cimport Split
 from mmtwin.maple.state cimport MaState, SubtreeState, WrState
 
 cdef class Roots(Split):
-    cdef list frames
+    cdef WrState frames
     cdef WrState wr_begin(self, MaState mas, unsigned long long entry)
     cdef void wr_end(self, WrState wr) except *
     cpdef void mas_root_expand(self, MaState mas, unsigned long long entry) except *

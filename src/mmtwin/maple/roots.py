@@ -28,11 +28,15 @@ class Roots(Split):
         bits: i32 = 64,
     ) -> None:
         super().__init__(memory, allocator, era=era, bits=bits)
-        self.frames: list[WrState] = []
+        self.frames: WrState | None = None
 
     def wr_begin(self, mas: MaState, entry: u64) -> WrState:
         """A stack frame for one store; tasks may be inside stores of different trees at once."""
-        wr: WrState = self.frames.pop() if self.frames else WrState(SubtreeState())
+        wr: WrState | None = self.frames
+        if wr is None:
+            wr = WrState(SubtreeState())
+        else:
+            self.frames = wr.spare
         wr.mas = mas
         wr.mast.bn.size = 36 if self.wide else 68
         wr.entry = entry
@@ -43,7 +47,8 @@ class Roots(Split):
 
     def wr_end(self, wr: WrState) -> None:
         """Give the frame back."""
-        self.frames.append(wr)
+        wr.spare = self.frames
+        self.frames = wr
 
     # Roots.
 

@@ -1,6 +1,7 @@
 cdef class MaState:
     cdef public unsigned long long tree, index, last, node, min, max, alloc
     cdef public int status, depth, offset, mas_flags, end, store_type
+    cdef MaState spare
     cdef void copy_from(self, MaState other) except *
     cpdef void reset(self) except *
     cpdef void set(self, unsigned long long index) except *
@@ -41,5 +42,6 @@ cdef class WrState:
     cdef public unsigned long long node, r_min, r_max, end_piv, entry, content
     cdef public int type, offset_end, node_end
     cdef public int vacant_height, sufficient_height
+    cdef WrState spare
     cdef unsigned long long pivot[32]
     cdef unsigned long long slot[32]

@@ -69,6 +69,7 @@ class MaState:
         self.mas_flags = 0
         self.end = 0
         self.store_type = 0
+        self.spare: MaState | None = None
 
     def copy_from(self, other: MaState) -> None:
         """Stand where ``other`` stands, with its parameters. Its nodes stay its own."""
@@ -260,3 +261,4 @@ class WrState:
         self.node_end = 0
         self.vacant_height = 0
         self.sufficient_height = 0
+        self.spare: WrState | None = None
