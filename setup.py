@@ -18,8 +18,9 @@ DIRECTIVES = {
     "auto_pickle": False,
     "binding": False,
 }
-FLAGS = ["-O2", "-g0"]
-"""Debug information and -O3 triple the time of a build and make the rooms no faster."""
+FLAGS = os.environ.get("MMTWIN_CFLAGS", "-O2 -g0").split()
+"""Debug information and -O3 triple the time of a build and make the rooms no faster;
+``MMTWIN_CFLAGS="-O0 -g0"`` builds in a third of the time, for work on a room's behaviour."""
 
 
 def rooms() -> list[Extension]:
