@@ -49,8 +49,8 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was found."""
-        return not self.findings
+        """Whether the trace was carried out to its end and nothing was found."""
+        return not self.findings and not self.interrupted
 
 
 class Run:

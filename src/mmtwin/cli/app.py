@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from mmtwin import __version__
-from mmtwin.cli.outcome import INTERRUPTED
 
 app = typer.Typer(
     name="mmtwin",
@@ -35,16 +32,9 @@ def options(
     """Take the options that come before the command."""
 
 
-def main() -> None:
-    """Run the command line; the process ends with the command's exit code."""
+def run() -> None:
+    """Carry out the command that the arguments name."""
     from mmtwin.cli import commands
 
     commands.register(app)
-    try:
-        app()
-    except KeyboardInterrupt:
-        sys.stderr.write("mmtwin: interrupted\n")
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+    app()

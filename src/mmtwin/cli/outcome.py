@@ -13,7 +13,6 @@ from mmtwin import __version__
 CLEAN = 0
 FOUND = 1
 BAD_INPUT = 2
-INTERRUPTED = 130
 
 
 def fail(reason: str) -> NoReturn:

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mmtwin.cli.outcome import INTERRUPTED, document, fail, write_json
+from mmtwin.cli import INTERRUPTED
+from mmtwin.cli.outcome import document, fail, write_json
 from mmtwin.trace.errors import RecordError
 from mmtwin.trace.record import record as record_program
 

@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from mmtwin.check.run import Check, Result, Run, count_steps
-from mmtwin.cli.outcome import CLEAN, FOUND, INTERRUPTED, document, fail
+from mmtwin.cli import INTERRUPTED
+from mmtwin.cli.outcome import CLEAN, FOUND, document, fail
 from mmtwin.cli.report import present
 from mmtwin.machine.failslab import FailSlab
 from mmtwin.machine.profile import PROFILES

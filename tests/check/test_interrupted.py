@@ -1,0 +1,48 @@
+"""A run that was interrupted keeps what it did and never says that all was well."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mmtwin.check.run import Check, Run
+from mmtwin.machine.profile import PROFILES
+from mmtwin.trace.generate import workload
+from mmtwin.trace.writer import TraceWriter
+
+
+@pytest.mark.parametrize("check", [Check.OFF, Check.TOUCHED, Check.BISECT])
+def test_interrupted_is_not_ok(check):
+    def on_step(step):
+        if step == 20:
+            raise KeyboardInterrupt
+
+    result = Run(lambda: workload("jit", 100), PROFILES["6.18"], check=check, on_step=on_step).run()
+    assert result.interrupted
+    assert not result.ok
+    assert not result.findings
+    assert 19 <= result.counts.calls <= 21
+
+
+def test_a_signal_ends_the_command_with_130_and_an_honest_document(tmp_path):
+    trace = tmp_path / "long.jsonl.zst"
+    with TraceWriter(trace) as writer:
+        for record in workload("jit", 300_000):
+            writer.write(record)
+    command = [sys.executable, "-m", "mmtwin", "replay", str(trace), "--json"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ
+    ) as replay:
+        time.sleep(1.5)
+        replay.send_signal(signal.SIGINT)
+        out, err = replay.communicate(timeout=60)
+    assert replay.returncode == 130
+    assert b"Traceback" not in err
+    if out:  # the signal may come before the replay has begun
+        document = json.loads(out)
+        assert document["interrupted"]
+        assert not document["ok"]
