@@ -16,6 +16,7 @@ from mmtwin.pages.slab import SlabCaches
 from mmtwin.space import flags as c
 from mmtwin.space.layouts import Layouts
 
+HALF = declare(u64, 0xFFFFFFFF)
 MAYSHARE = declare(u64, c.VM_MAYSHARE)
 
 # struct anon_vma
@@ -219,7 +220,7 @@ class AnonRules(AreaRules):
         """The 32-bit field at ``address``, now or at the mark."""
         word: u64 = self.word(address & ~7, old)
         upper: bint = (address & 4 != 0) != self.big_endian
-        return (word >> 32) if upper else (word & 0xFFFFFFFF)
+        return (word >> 32) if upper else (word & HALF)
 
     def _headed(self, anon: u64) -> bint:
         """The first link of the list is one of this anon_vma."""

@@ -26,6 +26,7 @@ LEAF = declare(i32, 1)
 RANGE = declare(i32, 2)
 ARANGE = declare(i32, 3)
 HEIGHT_MAX = declare(i32, 31)
+HALF = declare(u64, 0xFFFFFFFF)
 
 FLAG_ALLOC_RANGE = declare(u64, 1)
 FLAGS_KNOWN = declare(u64, 0xB7F)
@@ -143,7 +144,7 @@ class TreeCheck(NodeRules):
             return 0
         nodes: u64 = 1
         word: u64 = self.word(node + 32, old)
-        kind: u64 = (word & 0xFFFFFFFF) if self.big_endian else (word >> 32)
+        kind: u64 = (word & HALF) if self.big_endian else (word >> 32)
         if kind == LEAF:
             return nodes
         word = self.word(node + 40, old)

@@ -14,6 +14,7 @@ ZONE_PAGE_FLAGS = declare(u64, c.ZONE_PAGE_FLAGS)
 ANON_OR_MOVABLE = declare(u64, 3)
 TAIL_MAPPING = declare(u64, 0xDEAD000000000400)
 PAGE_SHIFT = declare(u64, 12)
+NO_MAPPINGS = declare(u64, 0xFFFFFFFF)
 
 
 class Prep(Isolation):
@@ -29,7 +30,7 @@ class Prep(Isolation):
         ``flags`` must be clear; ``moment`` is ``FREE`` or ``PREP``.
         """
         reason = ""
-        if self.page_mapcount(page) != 0xFFFFFFFF:
+        if self.page_mapcount(page) != NO_MAPPINGS:
             reason = "nonzero mapcount"
         if self.page_mapping(page) != 0:
             reason = "non-NULL mapping"
