@@ -10,15 +10,23 @@ from mmtwin.machine.profile import Profile
 from mmtwin.maple.maple import Maple
 from mmtwin.memory.allocator import Injector
 from mmtwin.memory.journal import Journal
-from mmtwin.memory.memory import Memory
-from mmtwin.memory.sanitizer import Sanitizer
+from mmtwin.memory.memory import PAGE
+from mmtwin.memory.sanitizer import SHADOW_SCALE, Sanitizer
+from mmtwin.pages.layouts import STRUCT_PAGE_SIZE, VMEMMAP
+from mmtwin.pages.pages import Pages, boot_memory
 from mmtwin.pages.slab import SlabCaches
+from mmtwin.pages.v3_15 import Pages315
+from mmtwin.pages.v6_18 import Pages618
+from mmtwin.pages.zone import x86_64_zones
 from mmtwin.space.layouts import layouts_for
 from mmtwin.space.space import Space
 from mmtwin.space.v6_18 import Space618
 
-MEMORY_SIZE = 4 << 30
+RAM = 4 << 30
 """Bytes of physical memory; held lazily, so that only what is used costs anything."""
+RAM_MIN = 4 << 20
+BOOT_ROOM = 16 << 20
+"""Bytes behind the ram for tables that boot makes: hash tables, the sysctls, zones."""
 
 _Engine = TypeVar("_Engine", bound=type)
 
@@ -51,6 +59,9 @@ class Twin:
     ``regressions`` are composed into the engines; ``injector`` decides which slab allocations
     fail. ``keep_journal`` keeps every store since the start (otherwise only those since
     :meth:`begin_step`). ``sanitize`` watches for use after free, at a third of the speed or less.
+    ``ram`` is the size of physical memory in bytes, of which the page allocator (``pages``) has all
+    but the first frame; every slab cache gets its slabs from there. :class:`ValueError` if it is
+    not a multiple of the page size, or less than 4 MiB.
     """
 
     def __init__(
@@ -61,14 +72,19 @@ class Twin:
         injector: Injector | None = None,
         keep_journal: bool = False,
         sanitize: bool = False,
-        memory_size: int = MEMORY_SIZE,
+        ram: int = RAM,
     ) -> None:
+        if ram < RAM_MIN or ram % PAGE:
+            raise ValueError(f"ram {ram} is not a multiple of {PAGE}, at least {RAM_MIN}")
         self.profile = profile
         self.regressions = tuple(regressions)
-        self.memory = Memory(memory_size)
+        # The sanitizer's shadow covers itself and the memory map too.
+        room = BOOT_ROOM + (ram // (SHADOW_SCALE - 2) + BOOT_ROOM if sanitize else 0)
+        self.memory = boot_memory(ram, room)
         if sanitize:
             Sanitizer(self.memory)
-        self.caches = SlabCaches(self.memory)
+        self.pages = self._boot_pages(ram)
+        self.caches = SlabCaches(self.memory, self.pages)
         self.caches.create("maple_node", 256, 256)
         self.caches.create("pid", ENTRY_SIZE)
         self.layouts = layouts_for(profile.name)
@@ -80,11 +96,29 @@ class Twin:
             Space618 if profile.since(6, 12) else Space, self._overrides("space")
         )
         self.space = space(self.memory, self.maple, self.caches, profile)
+        self.space.pages = self.pages
         self.pids = Pids(self.memory, self.caches.get("pid"))
         self.keep_journal = keep_journal
         self.memory.journal = Journal(keep_all=keep_journal)
         for cache in self.caches.caches:
             cache.injector = injector
+
+    def _boot_pages(self, ram: int) -> Pages:
+        """The page allocator of the profile's era.
+
+        The memory map covers what boot keeps as well: addresses there lead to struct pages that
+        say nothing.
+        """
+        memory = self.memory
+        size = (memory.size // PAGE * STRUCT_PAGE_SIZE + PAGE - 1) & ~(PAGE - 1)
+        memmap = memory.boot_alloc(size, PAGE)
+        memory.add_window("vmemmap", VMEMMAP, size, memmap - memory.base)
+        kind: type[Pages] = Pages
+        if self.profile.since(6, 10):
+            kind = Pages618
+        elif not self.profile.since(4, 4):
+            kind = Pages315
+        return kind(memory, x86_64_zones(1, ram // PAGE), memmap=memmap)
 
     def _overrides(self, layer: str) -> list[type]:
         return [r.override(self.profile) for r in self.regressions if r.layer == layer]

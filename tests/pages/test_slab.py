@@ -25,7 +25,7 @@ def test_the_struct_page_of_a_slab_names_its_cache_through_vmemmap() -> None:
     caches.create("other", 64)
     nodes = caches.create("maple_node", 256, 256)
     frame = (nodes.alloc(0) - memory.base) // PAGE
-    assert memory.load(VMEMMAP + 64 * frame + 8) == nodes.number == 2
+    assert memory.load(VMEMMAP + 64 * frame + 8) == nodes.number == 4
 
 
 def test_a_cache_is_found_by_its_name() -> None:

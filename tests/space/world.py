@@ -40,7 +40,7 @@ class World:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.twin = Twin(profile(name), memory_size=1 << 30)
+        self.twin = Twin(profile(name), ram=1 << 30)
         self.space = self.twin.space
         self.space.view("sysctl", self.space.sysctl).vsyscall = 0
         self.checker = Checker(self.twin)

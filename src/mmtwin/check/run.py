@@ -17,7 +17,7 @@ from mmtwin.memory.allocator import Injector
 from mmtwin.replay.finding import Counts, Finding
 from mmtwin.replay.replay import Replay
 from mmtwin.trace.records import Record
-from mmtwin.twin import Override, Twin
+from mmtwin.twin import RAM, Override, Twin
 
 
 class Check(StrEnum):
@@ -57,7 +57,8 @@ class Run:
     """Carries a trace out, from its beginning as often as needed.
 
     ``records`` gives a fresh iterator over the trace at each call; ``injector`` a fresh decider of
-    allocation failures, None for none. ``on_step`` hears the number of each step.
+    allocation failures, None for none. ``ram`` is the twin's memory in bytes. ``on_step`` hears the
+    number of each step.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Run:
         check: Check = Check.TOUCHED,
         injector: Callable[[], Injector] | None = None,
         sanitize: bool = False,
+        ram: int = RAM,
         compare: bool = True,
         on_step: Callable[[int], None] | None = None,
     ) -> None:
@@ -78,6 +80,7 @@ class Run:
         self.check = check
         self.injector = injector
         self.sanitize = sanitize
+        self.ram = ram
         self.compare = compare
         self.on_step = on_step
 
@@ -89,6 +92,7 @@ class Run:
             injector=self.injector() if self.injector is not None else None,
             keep_journal=keep_journal,
             sanitize=self.sanitize,
+            ram=self.ram,
         )
 
     def run(self) -> Result:

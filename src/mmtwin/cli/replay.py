@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,14 +19,18 @@ from mmtwin.cli.outcome import CLEAN, FOUND, document, fail
 from mmtwin.cli.report import present
 from mmtwin.machine.failslab import FailSlab
 from mmtwin.machine.profile import PROFILES
+from mmtwin.memory.memory import PAGE
 from mmtwin.regressions import catalogue
 from mmtwin.regressions.regression import Regression
 from mmtwin.replay.kernel import profile_of
 from mmtwin.trace.errors import TraceError
 from mmtwin.trace.reader import read_trace
+from mmtwin.twin import RAM, RAM_MIN
 from mmtwin.view.console import counts_line, facts, finding_panel, number, verdict
 
 AUTO = "auto"
+RAM_MAX = 16 << 40
+_SIZE = re.compile(r"(\d{1,15})([KMGTkmgt]?)")
 BAR_FROM = 20_000
 """Steps from which on a bar is shown."""
 
@@ -54,6 +59,12 @@ def replay(
     sanitize: Annotated[
         bool, typer.Option("--sanitize", help="Watch for use after free (slow).")
     ] = False,
+    ram: Annotated[
+        str | None,
+        typer.Option(
+            help="The twin's physical memory, such as 64M or 2G; 4G if not given.", metavar="SIZE"
+        ),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="One JSON document on standard output.")
     ] = False,
@@ -63,6 +74,7 @@ def replay(
     """Carry out a recorded trace, compare each result and map, name the first bad step."""
     regressions = regressions_named(regression or [])
     injector = injector_from(failslab)
+    size = ram_from(ram)
     path = str(trace)
     try:
         name, why = profile, "asked for"
@@ -78,6 +90,7 @@ def replay(
                 check=check,
                 injector=injector,
                 sanitize=sanitize,
+                ram=size,
                 on_step=on_step,
             )
             result = run.run()
@@ -115,6 +128,19 @@ def injector_from(spec: str | None) -> Callable[[], FailSlab] | None:
     except ValueError as error:
         fail(f"--failslab: {error}")
     return lambda: FailSlab.parse(spec)
+
+
+def ram_from(text: str | None) -> int:
+    """Bytes of memory that the option asks for (K, M, G, T); ends the command if it is wrong."""
+    if text is None:
+        return RAM
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        fail(f"--ram {text}: a size is a number and K, M, G or T, such as 64M")
+    size = int(match[1]) << 10 * (" KMGT".index(match[2].upper()) if match[2] else 0)
+    if not RAM_MIN <= size <= RAM_MAX or size % PAGE:
+        fail(f"--ram {text}: memory is a multiple of 4K from 4M to 16T")
+    return size
 
 
 @contextmanager

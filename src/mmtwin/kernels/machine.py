@@ -51,7 +51,7 @@ class TwinMachine:
         segments: Sequence[int] = (),
         regressions: Sequence[Override] = (),
     ) -> None:
-        self.twin = Twin(profile, regressions, keep_journal=True, memory_size=MEMORY_SIZE)
+        self.twin = Twin(profile, regressions, keep_journal=True, ram=MEMORY_SIZE)
         self.space = self.twin.space
         self.heap = heap
         self.file_facts = file_facts

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cython import ulonglong as u64
 
+from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.memory.allocator import Allocator
 from mmtwin.memory.memory import Memory
 
@@ -42,7 +43,7 @@ class Pids:
         memory: Memory = self.memory
         if self._entry(pid):
             raise ValueError(f"thread {pid} exists already")
-        entry: u64 = self.entries.alloc(0)
+        entry: u64 = self.entries.alloc(GFP_KERNEL)
         bucket: u64 = self.table + 8 * (pid % BUCKETS)
         last: u64 = memory.load(self.tail)
         memory.store(entry + PID, pid)

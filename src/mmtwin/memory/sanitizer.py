@@ -9,6 +9,8 @@ from __future__ import annotations
 from mmtwin.memory.errors import PoisonedAccess
 from mmtwin.memory.memory import PAGE, Memory
 
+SHADOW_SCALE = 8
+"""Bytes of memory that a byte of the shadow stands for."""
 ACCESSIBLE = 0x00
 REDZONE = 0xFC
 """KASAN_SLAB_REDZONE: never handed out, or the room between two objects."""
@@ -34,7 +36,7 @@ class Sanitizer:
     def __init__(self, memory: Memory, *, uninitialised: bool = False) -> None:
         self.memory = memory
         self.fresh = UNWRITTEN if uninitialised else ACCESSIBLE
-        self.shadow = memory.boot_alloc(memory.size // 8, PAGE)
+        self.shadow = memory.boot_alloc(memory.size // SHADOW_SCALE, PAGE)
         self.busy = False
         memory.watch(self)
 

@@ -111,6 +111,10 @@ class PageAlloc(Pcplists):
         self.gfp_zero = gfp.bit("ZERO")
         self.gfp_thisnode = gfp.bit("THISNODE")
         self.gfp_cold = gfp.bit("COLD")
+        self.gfp_noretry = gfp.bit("NORETRY")
+        self.gfp_retry_mayfail = gfp.bit("RETRY_MAYFAIL") or gfp.bit("REPEAT")
+        self.gfp_account = gfp.bit("ACCOUNT")
+        self.gfp_write = gfp.bit("WRITE")
 
     # What the flags ask for.
 

@@ -5,7 +5,7 @@ from mmtwin.pages.page_alloc cimport PageAlloc
 cdef class SlabCache(Arena):
     cdef readonly unsigned long long number, memmap
     cdef readonly PageAlloc pages
-    cdef readonly int order
+    cdef readonly int order, order_min
     cdef unsigned long long gfp
     cdef unsigned long long _new_slab(self) except? 0xDEADBEEFDEADBEEF
     cdef unsigned long long _new_run(self) except? 0xDEADBEEFDEADBEEF

@@ -5,11 +5,14 @@ out of memory as a kernel's does, by the watermarks and the caller's flags.
 
 For each page of physical memory vmemmap holds a 64-byte ``struct page``; of a slab's page the
 word at offset 8 (``slab_cache`` since 6.2) names the cache, so that any address inside leads to
-its object, as ``virt_to_cache`` does in the kernel.
+its object, as ``virt_to_cache`` does in the kernel. Numbers of caches are even: an odd word there
+would mark the tail of a compound page.
 """
 
 from __future__ import annotations
 
+from cython import declare
+from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.memory.allocator import Arena
@@ -19,7 +22,8 @@ from mmtwin.pages.page_alloc import PageAlloc
 VMEMMAP = 0xFFFFEA0000000000
 STRUCT_PAGE_SIZE = 64
 SLAB_CACHE = 8
-
+SLAB_FIRST = 16
+END_NEW = declare(u64, 16)
 
 MIN_OBJECTS = 16
 """Objects that a slab should hold at least; SLUB asks for as many on a few cpus."""
@@ -43,9 +47,10 @@ def slab_order(size: int) -> int:
 
 
 class SlabCache(Arena):
-    """A cache of one kind of object, known to the pages it uses by ``number``, from 1.
+    """A cache of one kind of object, known to the pages it uses by ``number`` (2, 4, ...).
 
-    ``pages`` is where its slabs come from; None is boot memory.
+    ``pages`` is where its slabs come from; None is boot memory. A slab that cannot be had at its
+    usual order is tried at the smallest that holds an object.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class SlabCache(Arena):
         self.memmap = memmap
         self.pages = pages
         self.order = slab_order(self.stride)
+        self.order_min = max(0, (self.stride - 1) // PAGE).bit_length()
         self.gfp = 0
 
     def alloc(self, gfp: u64) -> u64:
@@ -72,35 +78,48 @@ class SlabCache(Arena):
 
     def _new_run(self) -> u64:
         first: u64
-        size: u64
         if self.pages is None:
             first = Arena._new_run(self)
-            size = self.memory.load(self.control + 16) - first
         else:
             first = self._new_slab()
-            size = PAGE << self.order
             if first == 0:
                 return 0
+        size: u64 = self.memory.load(self.control + END_NEW) - first
         at: u64 = 0
         while at < size:
             frame: u64 = (first - self.memory.base + at) // PAGE
             self.memory.store(self.memmap + frame * STRUCT_PAGE_SIZE + SLAB_CACHE, self.number)
-            self.memory.store(self.memmap + frame * STRUCT_PAGE_SIZE + 16, first)
+            self.memory.store(self.memmap + frame * STRUCT_PAGE_SIZE + SLAB_FIRST, first)
             at += PAGE
         return first
 
     def _new_slab(self) -> u64:
-        """The first address of a slab from the page allocator, 0 if there is none."""
+        """The first address of a slab from the page allocator, 0 if there is none.
+
+        ``allocate_slab``: the usual order is not worth any effort if a smaller one will do.
+        """
         pages: PageAlloc | None = self.pages
         assert pages is not None
         memory: Memory = self.memory
-        page: u64 = pages.alloc_pages(self.gfp | pages.gfp_nowarn, self.order)
+        order: i32 = self.order
+        gfp: u64 = self.gfp & ~pages.gfp_account
+        easy: u64 = (gfp | pages.gfp_nowarn | pages.gfp_noretry) & ~pages.gfp_nofail
+        if gfp & pages.gfp_direct_reclaim != 0 and order > self.order_min:
+            easy = (easy | pages.gfp_nomemalloc) & ~(
+                pages.gfp_direct_reclaim | pages.gfp_kswapd_reclaim
+            )
+        page: u64 = pages.alloc_pages(easy, order)
         if page == 0:
-            return 0
+            order = self.order_min
+            page = pages.alloc_pages(gfp, order)
+            if page == 0:
+                return 0
         first: u64 = memory.base + pages.page_to_pfn(page) * PAGE
-        memory.store(self.control + 16, first + (PAGE << self.order))
+        size: u64 = PAGE
+        size = size << order
+        memory.store(self.control + END_NEW, first + size)
         if memory.watcher is not None:
-            memory.watcher.on_reserve(first, PAGE << self.order)
+            memory.watcher.on_reserve(first, size)
         return first
 
 
@@ -122,7 +141,7 @@ class SlabCaches:
         """A new cache of objects of ``object_size`` bytes, aligned to ``align`` bytes."""
         if any(cache.name == name for cache in self.caches):
             raise ValueError(f"there is a cache {name} already")
-        number = len(self.caches) + 1
+        number = 2 * len(self.caches) + 2
         cache = SlabCache(self.memory, name, object_size, align, number, self.memmap, self.pages)
         self.caches.append(cache)
         return cache
@@ -146,12 +165,12 @@ class SlabCaches:
         number: u64 = self.number_at(address)
         if number == 0:
             return 0
-        cache: SlabCache = self.caches[number - 1]
+        cache: SlabCache = self.caches[number // 2 - 1]
         frame: u64 = (address - self.memory.base) // PAGE
-        first: u64 = self.memory.load(self.memmap + frame * STRUCT_PAGE_SIZE + 16)
+        first: u64 = self.memory.load(self.memmap + frame * STRUCT_PAGE_SIZE + SLAB_FIRST)
         return first + (address - first) // cache.stride * cache.stride
 
     def owner(self, address: int) -> SlabCache | None:
         """The cache that owns the page of ``address``."""
         number = self.number_at(address)
-        return self.caches[number - 1] if number else None
+        return self.caches[number // 2 - 1] if number else None

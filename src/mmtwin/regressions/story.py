@@ -149,7 +149,7 @@ class SpaceBench:
     """A twin with one process, and all checks of a twin. Areas are told in pages from ``BASE``."""
 
     def __init__(self, kernel: str, bugs: Sequence[Override]) -> None:
-        self.twin = Twin(profile_named(kernel), bugs, memory_size=1 << 28)
+        self.twin = Twin(profile_named(kernel), bugs, ram=1 << 28)
         self.memory = self.twin.memory
         self.space = self.twin.space
         self.task = self.space.task_alloc(0)

@@ -1,9 +1,11 @@
 from mmtwin.memory.allocator cimport Allocator
 from mmtwin.memory.memory cimport Memory
+from mmtwin.pages.pages cimport Pages
 
 cdef class VmaFields:
     cdef readonly Memory memory
     cdef readonly object profile, layouts
+    cdef public Pages pages
     cdef readonly unsigned long long sysctl
     cdef readonly Allocator vma_cache, mm_cache, anon_vma_cache, anon_vma_chain_cache, file_cache
     cdef readonly Allocator inode_cache, task_cache, signal_cache, cred_cache

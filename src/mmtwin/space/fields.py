@@ -16,6 +16,7 @@ from mmtwin.memory.allocator import Allocator
 from mmtwin.memory.layout import Layout
 from mmtwin.memory.memory import Memory
 from mmtwin.memory.view import View
+from mmtwin.pages.pages import Pages
 from mmtwin.space import flags as c
 from mmtwin.space.layouts import layouts_for
 
@@ -45,13 +46,14 @@ class VmaFields:
     """Typed access to ``vm_area_struct`` and ``mm_struct`` at the profile's offsets.
 
     ``memory`` holds everything; ``caches`` gives an allocator for each kind of object; ``profile``
-    says which kernel this is.
+    says which kernel this is. ``pages`` is where whole pages come from, once a twin has set it.
     """
 
     def __init__(self, memory: Memory, caches: Caches, profile: Profile) -> None:
         self.memory = memory
         self.profile = profile
         self.layouts = layouts_for(profile.name)
+        self.pages: Pages | None = None
         self.sysctl = memory.boot_alloc(self.layouts.sysctl.size, 8)
         self.vma_cache = caches.get("vm_area_struct")
         self.mm_cache = caches.get("mm_struct")
