@@ -1,17 +1,16 @@
 """The agent's stream, the guest's archive, what is said when something is missing."""
 
 import gzip
-import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mmtwin.kernels.host.agent import agent_image
 from mmtwin.kernels.host.build import AgentError, agent_program
+from mmtwin.kernels.host.machines import S390X, X86_64, Machine
 from mmtwin.kernels.host.wire import (
-    ANSWER,
-    COMMAND,
     SAME_AS_BEFORE,
     Kind,
     Op,
@@ -20,8 +19,14 @@ from mmtwin.kernels.host.wire import (
     command,
     read_answer,
 )
+from mmtwin.kernels.qemu.guests import GUESTS, guest
 from mmtwin.kernels.qemu.image import cpio
-from mmtwin.kernels.qemu.kernel import KERNEL_VARIABLE, QEMU_VARIABLE, find_kernel, find_qemu
+from mmtwin.kernels.qemu.packages import (
+    KERNEL_VARIABLE,
+    QEMU_VARIABLE,
+    find_kernel,
+    find_qemu,
+)
 
 
 def reader(stream: bytes) -> Callable[[int], bytes]:
@@ -35,31 +40,40 @@ def reader(stream: bytes) -> Callable[[int], bytes]:
     return read
 
 
-def test_a_command() -> None:
-    order = command(Op.CALL, 9, (1, 2**64 - 1), pointers=3, reports=Report.MAPS, payload=b"ab")
-    assert COMMAND.unpack(order[:64]) == (0, 3, 1, 2, 9, 1, 2**64 - 1, 0, 0, 0, 0)
+MACHINES = pytest.mark.parametrize("machine", [X86_64, S390X], ids=lambda machine: machine.name)
+
+
+@MACHINES
+def test_a_command(machine: Machine) -> None:
+    order = command(
+        Op.CALL, 9, (1, -1), pointers=3, reports=Report.MAPS, payload=b"ab", machine=machine
+    )
+    assert machine.command.unpack(order[:64]) == (0, 3, 1, 2, 9, 1, 2**64 - 1, 0, 0, 0, 0)
     assert order[64:] == b"ab"
+    assert order[2:4] == (b"\1\0" if machine is X86_64 else b"\0\1")
     with pytest.raises(ValueError, match="payload of 4097 bytes"):
         command(Op.CALL, payload=b"x" * 4097)
 
 
-def chunked(*parts: bytes) -> bytes:
-    return b"".join(struct.pack("=I", len(part)) + part for part in (*parts, b""))
+def chunked(machine: Machine, *parts: bytes) -> bytes:
+    return b"".join(machine.pack("I", len(part)) + part for part in (*parts, b""))
 
 
-def test_answers_and_texts_that_stay_the_same() -> None:
+@MACHINES
+def test_answers_and_texts_that_stay_the_same(machine: Machine) -> None:
     texts = Texts()
-    head = ANSWER.pack(-22, 3, Kind.RESULT, 5)
+    head = machine.answer.pack(-22, 3, Kind.RESULT, 5)
     reports = Report.MAPS | Report.STATUS
-    first = read_answer(
-        reader(head + chunked(b"one", b"two") + chunked(b"s")), reports, lambda slot: texts
-    )
+    status = chunked(machine, b"s")
+    stream = head + chunked(machine, b"one", b"two") + status
+    first = read_answer(reader(stream), reports, lambda slot: texts, machine)
     assert (first.result, first.slot, first.detail) == (-22, 3, 5)
     assert (first.maps, first.status) == ("onetwo", "s")
-    same = struct.pack("=I", SAME_AS_BEFORE)
-    again = read_answer(reader(head + same + chunked(b"s")), reports, lambda slot: texts)
+    same = machine.pack("I", SAME_AS_BEFORE)
+    again = read_answer(reader(head + same + status), reports, lambda slot: texts, machine)
     assert again.maps == "onetwo"
-    dead = read_answer(reader(ANSWER.pack(0, 0, Kind.DIED, 11)), reports, lambda slot: texts)
+    died = machine.answer.pack(0, 0, Kind.DIED, 11)
+    dead = read_answer(reader(died), reports, lambda slot: texts, machine)
     assert dead.kind is Kind.DIED
     assert dead.maps is None
 
@@ -80,16 +94,23 @@ def test_the_archive() -> None:
     assert archive.rstrip(b"\0").endswith(b"TRAILER!!!")
     mode = int(archive[14:22], 16)
     assert mode == 0o100755
+    folder = gzip.decompress(cpio({"d/f": b""}, "init"))
+    assert int(folder[14:22], 16) == 0o040755
+    assert folder.index(b"d\0") < folder.index(b"d/f\0")
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(KERNEL_VARIABLE, raising=False)
     monkeypatch.setenv(QEMU_VARIABLE, "no-such-program")
-    with pytest.raises(AgentError, match="install qemu-system-x86"):
-        find_qemu()
-    with pytest.raises(AgentError, match="make guest"):
-        find_kernel()
+    for kind in GUESTS.values():
+        with pytest.raises(AgentError, match=f"install {kind.qemu_package}"):
+            find_qemu(kind)
+        with pytest.raises(AgentError, match=f"no {kind.machine.name} kernel.*make guest"):
+            find_kernel(kind)
+    with pytest.raises(AgentError, match="x86_64, s390x"):
+        guest("vax")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(AgentError, match="install gcc"):
-        agent_program("no-such-compiler")
+    missing = replace(S390X, compilers=("no-such-compiler",))
+    with pytest.raises(AgentError, match="install gcc-s390x-linux-gnu"):
+        agent_program(missing)

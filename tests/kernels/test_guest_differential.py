@@ -4,7 +4,8 @@ import pytest
 
 from mmtwin.kernels.diff import compare, on_qemu, show
 from mmtwin.kernels.host.build import AgentError
-from mmtwin.kernels.qemu.kernel import find_kernel, find_qemu
+from mmtwin.kernels.qemu.guests import guest
+from mmtwin.kernels.qemu.packages import find_kernel, find_qemu
 
 pytestmark = pytest.mark.oracle
 
@@ -14,8 +15,8 @@ pytestmark = pytest.mark.oracle
 )
 def test_random_calls_on_6_1(calls: int) -> None:
     try:
-        find_qemu()
-        find_kernel()
+        find_qemu(guest("x86_64"))
+        find_kernel(guest("x86_64"))
     except AgentError as error:
         pytest.skip(str(error))
     with on_qemu() as differ:

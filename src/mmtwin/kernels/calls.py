@@ -16,7 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-#: System call numbers of x86-64.
 NUMBERS: Final = {
     "read": 0,
     "write": 1,
@@ -27,6 +26,7 @@ NUMBERS: Final = {
     "mprotect": 10,
     "munmap": 11,
     "brk": 12,
+    "ioctl": 16,
     "mremap": 25,
     "msync": 26,
     "mincore": 27,
@@ -45,11 +45,65 @@ NUMBERS: Final = {
     "munlockall": 152,
     "prctl": 157,
     "remap_file_pages": 216,
+    "mbind": 237,
     "prlimit64": 302,
+    "process_vm_readv": 310,
+    "process_vm_writev": 311,
     "memfd_create": 319,
+    "userfaultfd": 323,
     "mlock2": 325,
     "pkey_mprotect": 329,
+    "pkey_alloc": 330,
+    "pkey_free": 331,
+    "pidfd_open": 434,
+    "process_madvise": 440,
+    "mseal": 462,
 }
+"""System call numbers of x86-64."""
+NUMBERS_S390X: Final = {
+    "read": 3,
+    "write": 4,
+    "open": 5,
+    "close": 6,
+    "stat": 106,
+    "mmap": 90,
+    "mprotect": 125,
+    "munmap": 91,
+    "brk": 45,
+    "ioctl": 54,
+    "mremap": 163,
+    "msync": 144,
+    "mincore": 218,
+    "madvise": 219,
+    "shmget": 395,
+    "shmat": 397,
+    "shmctl": 396,
+    "shmdt": 398,
+    "fcntl": 55,
+    "ftruncate": 93,
+    "capset": 185,
+    "personality": 136,
+    "mlock": 150,
+    "munlock": 151,
+    "mlockall": 152,
+    "munlockall": 153,
+    "prctl": 172,
+    "remap_file_pages": 267,
+    "mbind": 268,
+    "prlimit64": 334,
+    "process_vm_readv": 340,
+    "process_vm_writev": 341,
+    "memfd_create": 350,
+    "userfaultfd": 355,
+    "mlock2": 374,
+    "pkey_mprotect": 384,
+    "pkey_alloc": 385,
+    "pkey_free": 386,
+    "pidfd_open": 434,
+    "process_madvise": 440,
+    "mseal": 462,
+}
+"""Those of s390x."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from mmtwin.kernels.host.facts import read_facts, why_not
 from mmtwin.kernels.host.kernel import HostKernel
 from mmtwin.kernels.host.wire import Answer, Report
 from mmtwin.kernels.machine import TwinMachine
+from mmtwin.kernels.qemu.guests import guest
 from mmtwin.kernels.qemu.kernel import QemuKernel
 from mmtwin.kernels.safety import reaches
 from mmtwin.kernels.shrink import shrink
@@ -264,9 +265,9 @@ def on_host(regressions: Sequence[Override] = ()) -> Iterator[Differ]:
 
 
 @contextmanager
-def on_qemu(regressions: Sequence[Override] = ()) -> Iterator[Differ]:
+def on_qemu(regressions: Sequence[Override] = (), arch: str = "x86_64") -> Iterator[Differ]:
     """The twin and a guest's kernel; AgentError if there is no qemu or no kernel for it."""
-    kernel = QemuKernel(files=FILES, segments=SEGMENTS)
+    kernel = QemuKernel(guest(arch), files=FILES, segments=SEGMENTS)
     with Differ(kernel, [f"/{name}" for name in FILES], regressions=regressions) as differ:
         yield differ
 

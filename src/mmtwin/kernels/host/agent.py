@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import os
 import stat
-import struct
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from mmtwin.kernels.calls import NUMBERS, Call
+from mmtwin.kernels.calls import Call
 from mmtwin.kernels.host.build import AgentError
+from mmtwin.kernels.host.machines import MASK, X86_64, Machine
 from mmtwin.kernels.host.wire import (
-    MASK,
     SCRATCH_BYTES,
     SLOTS,
     Answer,
@@ -40,8 +39,6 @@ O_WRONLY: Final = 1
 IPC_RMID: Final = 0
 IPC_CREAT: Final = 0o1000
 CAPABILITY_VERSION_3: Final = 0x20080522
-STAT: Final = struct.Struct("=QQQIIIIQq")
-"""The head of x86-64's struct stat: dev, ino, nlink, mode, uid, gid, pad, rdev, size."""
 
 
 class KernelDiedError(AgentError):
@@ -84,7 +81,8 @@ class Agent(ABC):
     own_machine = False
     """Whether the kernel has no other processes: its settings may be changed, its sums compared."""
 
-    def __init__(self, segments: Sequence[int] = ()) -> None:
+    def __init__(self, segments: Sequence[int] = (), *, machine: Machine = X86_64) -> None:
+        self.machine = machine
         self._segment_sizes = list(segments)
         self._segments: list[int] = []
         self._texts = [Texts() for _ in range(SLOTS)]
@@ -120,6 +118,27 @@ class Agent(ABC):
     def _read(self, count: int) -> bytes:
         """Exactly ``count`` bytes of the agent's; AgentError if they do not come."""
 
+    def _command(
+        self,
+        op: Op,
+        number: int = 0,
+        args: tuple[int, ...] = (),
+        *,
+        pointers: int = 0,
+        reports: Report = Report.NONE,
+        payload: bytes = b"",
+    ) -> bytes:
+        """One command's bytes in the machine's order (see ``wire.command``)."""
+        return command(
+            op,
+            number,
+            args,
+            pointers=pointers,
+            reports=reports,
+            payload=payload,
+            machine=self.machine,
+        )
+
     def _begin(self) -> None:
         """A new controller stands ready."""
         self._current = 0
@@ -143,7 +162,9 @@ class Agent(ABC):
         """
         self._texts[slot] = Texts()
         limit = KEEP_LIMIT if stack_limit is None else stack_limit
-        order = self._switch(0) + command(Op.SPAWN, slot, (ADDR_NO_RANDOMIZE | personality, limit))
+        order = self._switch(0) + self._command(
+            Op.SPAWN, slot, (ADDR_NO_RANDOMIZE | personality, limit)
+        )
         self._write(order)
         answer = self._answer(Report.MAPS)
         if answer.kind is Kind.DIED or answer.slot != slot or answer.result < 0:
@@ -186,7 +207,7 @@ class Agent(ABC):
                 # The controller hears nothing more of what was sent to the dead.
                 self._alive.discard(call.slot)
                 self._current = 0
-                self._write(command(Op.SYNC))
+                self._write(self._command(Op.SYNC))
                 self._answer(Report.NONE)
                 raise KernelDiedError(answer.detail & 0x7F, answers)
             answers.append(answer)
@@ -202,7 +223,7 @@ class Agent(ABC):
     def _end_workers(self) -> None:
         """Let every worker exit, one after another."""
         for slot in sorted(self._alive):
-            self._write(self._switch(slot) + command(Op.EXIT))
+            self._write(self._switch(slot) + self._command(Op.EXIT))
             self._answer(Report.NONE)
             self._current = 0
         self._alive.clear()
@@ -211,27 +232,27 @@ class Agent(ABC):
         """The command for one call."""
         name, args = call.name, call.args
         if name == "touch":
-            return command(Op.TOUCH, 0, args, reports=reports)
+            return self._command(Op.TOUCH, 0, args, reports=reports)
         if name == "fork":
             self._texts[args[0]] = Texts()
-            return command(Op.FORK, args[0], reports=reports)
+            return self._command(Op.FORK, args[0], reports=reports)
         if name == "exit":
-            return command(Op.EXIT)
+            return self._command(Op.EXIT)
         if name == "look":
-            return command(Op.LOOK, reports=reports)
-        number = NUMBERS.get("prlimit64" if name == "setrlimit" else name)
+            return self._command(Op.LOOK, reports=reports)
+        number = self.machine.numbers.get("prlimit64" if name == "setrlimit" else name)
         if number is None:
             raise ValueError(f"no call is named {name!r}")
         pointers, payload = 0, b""
         if name == "setrlimit":
             resource, soft, hard = args
-            payload, pointers = struct.pack("=QQ", soft, hard), 1 << 2
+            payload, pointers = self.machine.pack("QQ", soft, hard), 1 << 2
             args = (0, resource, 0, 0)
         elif name == "capset":
             (kept,) = args
             low, high = kept & 0xFFFFFFFF, kept >> 32
-            head = struct.pack("=II", CAPABILITY_VERSION_3, 0)
-            payload, pointers = head + struct.pack("=6I", low, low, 0, high, high, 0), 0b11
+            head = self.machine.pack("II", CAPABILITY_VERSION_3, 0)
+            payload, pointers = head + self.machine.pack("6I", low, low, 0, high, high, 0), 0b11
             args = (0, len(head))
         elif name in ("open", "memfd_create"):
             payload, pointers = (call.text or b"") + b"\0", 1
@@ -244,17 +265,19 @@ class Agent(ABC):
             args = (*args[:2], 0)
         elif name == "shmat":
             args = (self._segments[args[0]], *args[1:])
-        return command(Op.CALL, number, args, pointers=pointers, reports=reports, payload=payload)
+        return self._command(
+            Op.CALL, number, args, pointers=pointers, reports=reports, payload=payload
+        )
 
     def _switch(self, slot: int) -> bytes:
         """The command that passes the token on to ``slot``; nothing if it is there."""
         if slot == self._current:
             return b""
         self._current = slot
-        return command(Op.SWITCH, slot)
+        return self._command(Op.SWITCH, slot)
 
     def _answer(self, reports: Report) -> Answer:
-        return read_answer(self._read, reports, self._texts.__getitem__)
+        return read_answer(self._read, reports, self._texts.__getitem__, self.machine)
 
     # What the controller can tell.
 
@@ -266,8 +289,13 @@ class Agent(ABC):
         Raises AgentError if the call fails.
         """
         reports = Report.SCRATCH if back else Report.NONE
-        order = command(
-            Op.CALL, NUMBERS[name], args, pointers=pointers, payload=payload, reports=reports
+        order = self._command(
+            Op.CALL,
+            self.machine.numbers[name],
+            args,
+            pointers=pointers,
+            payload=payload,
+            reports=reports,
         )
         self._write(self._switch(0) + order)
         answer = self._answer(reports)
@@ -311,7 +339,7 @@ class Agent(ABC):
         name += b"\0" * (-len(name) % 8)
         payload = name + b"\0" * 144
         answer = self._controller("stat", 0, len(name), pointers=3, payload=payload, back=True)
-        fields = STAT.unpack_from(answer.scratch or b"", len(name))
+        fields = self.machine.stat.unpack_from(answer.scratch or b"", len(name))
         device, inode, mode, size = fields[0], fields[1], fields[3], fields[8]
         return FileFacts(os.major(device), os.minor(device), inode, size, stat.S_ISDIR(mode))
 

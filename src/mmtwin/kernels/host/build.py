@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+
+from mmtwin.kernels.host.machines import X86_64, Machine
 
 SOURCE = Path(__file__).parent / "native" / "agent.c"
 
@@ -40,26 +43,27 @@ def cache_directory() -> Path:
     return directory
 
 
-def agent_program(compiler: str = "cc") -> Path:
+def agent_program(machine: Machine = X86_64) -> Path:
     """The compiled agent; built if this source was not yet compiled by this compiler.
 
     Raises AgentError where there is no compiler or it refuses the source.
     """
+    compiler = next(filter(shutil.which, machine.compilers), None)
+    if compiler is None:
+        raise AgentError(
+            f"no C compiler for {machine.name} ({', '.join(machine.compilers)}): "
+            f"install {machine.compiler_package}"
+        )
     source = SOURCE.read_bytes()
     key = hashlib.sha256(source + "\0".join([compiler, *FLAGS]).encode()).hexdigest()[:16]
-    program = cache_directory() / f"agent-{key}"
+    program = cache_directory() / f"agent-{machine.name}-{key}"
     if program.exists():
         return program
     # Built beside its place and moved there, so that two builders cannot see half a program.
     with tempfile.TemporaryDirectory(dir=program.parent) as scratch:
         fresh = Path(scratch) / "agent"
         command = [compiler, *FLAGS, "-o", str(fresh), str(SOURCE)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        except OSError as error:
-            raise AgentError(
-                f"cannot run the C compiler {compiler!r}: {error.strerror}; install gcc"
-            ) from error
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise AgentError(f"{compiler} refused {SOURCE.name}: {done.stderr.strip()}")
         fresh.replace(program)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
-MASK = (1 << 64) - 1
+from mmtwin.kernels.host.machines import MASK, X86_64, Machine
+
 SLOTS = 16
 SCRATCH_BYTES = 4096
-COMMAND = struct.Struct("=BBHIQ6Q")
-ANSWER = struct.Struct("=qIIQ")
-LENGTH = struct.Struct("=I")
 SAME_AS_BEFORE = 0xFFFFFFFF
 
 
@@ -75,6 +72,7 @@ def command(
     pointers: int = 0,
     reports: Report = Report.NONE,
     payload: bytes = b"",
+    machine: Machine = X86_64,
 ) -> bytes:
     """The bytes of one command.
 
@@ -85,15 +83,15 @@ def command(
     if len(payload) > SCRATCH_BYTES:
         raise ValueError(f"payload of {len(payload)} bytes; at most {SCRATCH_BYTES}")
     values = [value & MASK for value in args] + [0] * (6 - len(args))
-    head = COMMAND.pack(op, pointers, reports, len(payload), number, *values)
+    head = machine.command.pack(op, pointers, reports, len(payload), number, *values)
     return head + payload
 
 
-def read_section(read: Callable[[int], bytes]) -> bytes | None:
+def read_section(read: Callable[[int], bytes], machine: Machine) -> bytes | None:
     """One report; None if the agent says that it equals the last one."""
     chunks: list[bytes] = []
     while True:
-        (length,) = LENGTH.unpack(read(LENGTH.size))
+        (length,) = machine.length.unpack(read(machine.length.size))
         if length == SAME_AS_BEFORE:
             return None
         if length == 0:
@@ -110,29 +108,32 @@ class Texts:
 
 
 def read_answer(
-    read: Callable[[int], bytes], reports: Report, last: Callable[[int], Texts]
+    read: Callable[[int], bytes],
+    reports: Report,
+    last: Callable[[int], Texts],
+    machine: Machine = X86_64,
 ) -> Answer:
     """Read one answer. ``last`` gives a slot's last texts, which are kept up to date here."""
-    result, slot, kind, detail = ANSWER.unpack(read(ANSWER.size))
+    result, slot, kind, detail = machine.answer.unpack(read(machine.answer.size))
     if kind == Kind.DIED:
         return Answer(result, slot, Kind.DIED, detail)
     texts = last(slot)
     maps = smaps = status = memory = None
     scratch = None
     if reports & Report.MAPS:
-        section = read_section(read)
+        section = read_section(read, machine)
         if section is not None:
             texts.maps = section.decode("utf-8", "surrogateescape")
         maps = texts.maps
     if reports & Report.SMAPS:
-        section = read_section(read)
+        section = read_section(read, machine)
         if section is not None:
             texts.smaps = section.decode("utf-8", "surrogateescape")
         smaps = texts.smaps
     if reports & Report.STATUS:
-        status = (read_section(read) or b"").decode("utf-8", "surrogateescape")
+        status = (read_section(read, machine) or b"").decode("utf-8", "surrogateescape")
     if reports & Report.SCRATCH:
-        scratch = read_section(read) or b""
+        scratch = read_section(read, machine) or b""
     if reports & Report.MEMORY:
-        memory = (read_section(read) or b"").decode()
+        memory = (read_section(read, machine) or b"").decode()
     return Answer(result, slot, Kind.RESULT, detail, maps, smaps, status, scratch, memory)

@@ -22,9 +22,10 @@ def _entry(name: str, number: int, mode: int, content: bytes) -> bytes:
 
 
 def cpio(files: Mapping[str, bytes], executable: str) -> bytes:
-    """A gzipped archive of regular files; the one named ``executable`` may be run."""
-    parts = []
-    for number, (name, content) in enumerate(files.items(), 1):
+    """A gzipped archive of regular files and their folders; ``executable`` may be run."""
+    folders = dict.fromkeys(name.rpartition("/")[0] for name in files if "/" in name)
+    parts = [_entry(name, 1 + at, stat.S_IFDIR | 0o755, b"") for at, name in enumerate(folders)]
+    for number, (name, content) in enumerate(files.items(), 1 + len(folders)):
         mode = stat.S_IFREG | (0o755 if name == executable else 0o644)
         parts.append(_entry(name, number, mode, content))
     parts.append(_entry(TRAILER, 0, 0, b""))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -16,59 +15,14 @@ from pathlib import Path
 from typing import Final
 
 from mmtwin.kernels.host.agent import Agent
-from mmtwin.kernels.host.build import AgentError, agent_program, cache_directory
+from mmtwin.kernels.host.build import AgentError, agent_program
+from mmtwin.kernels.qemu.guests import Guest
 from mmtwin.kernels.qemu.image import cpio
+from mmtwin.kernels.qemu.packages import find_kernel, find_qemu
 
-QEMU: Final = "qemu-system-x86_64"
-QEMU_VARIABLE: Final = "MMTWIN_QEMU"
-"""Environment variable: the qemu program, with arguments of its own after it if need be."""
-KERNEL_VARIABLE: Final = "MMTWIN_GUEST_KERNEL"
-"""Environment variable: a bzImage, or Debian's package of one."""
-FETCHED: Final = ".oracle"
-PACKAGE: Final = "linux-image-6.1.0-*-cloud-amd64"
 PATIENCE_SECONDS: Final = 60.0
 MEMORY_MEGABYTES: Final = 1024
 """From 512 on huge pages are there, as on any machine of today."""
-
-
-def find_qemu() -> list[str]:
-    """The command that starts qemu; AgentError says what to install."""
-    asked = os.environ.get(QEMU_VARIABLE, QEMU).split()
-    if shutil.which(asked[0]) is None:
-        raise AgentError(f"{asked[0]} is not here: install qemu-system-x86, or set {QEMU_VARIABLE}")
-    return asked
-
-
-def find_kernel() -> Path:
-    """A bzImage; AgentError says where one may come from."""
-    asked = os.environ.get(KERNEL_VARIABLE)
-    places = [Path(asked)] if asked else []
-    for folder in () if asked else (Path.cwd(), *Path.cwd().parents):
-        places += sorted((folder / FETCHED).glob(f"{PACKAGE}_*.deb"))
-    for place in places:
-        if place.suffix == ".deb" and place.is_file():
-            return _unpacked(place)
-        if place.is_file():
-            return place
-    raise AgentError(
-        f"no kernel for the guest: run `make guest`, or set {KERNEL_VARIABLE} to a bzImage"
-    )
-
-
-def _unpacked(package: Path) -> Path:
-    """The image inside a package, unpacked once into the cache."""
-    target = cache_directory() / f"vmlinuz-{package.stem}"
-    if target.exists():
-        return target
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        done = subprocess.run(
-            ["dpkg-deb", "-x", str(package), scratch], capture_output=True, text=True, check=False
-        )
-        found = sorted((Path(scratch) / "boot").glob("vmlinuz-*"))
-        if done.returncode or not found:
-            raise AgentError(f"no kernel image in {package.name}: {done.stderr.strip()}")
-        found[0].replace(target)
-    return target
 
 
 class QemuKernel(Agent):
@@ -77,23 +31,34 @@ class QemuKernel(Agent):
     own_machine = True
 
     def __init__(
-        self, *, files: Mapping[str, bytes] | None = None, segments: Sequence[int] = ()
+        self,
+        guest: Guest,
+        *,
+        files: Mapping[str, bytes] | None = None,
+        segments: Sequence[int] = (),
     ) -> None:
-        super().__init__(segments)
+        super().__init__(segments, machine=guest.machine)
+        kernel, qemu = find_kernel(guest), find_qemu(guest)
+        program = agent_program(guest.machine)
         self._scratch = tempfile.TemporaryDirectory(prefix="mmtwin-guest-")
         self._held = bytearray()
         self._console = Path(self._scratch.name) / "console"
         initrd = Path(self._scratch.name) / "initrd"
-        content = {"init": agent_program().read_bytes(), **(files or {})}
+        content = {"init": program.read_bytes(), **(files or {})}
+        for number, module in enumerate(kernel.modules):
+            content[f"modules/{number}"] = module.read_bytes()
         initrd.write_bytes(cpio(content, "init"))
         command = [
-            *find_qemu(),
+            *qemu,
+            *guest.options,
             *("-accel", "tcg", "-m", str(MEMORY_MEGABYTES), "-smp", "1"),
             *("-display", "none", "-monitor", "none", "-nic", "none", "-no-reboot"),
-            *("-kernel", str(find_kernel()), "-initrd", str(initrd)),
-            *("-append", "console=ttyS0 quiet panic=-1"),
-            *("-serial", f"file:{self._console}", "-serial", "stdio"),
+            *("-kernel", str(kernel.image), "-initrd", str(initrd)),
+            *("-append", f"console={guest.console} quiet panic=-1"),
+            *("-serial", f"file:{self._console}", "-chardev", "stdio,id=agent,signal=off"),
         ]
+        for device in guest.port:
+            command += ["-device", device]
         self._child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )

@@ -6,13 +6,15 @@
  *
  *     cc -O2 -static -nostdlib -ffreestanding agent.c -o agent
  *
+ * It runs on x86-64 and s390x; what differs is in one section.
+ *
  * One stream in (descriptor 0), one out (descriptor 1); all numbers little as the machine has them.
  * The first process is the controller: it starts workers (exec of itself, so that each has a fresh
  * image) and never makes a call itself. Only the process that holds the token reads the stream; it
  * passes the token on with OP_SWITCH. A worker that dies by a signal gives the token back to the
  * controller, which says so and hears nothing until OP_SYNC: what is still in the stream was for
- * the dead. As process 1 of a machine it prepares /proc and /dev, and the stream is the second
- * serial port.
+ * the dead. As process 1 of a machine it prepares /proc and /dev and loads /modules/0 and so on; the
+ * stream is the first port of a virtio console.
  *
  * Command: struct command, then `payload` bytes for the scratch page. A bit in `pointers` makes the
  * argument of that number an offset into the scratch page.
@@ -24,7 +26,6 @@
 #include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <asm/stat.h>
-#include <asm/termbits.h>
 #include <asm/ucontext.h>
 #include <asm/unistd.h>
 #include <linux/errno.h>
@@ -40,10 +41,6 @@ typedef unsigned short u16;
 typedef unsigned int u32;
 typedef unsigned long u64;
 typedef long s64;
-
-#ifndef __x86_64__
-#error "the agent speaks x86-64; another machine needs its own system call, start and touch code"
-#endif
 
 enum op {
     OP_CALL,   /* number, args: a system call */
@@ -85,16 +82,18 @@ struct answer {
 #define SLOTS 16
 #define COMMANDS 190 /* descriptors out of the way of those that the calls make */
 #define ANSWERS 191
+#define SELF 192
 #define WAKE_READ(slot) (200 + 2 * (int)(slot))
 #define WAKE_WRITE(slot) (201 + 2 * (int)(slot))
 #define SCRATCH_BYTES 4096
 #define STACK_BYTES 32768
 #define SAME_AS_BEFORE 0xffffffffu
 #define PAGE 4096ul
-#define TCSETS 0x5402 /* asm/ioctls.h clashes with the headers above */
 
 static u8 scratch[SCRATCH_BYTES] __attribute__((aligned(4096)));
 static char text[65536];
+static u8 ready[65536]; /* bytes of an answer, sent when it is whole */
+static u64 ready_bytes;
 static u64 text_seen[2]; /* sum of the last maps and smaps sent whole; 0: none */
 static u32 own_slot;
 static int deaf;
@@ -105,6 +104,7 @@ static volatile u32 fault_signal, fault_code;
 u8 agent_stack[STACK_BYTES] __attribute__((aligned(4096)));
 extern const char agent_load[], agent_store[], agent_fault[], agent_restorer[];
 
+#if defined(__x86_64__)
 __asm__(".globl _start\n"
         "_start:\n"
         "    mov %rsp, %rdi\n"
@@ -140,6 +140,64 @@ static s64 call6(u64 number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
                      : "rcx", "r11", "memory");
     return result;
 }
+
+#define raw_clone(flags) call6(__NR_clone, flags, 0, 0, 0, 0, 0)
+#define program_counter(context) ((context)->uc_mcontext.rip)
+#elif defined(__s390x__)
+__asm__(".globl _start\n"
+        "_start:\n"
+        "    lgr %r2, %r15\n"
+        "    larl %r15, agent_stack+32608\n"
+        "    xc 0(8,%r15), 0(%r15)\n"
+        "    brasl %r14, agent_main\n"
+        "    .long 0\n"
+        "agent_load:\n"
+        "    llgc %r1, 0(%r2)\n"
+        "    lghi %r2, 0\n"
+        "    br %r14\n"
+        "agent_store:\n"
+        "    mvi 0(%r2), 1\n"
+        "    lghi %r2, 0\n"
+        "    br %r14\n"
+        "agent_fault:\n"
+        "    lghi %r2, 1\n"
+        "    br %r14\n"
+        "agent_restorer:\n"
+        "    svc 173\n"); /* rt_sigreturn */
+
+static s64 raw_call6(u64 number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+    register u64 r1 __asm__("1") = number;
+    register u64 r2 __asm__("2") = a;
+    register u64 r3 __asm__("3") = b;
+    register u64 r4 __asm__("4") = c;
+    register u64 r5 __asm__("5") = d;
+    register u64 r6 __asm__("6") = e;
+    register u64 r7 __asm__("7") = f;
+
+    __asm__ volatile("svc 0"
+                     : "+d"(r2)
+                     : "d"(r1), "d"(r3), "d"(r4), "d"(r5), "d"(r6), "d"(r7)
+                     : "memory", "cc");
+    return r2;
+}
+
+/* mmap takes its six arguments in memory here. */
+static s64 call6(u64 number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+    if (number == __NR_mmap) {
+        u64 args[6] = {a, b, c, d, e, f};
+
+        return raw_call6(number, (u64)args, 0, 0, 0, 0, 0);
+    }
+    return raw_call6(number, a, b, c, d, e, f);
+}
+
+#define raw_clone(flags) call6(__NR_clone, 0, flags, 0, 0, 0, 0)
+#define program_counter(context) ((context)->uc_mcontext.regs.psw.addr)
+#else
+#error "another machine needs its own system call, start and touch code"
+#endif
 
 #define call1(n, a) call6(n, (u64)(a), 0, 0, 0, 0, 0)
 #define call2(n, a, b) call6(n, (u64)(a), (u64)(b), 0, 0, 0, 0)
@@ -178,19 +236,30 @@ static void hang_up(void)
     finish(0);
 }
 
-static void send(const void *bytes, u64 length)
+static void flush(void)
 {
-    const u8 *from = bytes;
+    const u8 *from = ready;
 
-    while (length) {
-        s64 done = call3(__NR_write, ANSWERS, from, length);
+    while (ready_bytes) {
+        s64 done = call3(__NR_write, ANSWERS, from, ready_bytes);
 
         if (done == -EINTR)
             continue;
         if (done <= 0)
             hang_up();
         from += done;
-        length -= done;
+        ready_bytes -= done;
+    }
+}
+
+static void send(const void *bytes, u64 length)
+{
+    const u8 *from = bytes;
+
+    while (length--) {
+        if (ready_bytes == sizeof(ready))
+            flush();
+        ready[ready_bytes++] = *from++;
     }
 }
 
@@ -271,6 +340,7 @@ static void reply(s64 result, u64 detail, const struct command *command)
         never = 0;
         send_file("/proc/meminfo", &never);
     }
+    flush();
 }
 
 /* ---- the token ---- */
@@ -302,6 +372,7 @@ static int reap(void)
             continue;
         }
         send(&answer, sizeof(answer));
+        flush();
         taken = deaf = 1;
     }
     return taken;
@@ -325,6 +396,7 @@ static void await_token(void)
             else
                 call4(__NR_wait4, -1, 0, 0, 0);
             send(&answer, sizeof(answer));
+            flush();
             return;
         }
         if (why == 'w' || (why == 'c' && reap()))
@@ -338,13 +410,15 @@ static void on_fault(int number, siginfo_t *info, void *context)
 {
     struct ucontext *at = context;
 
-    if (at->uc_mcontext.rip != (u64)agent_load && at->uc_mcontext.rip != (u64)agent_store) {
+    u64 counter = program_counter(at);
+
+    if (counter != (u64)agent_load && counter != (u64)agent_store) {
         catch_signal(number, (void *)SIG_DFL, 0); /* ours: die of it when it comes again */
         return;
     }
     fault_signal = number;
     fault_code = info->si_code & 0xffff;
-    at->uc_mcontext.rip = (u64)agent_fault;
+    program_counter(at) = (u64)agent_fault;
 }
 
 static void touch(const struct command *command)
@@ -367,19 +441,26 @@ static void touch(const struct command *command)
 
 /* ---- processes ---- */
 
-static void follow_controller(void)
+/* Bound to the controller's life, with a descriptor of itself for calls that ask for a process. */
+static void begin_process(void)
 {
+    s64 self = call2(434 /* pidfd_open */, call1(__NR_getpid, 0), 0);
+
     call2(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL);
+    if (self >= 0) {
+        call3(__NR_dup3, self, SELF, 0);
+        call1(__NR_close, self);
+    }
 }
 
 /* Children are the controller's, whoever forks them, so that it learns of every death. */
 static void fork_worker(const struct command *command)
 {
     u32 slot = command->number;
-    s64 child = call6(__NR_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0, 0);
+    s64 child = raw_clone(CLONE_PARENT | SIGCHLD);
 
     if (child == 0) {
-        follow_controller();
+        begin_process();
         own_slot = slot;
         text_seen[0] = text_seen[1] = 0;
         await_token(); /* the parent answers first */
@@ -400,7 +481,7 @@ static void spawn_worker(const struct command *command)
     const char *environment[] = {0};
     s64 child;
 
-    child = call6(__NR_clone, SIGCHLD, 0, 0, 0, 0, 0);
+    child = raw_clone(SIGCHLD);
     if (child == 0) {
         struct {
             u64 soft, hard;
@@ -471,14 +552,14 @@ static void serve(void)
     }
 }
 
-/*
- * Process 1: what every process needs, and the serial port as it is, without line editing. What is
- * sent to a port that nobody has opened is lost, so the first word is ours.
- */
+/* Process 1: what every process needs, the drivers for the stream, the first word. */
 static void begin_machine(void)
 {
     struct command hello = {.op = OP_SYNC};
-    struct termios raw = {.c_cflag = B115200 | CS8 | CREAD | CLOCAL, .c_cc = {[VMIN] = 1}};
+    struct {
+        s64 seconds, nanoseconds;
+    } moment = {0, 10000000};
+    char module[] = "/modules/0";
     s64 port;
 
     call2(__NR_mkdir, "/proc", 0755);
@@ -486,11 +567,20 @@ static void begin_machine(void)
     call2(__NR_mkdir, "/sys", 0755);
     call6(__NR_mount, (u64) "proc", (u64) "/proc", (u64) "proc", 0, 0, 0);
     call6(__NR_mount, (u64) "sysfs", (u64) "/sys", (u64) "sysfs", 0, 0, 0);
-    call3(__NR_mknod, "/dev/null", 0020666, 1 << 8 | 3);
-    call3(__NR_mknod, "/dev/zero", 0020666, 1 << 8 | 5);
-    call3(__NR_mknod, "/dev/port", 0020600, 4 << 8 | 65);
-    port = call3(__NR_open, "/dev/port", O_RDWR | O_NOCTTY, 0);
-    call3(__NR_ioctl, port, TCSETS, &raw);
+    call6(__NR_mount, (u64) "devtmpfs", (u64) "/dev", (u64) "devtmpfs", 0, 0, 0);
+    for (; module[9] <= '9'; module[9]++) {
+        s64 file = call3(__NR_open, module, O_RDONLY, 0);
+
+        if (file < 0)
+            break;
+        call3(__NR_finit_module, file, "", 0);
+        call1(__NR_close, file);
+    }
+    do {
+        port = call3(__NR_open, "/dev/vport0p1", O_RDWR, 0);
+        if (port < 0)
+            call2(__NR_nanosleep, &moment, 0);
+    } while (port < 0);
     call3(__NR_dup3, port, COMMANDS, 0);
     call3(__NR_dup3, port, ANSWERS, 0);
     call1(__NR_close, port);
@@ -524,7 +614,7 @@ static void begin_worker(const char *slot_text)
     own_slot = slot_text[0] - 'a';
     for (int descriptor = 0; descriptor < 3; descriptor++)
         call1(__NR_close, descriptor);
-    follow_controller();
+    begin_process();
     catch_signal(SIGSEGV, on_fault, SA_NODEFER);
     catch_signal(SIGBUS, on_fault, SA_NODEFER);
     reply(call1(__NR_getpid, 0), (u64)scratch, &hello);

@@ -1,0 +1,69 @@
+"""The processors that the agent runs on: what its user interface looks like from outside."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from mmtwin.kernels.calls import NUMBERS, NUMBERS_S390X
+
+MASK: Final = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One processor's user interface.
+
+    ``order`` is struct's letter for its byte order; ``numbers`` its system calls; ``task_size`` the
+    first byte after what a process can map at most, ``huge`` a huge page's size, both in bytes;
+    ``compilers`` are tried in order, ``compiler_package`` is what to install if none is there.
+    """
+
+    name: str
+    order: str
+    numbers: Mapping[str, int]
+    task_size: int
+    huge: int
+    compilers: tuple[str, ...]
+    compiler_package: str
+    command: struct.Struct = field(init=False)
+    answer: struct.Struct = field(init=False)
+    length: struct.Struct = field(init=False)
+    stat: struct.Struct = field(init=False)
+
+    def __post_init__(self) -> None:
+        """The layouts of the agent's stream, and of the head of struct stat: dev, ino, nlink,
+        mode, uid, gid, pad, rdev, size."""
+        for name, form in (
+            ("command", "BBHIQ6Q"),
+            ("answer", "qIIQ"),
+            ("length", "I"),
+            ("stat", "QQQIIIIQq"),
+        ):
+            object.__setattr__(self, name, struct.Struct(self.order + form))
+
+    def pack(self, form: str, *values: int) -> bytes:
+        """``values`` as the machine has them in memory; ``form`` as in struct, without an order."""
+        return struct.pack(self.order + form, *values)
+
+
+X86_64: Final = Machine(
+    "x86_64",
+    "<",
+    NUMBERS,
+    task_size=(1 << 47) - 4096,
+    huge=1 << 21,
+    compilers=("x86_64-linux-gnu-gcc", "cc"),
+    compiler_package="gcc",
+)
+S390X: Final = Machine(
+    "s390x",
+    ">",
+    NUMBERS_S390X,
+    task_size=MASK + 1 - 4096,
+    huge=1 << 20,
+    compilers=("s390x-linux-gnu-gcc",),
+    compiler_package="gcc-s390x-linux-gnu and libc6-dev-s390x-cross",
+)

@@ -1,0 +1,82 @@
+"""Where a guest's kernel comes from: Debian's package, read without being installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mmtwin.kernels.host.build import AgentError, cache_directory
+from mmtwin.kernels.qemu.guests import Guest
+
+QEMU_VARIABLE: Final = "MMTWIN_QEMU"
+"""Environment variable: the qemu program, with arguments of its own after it if need be."""
+KERNEL_VARIABLE: Final = "MMTWIN_GUEST_KERNEL"
+"""Environment variable: a kernel image with its virtio console built in, or Debian's package."""
+FETCHED: Final = ".oracle"
+
+
+@dataclass(frozen=True, slots=True)
+class GuestKernel:
+    """A kernel image and the modules to load, in order."""
+
+    image: Path
+    modules: tuple[Path, ...] = ()
+
+
+def find_qemu(guest: Guest) -> list[str]:
+    """The command that starts qemu; AgentError says what to install."""
+    asked = os.environ.get(QEMU_VARIABLE, guest.qemu).split()
+    if shutil.which(asked[0]) is None:
+        raise AgentError(
+            f"{asked[0]} is not here: install {guest.qemu_package}, or set {QEMU_VARIABLE}"
+        )
+    return asked
+
+
+def find_kernel(guest: Guest) -> GuestKernel:
+    """The guest's kernel; AgentError says where one may come from."""
+    asked = os.environ.get(KERNEL_VARIABLE)
+    places = [Path(asked)] if asked else []
+    for folder in () if asked else (Path.cwd(), *Path.cwd().parents):
+        places += sorted((folder / FETCHED).glob(f"{guest.package}_*.deb"))
+    for place in places:
+        if place.suffix == ".deb" and place.is_file():
+            return _unpacked(place, guest)
+        if place.is_file():
+            return GuestKernel(place)
+    raise AgentError(
+        f"no {guest.machine.name} kernel for the guest: run `make guest`, "
+        f"or set {KERNEL_VARIABLE} to a kernel image"
+    )
+
+
+def _unpacked(package: Path, guest: Guest) -> GuestKernel:
+    """The image and the modules inside a package, unpacked once into the cache."""
+    target = cache_directory() / f"guest-{package.stem}"
+    if not target.is_dir():
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            # A kernel is some 30 MB; of its thousands of modules only these few are kept.
+            done = subprocess.run(
+                ["dpkg-deb", "-x", str(package), scratch],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            images = sorted((Path(scratch) / "boot").glob("vmlinuz-*"))
+            if done.returncode or not images:
+                raise AgentError(f"no kernel image in {package.name}: {done.stderr.strip()}")
+            kept = Path(scratch) / "kept"
+            kept.mkdir()
+            images[0].replace(kept / "vmlinuz")
+            for name in guest.modules:
+                found = sorted((Path(scratch) / "lib").rglob(f"{name}.ko"))
+                if not found:
+                    raise AgentError(f"no module {name} in {package.name}")
+                found[0].replace(kept / f"{name}.ko")
+            kept.replace(target)
+    return GuestKernel(target / "vmlinuz", tuple(target / f"{name}.ko" for name in guest.modules))
