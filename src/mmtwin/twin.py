@@ -17,8 +17,9 @@ from mmtwin.pages.pages import Pages, boot_memory
 from mmtwin.pages.slab import SlabCaches
 from mmtwin.pages.v3_15 import Pages315
 from mmtwin.pages.v6_18 import Pages618
-from mmtwin.pages.zone import x86_64_zones
+from mmtwin.pages.zone import s390_zones, x86_64_zones
 from mmtwin.space.layouts import layouts_for
+from mmtwin.space.s390 import SpaceS390
 from mmtwin.space.space import Space
 from mmtwin.space.v6_18 import Space618
 
@@ -53,6 +54,13 @@ def with_overrides(engine: _Engine, overrides: Sequence[type]) -> _Engine:
     return type(engine.__name__, (*reversed(overrides), engine), {})  # type: ignore[return-value]
 
 
+def space_for(profile: Profile) -> type[Space]:
+    """The address-space engine with the rules of this kernel and machine."""
+    if profile.machine == "s390x":
+        return SpaceS390
+    return Space618 if profile.since(6, 12) else Space
+
+
 class Twin:
     """One machine: memory, slab caches, the maple tree and address-space engines, its threads.
 
@@ -80,21 +88,19 @@ class Twin:
         self.regressions = tuple(regressions)
         # The sanitizer's shadow covers itself and the memory map too.
         room = BOOT_ROOM + (ram // (SHADOW_SCALE - 2) + BOOT_ROOM if sanitize else 0)
-        self.memory = boot_memory(ram, room)
+        self.memory = boot_memory(ram, room, big_endian=profile.big_endian)
         if sanitize:
             Sanitizer(self.memory)
         self.pages = self._boot_pages(ram)
         self.caches = SlabCaches(self.memory, self.pages)
         self.caches.create("maple_node", 256, 256)
         self.caches.create("pid", ENTRY_SIZE)
-        self.layouts = layouts_for(profile.name)
+        self.layouts = layouts_for(profile.layout)
         for name, (size, align) in self.layouts.slabs().items():
             self.caches.create(name, size, align)
         maple = with_overrides(Maple, self._overrides("maple"))
         self.maple = maple(self.memory, self.caches.get("maple_node"), era=profile.maple_era)
-        space = with_overrides(
-            Space618 if profile.since(6, 12) else Space, self._overrides("space")
-        )
+        space = with_overrides(space_for(profile), self._overrides("space"))
         self.space = space(self.memory, self.maple, self.caches, profile)
         self.space.pages = self.pages
         self.pids = Pids(self.memory, self.caches.get("pid"))
@@ -118,7 +124,8 @@ class Twin:
             kind = Pages618
         elif not self.profile.since(4, 4):
             kind = Pages315
-        return kind(memory, x86_64_zones(1, ram // PAGE), memmap=memmap)
+        zones = s390_zones if self.profile.machine == "s390x" else x86_64_zones
+        return kind(memory, zones(1, ram // PAGE), memmap=memmap)
 
     def _overrides(self, layer: str) -> list[type]:
         return [r.override(self.profile) for r in self.regressions if r.layer == layer]

@@ -36,9 +36,6 @@ READ_BOTH = declare(u64, c.VM_RAND_READ | c.VM_SEQ_READ)
 WIPEONFORK = declare(u64, c.VM_WIPEONFORK)
 PKEY_BITS = declare(u64, c.VM_PKEY_BITS)
 PKEY_MOVE = declare(i32, 59 - c.VM_PKEY_SHIFT)
-PROT_NONE = declare(u64, 0x120)
-PROT_USER = declare(u64, 0x25)
-PROT_NX = declare(u64, 1 << 63)
 
 ENTRIES = declare(i32, 0)
 TOTAL = declare(i32, 1)
@@ -59,6 +56,7 @@ class AreaRules(Lookup):
 
     ``caches`` tell which slab object an address lies in. With ``stale_offsets`` an area emptied by
     mremap may keep its page offset, as kernels do that miss the fix of 2026 (6.18; 6.1.192 has it).
+    ``protection`` are the machine's page-table bits, as in the profile.
     ``sums`` has a row for each mm_struct:
     entries, pages in all, of data, stack and text, locked pages, pages charged.
     """
@@ -67,6 +65,8 @@ class AreaRules(Lookup):
         self, memory: Memory, layouts: Layouts, caches: SlabCaches, **options: Any
     ) -> None:
         self.stale_offsets = options.pop("stale_offsets", False)
+        protection = options.pop("protection")
+        self.prot_none, self.prot_read, self.prot_write, self.prot_nx = protection
         super().__init__(memory, **options)
         self.map_word = (caches.memmap - memory.base) >> 3
         self.vma_cache = caches.get("vm_area_struct")
@@ -217,14 +217,14 @@ class AreaRules(Lookup):
             self.vma_fail("VM-17", vma, "vm_pgoff", f"{pgoff:#x}", f"{start >> 12:#x}")
 
     def protection(self, flags: u64) -> u64:
-        """The page-table bits that x86-64 derives from ``vm_flags``."""
-        bits: u64 = PROT_NONE
+        """The page-table bits that the machine derives from ``vm_flags``."""
+        bits: u64 = self.prot_none
         if flags & ACCESS != 0:
-            bits = PROT_USER
+            bits = self.prot_read
             if flags & (WRITE | SHARED) == WRITE | SHARED:
-                bits |= 2
+                bits |= self.prot_write
             if flags & EXEC == 0:
-                bits |= PROT_NX
+                bits |= self.prot_nx
         return bits | ((flags & PKEY_BITS) << PKEY_MOVE)
 
     def file_links(self, vma: u64) -> None:

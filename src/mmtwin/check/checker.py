@@ -46,6 +46,7 @@ class Checker:
             old_metadata=era.gap_none != 0,
             edge_exempt=era.bulk,
             stale_offsets=twin.profile.since(6, 12),
+            protection=twin.profile.protection,
             rcu_list=twin.maple.rcu_list,
             unprepared=twin.maple.unprepared,
         )

@@ -7,7 +7,7 @@ overrides that are chosen by it, not in tests scattered over the code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,17 @@ class Profile:
     big_endian: bool = False
     page_size: int = 4096
     task_size: int = (1 << 47) - 4096
+    stack_top: int = (1 << 47) - 4096
+    unmapped_base: int = 0x2AAAAAAAB000
+    """Where bottom-up searches begin (TASK_UNMAPPED_BASE)."""
+    stack_random_pages: int = 0x3FFFFF
+    protection: tuple[int, int, int, int] = (0x120, 0x25, 0x2, 1 << 63)
+    """Page-table bits: of no access; of reading and execution; what writing adds; what their
+    absence adds for execution."""
+    smp: bool = True
+    """Without it, on x86-64, there is no NUMA either."""
+    numa: bool = True
+    """Without it there are no memory policies: mbind does not exist."""
     mmap_min_addr: int = 65536
     stack_guard_gap: int = 256 * 4096
     max_map_count: int = 65530
@@ -36,16 +47,45 @@ class Profile:
         return self.release >= release
 
     @property
+    def layout(self) -> str:
+        """Which structure layouts hold: ``"6.1"``, ``"6.18"`` or ``"s390x"``.
+
+        A kernel without SMP keeps the layout of the one with it, though its locks take no room.
+        """
+        if self.machine == "s390x":
+            return "s390x"
+        return "6.18" if self.since(6, 12) else "6.1"
+
+    @property
     def maple_era(self) -> str:
         """The maple tree's write model: ``"6.1"`` up to 6.5, ``"6.18"`` for what follows."""
         return "6.18" if self.since(6, 6) else "6.1"
 
 
+_S390X = Profile(
+    "6.1-s390x",
+    (6, 1, 176),
+    machine="s390x",
+    big_endian=True,
+    task_size=(1 << 64) - 4096,
+    stack_top=(1 << 42) - 5 * 4096,
+    unmapped_base=1 << 41,
+    stack_random_pages=0x3FF80,
+    anon_vma_name=False,
+    protection=(0x601, 0x611, 0x20, 0x100),
+    numa=False,
+)
+"""Debian's 6.1.176 for s390x: no NUMA, four pages of [vvar] and [vdso] above the stack."""
+
 PROFILES = {
     profile.name: profile
     for profile in (
         Profile("6.1", (6, 1, 192)),
+        Profile("6.1-up", (6, 1, 192), smp=False, numa=False),
+        _S390X,
         Profile("6.18", (6, 18, 44)),
+        Profile("6.18-up", (6, 18, 44), smp=False, numa=False),
+        replace(_S390X, name="5.18-rc6", release=(5, 18, 0)),
     )
 }
 

@@ -17,7 +17,9 @@ BOOT_ROOM = 1 << 20
 """Bytes beside the memory map that the zones, lists and bitmaps of a machine may take."""
 
 
-def boot_memory(ram: int, room: int = BOOT_ROOM, *, journal: bool = False) -> Memory:
+def boot_memory(
+    ram: int, room: int = BOOT_ROOM, *, big_endian: bool = False, journal: bool = False
+) -> Memory:
     """A memory of ``ram`` bytes, and behind them room for what boot keeps for itself.
 
     That is a memory map of all frames, and ``room`` bytes for what else there is.
@@ -28,7 +30,8 @@ def boot_memory(ram: int, room: int = BOOT_ROOM, *, journal: bool = False) -> Me
     frames = (ram + room) // PAGE
     # The map has struct pages for its own frames too: a 64th of a 64th more.
     room += frames * c.STRUCT_PAGE_SIZE * 65 // 64 + frames // 64 + PAGE
-    memory = Memory(ram + (room + PAGE - 1) // PAGE * PAGE, journal=journal)
+    size = ram + (room + PAGE - 1) // PAGE * PAGE
+    memory = Memory(size, big_endian=big_endian, journal=journal)
     memory.store(memory.base + BOOT_CURSOR, ram)
     return memory
 

@@ -72,6 +72,19 @@ def x86_64_zones(
     return [ZoneSpec(index, start, end, node) for index, start, end in borders if start < end]
 
 
+def s390_zones(first_pfn: int, end_pfn: int) -> list[ZoneSpec]:
+    """The zones that s390 makes of the frames up to ``end_pfn`` (exclusive): 31 bits, and the rest.
+
+    From ``zone_sizes_init`` and MAX_DMA_ADDRESS of 6.1.
+    """
+    border = 1 << 19
+    borders = [
+        (ZONE_DMA, first_pfn, min(end_pfn, border)),
+        (ZONE_NORMAL, max(first_pfn, border), end_pfn),
+    ]
+    return [ZoneSpec(index, start, end, 0) for index, start, end in borders if start < end]
+
+
 class Zones(Pageblocks):
     """The zones of all nodes, and each node's zonelist.
 

@@ -15,7 +15,6 @@ from mmtwin.space.mmap import Mmap
 
 PAGE_MASK = declare(u64, c.PAGE_MASK)
 PAGE_SIZE = declare(u64, c.PAGE_SIZE)
-TASK_SIZE = declare(u64, c.TASK_SIZE)
 INFINITY = declare(u64, c.RLIM_INFINITY)
 RLIMIT_DATA = declare(u64, c.RLIMIT_DATA)
 VM_DATA_DEFAULT = declare(u64, c.VM_DATA_DEFAULT)
@@ -38,7 +37,7 @@ class Brk(Mmap):
         limit: u64 = self.rlimit(mm, RLIMIT_DATA)
         if limit != INFINITY and (brk - start) + self.end_data(mm) - self.start_data(mm) > limit:
             return origin
-        if brk > TASK_SIZE:
+        if brk > self.task_size(mm):
             return origin
         newbrk: u64 = (brk + 0xFFF) & PAGE_MASK
         oldbrk: u64 = (origin + 0xFFF) & PAGE_MASK
@@ -78,7 +77,7 @@ class Brk(Mmap):
         One page must stay free below the next VMA, below a stack the guard gap as well.
         """
         length: u64 = newbrk - oldbrk
-        if length > TASK_SIZE or oldbrk > TASK_SIZE - length:
+        if length > self.task_size(mm) or oldbrk > self.task_size(mm) - length:
             return False
         if not self.mlock_future_ok(mm, self.def_flags(mm), length):
             return False
@@ -164,7 +163,7 @@ class Brk(Mmap):
             return 0
         if extra_flags & ~VM_EXEC != 0:
             return -errno.EINVAL
-        if length > TASK_SIZE or addr > TASK_SIZE - length:
+        if length > self.task_size(mm) or addr > self.task_size(mm) - length:
             return -errno.ENOMEM
         if not self.mlock_future_ok(mm, self.def_flags(mm), length):
             return -errno.EAGAIN

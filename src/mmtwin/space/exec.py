@@ -16,16 +16,12 @@ from mmtwin.space.fields import Caches
 from mmtwin.space.fork import Fork
 from mmtwin.space.layouts import MM_TOPDOWN_BIT
 
-TASK_SIZE = declare(u64, c.TASK_SIZE)
-STACK_TOP = declare(u64, c.STACK_TOP)
-TASK_UNMAPPED_BASE = declare(u64, c.TASK_UNMAPPED_BASE)
 SIZE_128M = declare(u64, c.SIZE_128M)
 RLIMIT_STACK = declare(u64, c.RLIMIT_STACK)
 PAGE_MASK = declare(u64, c.PAGE_MASK)
 ADDR_COMPAT_LAYOUT = declare(u64, c.ADDR_COMPAT_LAYOUT)
 ADDR_NO_RANDOMIZE = declare(u64, c.ADDR_NO_RANDOMIZE)
 TOPDOWN = declare(u64, 1 << MM_TOPDOWN_BIT)
-STACK_RANDOM_PAGES = declare(u64, 0x3FFFFF)
 LEGACY_VA_LAYOUT = declare(u64, 88)
 
 SPECIAL_FLAGS = {
@@ -94,22 +90,25 @@ class Exec(Fork):
         stack's random range free below the end of user space.
         """
         persona: u64 = self.personality(mm)
-        self.set_mmap_legacy_base(mm, TASK_UNMAPPED_BASE)
+        unmapped_base: u64 = self.profile.unmapped_base
+        self.set_mmap_legacy_base(mm, unmapped_base)
         legacy: u64 = self.memory.load(self.sysctl + LEGACY_VA_LAYOUT)
         if persona & ADDR_COMPAT_LAYOUT != 0 or legacy != 0:
-            self.set_mmap_base(mm, TASK_UNMAPPED_BASE)
+            self.set_mmap_base(mm, unmapped_base)
             return
         gap: u64 = self.rlimit(mm, RLIMIT_STACK)
         pad: u64 = self.stack_guard_gap()
         if persona & ADDR_NO_RANDOMIZE == 0:
-            pad += STACK_RANDOM_PAGES << 12
-        most: u64 = TASK_SIZE // 6 * 5
+            random_pages: u64 = self.profile.stack_random_pages
+            pad += random_pages << 12
+        top: u64 = self.profile.stack_top
+        most: u64 = top // 6 * 5
         gap = gap + pad if gap < most else most
         if gap < SIZE_128M:
             gap = SIZE_128M
         elif gap > most:
             gap = most
-        self.set_mmap_base(mm, (TASK_SIZE - gap + 0xFFF) & PAGE_MASK)
+        self.set_mmap_base(mm, (top - gap + 0xFFF) & PAGE_MASK)
         self.set_mm_flags(mm, self.mm_flags(mm) | TOPDOWN)
 
     def load_image(
@@ -160,7 +159,7 @@ class Exec(Fork):
             self.set_vm_ops(vma, self.special_mapping_vmops)
             self.set_vm_private_data(vma, special)
         elif line.name == STACK:
-            pgoff = (c.STACK_TOP >> c.PAGE_SHIFT) - pages
+            pgoff = (self.profile.stack_top >> c.PAGE_SHIFT) - pages
         elif line.inode:
             key = (line.name, line.major, line.minor, line.inode)
             file = files.get(key)
@@ -247,23 +246,22 @@ def mmap_base_of(lines: Sequence[MapsLine]) -> int:
 
     The interpreter is the first thing mapped there and [vvar] and [vdso] come right below it, or
     stand in its place when there is none; so the base is where the run of areas that begins with
-    them ends. Where the kernel put [vdso] near the stack, an interpreter high up shows it.
+    them ends. Where the kernel put [vdso] near the stack, an interpreter high up shows it: in the
+    uppermost eighth below the stack, where no program with an interpreter lies.
     """
     stack = next((line.start for line in lines if line.name == STACK), c.STACK_TOP)
     special = [line for line in lines if line.name in SPECIAL_FLAGS and line.end <= stack]
     if special:
         return _run_end(lines, special[0])
     names = list(dict.fromkeys(line.name for line in lines if line.inode and line.end <= stack))
-    high = [line for line in lines if line.inode and line.end <= stack and line.start >= HIGH]
+    high = [
+        line for line in lines if line.inode and line.end <= stack and line.start >= stack // 8 * 7
+    ]
     if high:
         top = high[len(high) - 1]  # a negative index is no index in a compiled room
         if len(names) == 1 or top.name != names[0]:
             return _run_end(lines, top)
     return 0
-
-
-HIGH = 0x7000_0000_0000
-"""Above this lie the stack and what is mapped below it, never a program with an interpreter."""
 
 
 def _run_end(lines: Sequence[MapsLine], first: MapsLine) -> int:

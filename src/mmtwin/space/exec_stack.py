@@ -15,7 +15,6 @@ from mmtwin.space.words import is_err, ptr_err
 
 PAGE_MASK = declare(u64, c.PAGE_MASK)
 PAGE_SIZE = declare(u64, c.PAGE_SIZE)
-STACK_TOP = declare(u64, c.STACK_TOP)
 STACK_EXTRA = declare(u64, c.STACK_EXTRA)
 RLIMIT_STACK = declare(u64, c.RLIMIT_STACK)
 VM_EXEC = declare(u64, c.VM_EXEC)
@@ -35,7 +34,8 @@ class ExecStack(Exec):
         if vma == 0:
             return 0
         vm_flags: u64 = VM_SOFTDIRTY | VM_STACK_FLAGS | INCOMPLETE
-        self.vma_set_range(vma, STACK_TOP - PAGE_SIZE, STACK_TOP, 0)
+        top: u64 = self.profile.stack_top
+        self.vma_set_range(vma, top - PAGE_SIZE, top, 0)
         self.set_vm_flags(vma, vm_flags)
         self.vma_set_page_prot(vma)
         if self.insert_vm_struct(mm, vma) != 0:

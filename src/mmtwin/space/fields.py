@@ -26,11 +26,6 @@ VM_EXEC = declare(u64, c.VM_EXEC)
 VM_SHARED = declare(u64, c.VM_SHARED)
 VM_PKEY_BITS = declare(u64, c.VM_PKEY_BITS)
 
-PTE_NONE = declare(u64, 0x120)
-PTE_READ = declare(u64, 0x25)
-PTE_WRITE = declare(u64, 0x2)
-PTE_NX = declare(u64, 0x8000000000000000)
-"""x86-64 protection bits: accessed|protnone; present|user|accessed; writable; no execution."""
 PTE_PKEY_SHIFT = 59
 PKEY_SHIFT = 32
 
@@ -52,7 +47,8 @@ class VmaFields:
     def __init__(self, memory: Memory, caches: Caches, profile: Profile) -> None:
         self.memory = memory
         self.profile = profile
-        self.layouts = layouts_for(profile.name)
+        self.layouts = layouts_for(profile.layout)
+        self.pte_none, self.pte_read, self.pte_write, self.pte_nx = profile.protection
         self.pages: Pages | None = None
         self.sysctl = memory.boot_alloc(self.layouts.sysctl.size, 8)
         self.vma_cache = caches.get("vm_area_struct")
@@ -73,7 +69,7 @@ class VmaFields:
         self.at_vm_file = vma.offset("vm_file")
         self.at_vm_ops = vma.offset("vm_ops")
         self.at_anon_vma = vma.offset("anon_vma")
-        self.at_vm_policy = vma.offset("vm_policy")
+        self.at_vm_policy = vma.offset("vm_policy") if "vm_policy" in vma else 0
         self.at_vm_private_data = vma.offset("vm_private_data")
         self.at_vm_userfaultfd_ctx = vma.offset("vm_userfaultfd_ctx")
         self.at_vm_page_prot = vma.offset("vm_page_prot")
@@ -178,8 +174,8 @@ class VmaFields:
         self.memory.store(vma + self.at_anon_vma, value)
 
     def vm_policy(self, vma: u64) -> u64:
-        """Its memory policy, 0 for the default."""
-        return self.memory.load(vma + self.at_vm_policy)
+        """Its memory policy, 0 for the default and where the kernel has none."""
+        return self.memory.load(vma + self.at_vm_policy) if self.at_vm_policy != 0 else 0
 
     def set_vm_policy(self, vma: u64, value: u64) -> None:
         """Set ``vm_policy``."""
@@ -229,14 +225,14 @@ class VmaFields:
         self.set_vm_page_prot(vma, self.vm_get_page_prot(self.vm_flags(vma)))
 
     def vm_get_page_prot(self, vm_flags: u64) -> u64:
-        """The x86-64 protection bits for ``vm_flags``."""
-        prot: u64 = PTE_NONE
+        """The machine's protection bits for ``vm_flags``."""
+        prot: u64 = self.pte_none
         if vm_flags & (VM_READ | VM_WRITE | VM_EXEC) != 0:
-            prot = PTE_READ
+            prot = self.pte_read
             if vm_flags & (VM_WRITE | VM_SHARED) == VM_WRITE | VM_SHARED:
-                prot |= PTE_WRITE
+                prot |= self.pte_write
             if vm_flags & VM_EXEC == 0:
-                prot |= PTE_NX
+                prot |= self.pte_nx
         return prot | (((vm_flags & VM_PKEY_BITS) >> PKEY_SHIFT) << PTE_PKEY_SHIFT)
 
     # struct mm_struct

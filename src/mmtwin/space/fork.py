@@ -14,7 +14,6 @@ from mmtwin.space import flags as c
 from mmtwin.space.exit import Exit
 
 TOP = declare(u64, c.MAX)
-TASK_SIZE = declare(u64, c.TASK_SIZE)
 VM_DONTCOPY = declare(u64, c.VM_DONTCOPY)
 VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
 VM_WIPEONFORK = declare(u64, c.VM_WIPEONFORK)
@@ -37,7 +36,7 @@ class Fork(Exit):
         memory.zero(mm, self.mm_size)
         self.maple.mt_init_flags(self.mm_mt(mm), MM_MT_FLAGS)
         self.set_mm_users(mm, 1)
-        self.set_task_size(mm, TASK_SIZE)
+        self.set_task_size(mm, self.profile.task_size)
         self.set_owner(mm, task)
         memory.store(task + TASK_USAGE, memory.load(task + TASK_USAGE) + 1)
         return mm

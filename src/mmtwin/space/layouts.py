@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from mmtwin.memory.layout import Field, Layout
 from mmtwin.space.flags import RLIM_NLIMITS
+from mmtwin.space.offsets_s390x import MM_S390X, VMA_S390X
 
 VMA_MEMBERS = {
     "vm_start": "first byte",
@@ -109,6 +110,9 @@ MM_MEMBERS = {
     "env_end": "end of them",
     "flags": "MMF_* and, in the twin, the layout bit MM_TOPDOWN",
     "owner": "struct task_struct whose limits and capabilities count",
+    "pgd": "s390: the highest page table",
+    "asce": "s390: address of that table and how many levels there are (context.asce)",
+    "asce_limit": "s390: end of what the page tables reach (context.asce_limit)",
 }
 MM_HALVES = {"mm_users", "mm_count", "map_count"}
 MM_6_1 = (
@@ -354,7 +358,8 @@ class Layouts:
 
     def slabs(self) -> dict[str, tuple[int, int]]:
         """Object size and alignment in bytes of every slab cache that this floor asks for."""
-        return {
+        tables = {"crst_table": (16384, 16384)} if "asce" in self.mm_struct else {}
+        return tables | {
             "vm_area_struct": (self.vm_area_struct.size, 8),
             "mm_struct": (self.mm_struct.size, 64),
             "anon_vma": (self.anon_vma.size, 8),
@@ -367,13 +372,13 @@ class Layouts:
         }
 
 
-def layouts_for(profile: str) -> Layouts:
-    """The layouts of profile ``"6.1"`` or ``"6.18"``; :class:`KeyError` for any other."""
-    source = f"Linux {profile}, x86-64"
-    vma, mm, file, inode = {
-        "6.1": (VMA_6_1, MM_6_1, FILE_6_1, INODE_6_1),
-        "6.18": (VMA_6_18, MM_6_18, FILE_6_18, INODE_6_18),
-    }[profile]
+def layouts_for(layout: str) -> Layouts:
+    """The layouts by the name that a profile gives (``profile.layout``); :class:`KeyError`."""
+    source, vma, mm, file, inode = {
+        "6.1": ("Linux 6.1, x86-64", VMA_6_1, MM_6_1, FILE_6_1, INODE_6_1),
+        "s390x": ("Linux 6.1, s390x", VMA_S390X, MM_S390X, FILE_6_1, INODE_6_1),
+        "6.18": ("Linux 6.18, x86-64", VMA_6_18, MM_6_18, FILE_6_18, INODE_6_18),
+    }[layout]
     own = "the twin's selection"
     return Layouts(
         vm_area_struct=_layout(

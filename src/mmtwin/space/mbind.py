@@ -32,7 +32,12 @@ class Mbind(SysvShm):
     def sys_mbind(
         self, mm: u64, start: u64, length: u64, mode: u64, nmask: u64, maxnode: u64, flags: u64
     ) -> i64:
-        """mbind(2): 0 or a negative errno; areas before the one that failed stay changed."""
+        """mbind(2): 0 or a negative errno; areas before the one that failed stay changed.
+
+        ``-ENOSYS`` without NUMA.
+        """
+        if not self.profile.numa:
+            return -errno.ENOSYS
         if flags & ~MPOL_MF_VALID != 0 or mode & ~MPOL_MODE_FLAGS >= MPOL_MAX:
             return -errno.EINVAL
         if start & ~PAGE_MASK != 0:

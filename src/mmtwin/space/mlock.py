@@ -14,7 +14,6 @@ from mmtwin.space.words import is_err, ptr_err
 
 TOP = declare(u64, c.MAX)
 PAGE_MASK = declare(u64, c.PAGE_MASK)
-TASK_SIZE = declare(u64, c.TASK_SIZE)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
 VM_LOCKONFAULT = declare(u64, c.VM_LOCKONFAULT)
 VM_LOCKED_MASK = declare(u64, c.VM_LOCKED_MASK)
@@ -66,7 +65,7 @@ class Mlock(Mprotect):
             return -errno.ENOMEM
         self.apply_mlockall_flags(mm, flags)
         if flags & MCL_CURRENT != 0:
-            self.mm_populate(mm, 0, TASK_SIZE, True)
+            self.mm_populate(mm, 0, self.task_size(mm), True)
         return 0
 
     def sys_munlockall(self, mm: u64) -> i64:

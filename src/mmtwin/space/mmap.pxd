@@ -1,5 +1,6 @@
 from mmtwin.maple.state cimport MaState
 from mmtwin.space.mmap_region cimport MmapRegion
+from mmtwin.space.words cimport failed
 
 cdef class Mmap(MmapRegion):
     cpdef long long sys_mmap(self, unsigned long long mm, unsigned long long addr, unsigned long long length, unsigned long long prot, unsigned long long map_flags, unsigned long long file, unsigned long long offset) except? -1000000

@@ -11,6 +11,7 @@ from cython import ulonglong as u64
 from mmtwin.space import files
 from mmtwin.space import flags as c
 from mmtwin.space.mmap_region import MmapRegion
+from mmtwin.space.words import failed
 
 PAGE_MASK = declare(u64, c.PAGE_MASK)
 TOP = declare(u64, c.MAX)
@@ -113,7 +114,7 @@ class Mmap(MmapRegion):
     ) -> i64:
         """Map, then fault the pages in if the flags ask for it; failures of that are ignored."""
         found: i64 = self.do_mmap(mm, file, addr, length, prot, map_flags, 0, pgoff)
-        if found >= 0:
+        if not failed(found):
             locked: bint = (self.def_flags(mm) | (map_flags & MAP_LOCKED)) & VM_LOCKED != 0
             if locked or map_flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE:
                 self.mm_populate(mm, found, (length + 0xFFF) & PAGE_MASK, True)
@@ -154,7 +155,7 @@ class Mmap(MmapRegion):
         if self.map_count(mm) > self.sysctl_max_map_count():
             return -errno.ENOMEM
         found: i64 = self.get_unmapped_area(mm, file, addr, length, pgoff, map_flags)
-        if found < 0:
+        if failed(found):
             return found
         addr = found
         if map_flags & MAP_FIXED_NOREPLACE != 0 and self.find_vma_intersection(

@@ -1,4 +1,5 @@
 from mmtwin.space.move_vma cimport Move, MoveVma
+from mmtwin.space.words cimport failed
 
 cdef class Mremap(MoveVma):
     cpdef long long sys_mremap(self, unsigned long long mm, unsigned long long addr, unsigned long long old_len, unsigned long long new_len, unsigned long long flags, unsigned long long new_addr) except? -1000000

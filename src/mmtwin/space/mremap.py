@@ -10,10 +10,10 @@ from cython import ulonglong as u64
 
 from mmtwin.space import flags as c
 from mmtwin.space.move_vma import Move, MoveVma
+from mmtwin.space.words import failed
 
 TOP = declare(u64, c.MAX)
 PAGE_MASK = declare(u64, c.PAGE_MASK)
-TASK_SIZE = declare(u64, c.TASK_SIZE)
 VM_SHARED = declare(u64, c.VM_SHARED)
 VM_MAYSHARE = declare(u64, c.VM_MAYSHARE)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
@@ -57,7 +57,7 @@ class Mremap(MoveVma):
 
     def mremap_done(self, move: Move, result: i64) -> i64:
         """Fault in what a locked area gained; ``result`` is the call's."""
-        if result >= 0 and move.populate and move.new_len > move.old_len:
+        if not failed(result) and move.populate and move.new_len > move.old_len:
             grown: u64 = move.new_len - move.old_len
             self.mm_populate(move.mm, move.new_addr + move.old_len, grown, True)
         return result
@@ -83,7 +83,7 @@ class Mremap(MoveVma):
         if move.flags & MREMAP_MAYMOVE == 0:
             return -errno.ENOMEM
         found: i64 = self.mremap_unmapped_area(move, 0, 0)
-        if found < 0:
+        if failed(found):
             return found
         move.new_addr = found
         return self.move_vma(move)
@@ -95,7 +95,7 @@ class Mremap(MoveVma):
         if delta > TOP - end or self.find_vma_intersection(self.vm_mm(vma), end, end + delta) != 0:
             return False
         length: u64 = end + delta - start
-        return self.get_unmapped_area(self.vm_mm(vma), 0, start, length, 0, MAP_FIXED) >= 0
+        return not failed(self.get_unmapped_area(self.vm_mm(vma), 0, start, length, 0, MAP_FIXED))
 
     def expand_vma_in_place(self, move: Move, delta: u64) -> i64:
         """Extend the area upwards: its address or ``-ENOMEM``."""
@@ -139,7 +139,7 @@ class Mremap(MoveVma):
         new_addr: u64 = move.new_addr
         if new_addr & ~PAGE_MASK != 0:
             return -errno.EINVAL
-        if move.new_len > TASK_SIZE or new_addr > TASK_SIZE - move.new_len:
+        if move.new_len > self.task_size(mm) or new_addr > self.task_size(mm) - move.new_len:
             return -errno.EINVAL
         old_end: u64 = (move.addr + move.old_len) & TOP
         if old_end > new_addr and new_addr + move.new_len > move.addr:
@@ -175,7 +175,7 @@ class Mremap(MoveVma):
             return -errno.ENOMEM
         fixed: u64 = MAP_FIXED if move.flags & MREMAP_FIXED != 0 else 0
         found: i64 = self.mremap_unmapped_area(move, move.new_addr, fixed)
-        if found < 0:
+        if failed(found):
             return found
         move.new_addr = found
         return self.move_vma(move)

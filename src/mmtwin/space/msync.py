@@ -14,7 +14,6 @@ from mmtwin.space.remap_file_pages import RemapFilePages
 TOP = declare(u64, c.MAX)
 INT = declare(u64, 0xFFFFFFFF)
 PAGE_MASK = declare(u64, c.PAGE_MASK)
-TASK_SIZE = declare(u64, c.TASK_SIZE)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
 MS_ASYNC = declare(u64, c.MS_ASYNC)
 MS_INVALIDATE = declare(u64, c.MS_INVALIDATE)
@@ -52,7 +51,7 @@ class Msync(RemapFilePages):
         """mincore(2) with a good vector: 0 or a negative errno. Which pages are in is not told."""
         if start & ~PAGE_MASK != 0:
             return -errno.EINVAL
-        if length > TASK_SIZE or start > TASK_SIZE - length:
+        if length > self.task_size(mm) or start > self.task_size(mm) - length:
             return -errno.ENOMEM
         end: u64 = start + ((length + 0xFFF) & PAGE_MASK)
         while start < end:

@@ -18,7 +18,6 @@ from mmtwin.space import flags as c
 from mmtwin.space.fields import Caches
 from mmtwin.space.merge import Merge
 
-TASK_SIZE = declare(u64, c.TASK_SIZE)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
 VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
 TOP = declare(u64, c.MAX)
@@ -55,7 +54,11 @@ class Munmap(Merge):
 
     def do_mas_munmap(self, mas: MaState, mm: u64, start: u64, length: u64) -> i64:
         """Unmap with the caller's cursor, which must stand fresh at ``start``."""
-        if start & ~PAGE_MASK != 0 or start > TASK_SIZE or length > TASK_SIZE - start:
+        if (
+            start & ~PAGE_MASK != 0
+            or start > self.task_size(mm)
+            or length > self.task_size(mm) - start
+        ):
             return -errno.EINVAL
         end: u64 = start + ((length + 0xFFF) & PAGE_MASK)
         if end == start:

@@ -10,6 +10,7 @@ from cython import ulonglong as u64
 
 from mmtwin.space import flags as c
 from mmtwin.space.mremap import Mremap
+from mmtwin.space.words import failed
 
 TOP = declare(u64, c.MAX)
 PAGE_MASK = declare(u64, c.PAGE_MASK)
@@ -54,7 +55,7 @@ class RemapFilePages(Mremap):
             mm, file, start, size, vm_flags & VM_ACCESS_FLAGS, map_flags, pgoff
         )
         self.fput(file)
-        return found if found < 0 else 0
+        return found if failed(found) else 0
 
     def remap_range_uniform(self, mm: u64, vma: u64, end: u64) -> bint:
         """Whether areas like ``vma`` follow it without a hole up to ``end``."""

@@ -19,7 +19,6 @@ from mmtwin.space.unmapped_area import UnmappedArea
 
 PAGE_MASK = declare(u64, c.PAGE_MASK)
 PMD_SIZE = declare(u64, c.PMD_SIZE)
-TASK_SIZE = declare(u64, c.TASK_SIZE)
 VM_READ = declare(u64, c.VM_READ)
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_EXEC = declare(u64, c.VM_EXEC)
@@ -50,10 +49,10 @@ class Touch(UnmappedArea):
         start: u64 = addr & PAGE_MASK
         if length == 0:
             return 0
-        if start >= TASK_SIZE:
+        end: u64 = self.task_size(mm)
+        if start >= end:
             return -errno.EFAULT
-        end: u64 = TASK_SIZE
-        whole: bint = length <= TASK_SIZE - addr
+        whole: bint = length <= end - addr
         if whole:
             end = (addr + length + 0xFFF) & PAGE_MASK
         wanted: u64 = VM_WRITE if write else VM_ACCESS_FLAGS

@@ -1,5 +1,5 @@
 from mmtwin.space.munmap cimport Munmap
-from mmtwin.space.words cimport is_err, ptr_err
+from mmtwin.space.words cimport failed, is_err, ptr_err
 
 cdef class UnmappedArea(Munmap):
     cpdef long long get_unmapped_area(self, unsigned long long mm, unsigned long long file, unsigned long long addr, unsigned long long length, unsigned long long pgoff, unsigned long long map_flags) except? -1000000

@@ -17,9 +17,8 @@ from mmtwin.space import files
 from mmtwin.space import flags as c
 from mmtwin.space.layouts import MM_TOPDOWN_BIT
 from mmtwin.space.munmap import Munmap
-from mmtwin.space.words import is_err, ptr_err
+from mmtwin.space.words import failed, is_err, ptr_err
 
-TASK_SIZE = declare(u64, c.TASK_SIZE)
 PAGE_MASK = declare(u64, c.PAGE_MASK)
 PAGE_SIZE = declare(u64, c.PAGE_SIZE)
 PMD_SIZE = declare(u64, c.PMD_SIZE)
@@ -47,19 +46,19 @@ class UnmappedArea(Munmap):
 
         ``addr`` is a hint, or the address with MAP_FIXED.
         """
-        if length > TASK_SIZE:
+        if length > self.task_size(mm):
             return -ENOMEM
         if map_flags & MAP_FIXED != 0:
             # The last 4,095 addresses are taken for the errors that they would stand for.
             if is_err(addr):
                 return ptr_err(addr)
-            if addr > TASK_SIZE - length:
+            if addr > self.task_size(mm) - length:
                 return -ENOMEM
         found: i64 = self.choose_area(mm, file, addr, length, pgoff, map_flags)
-        if found < 0:
+        if failed(found):
             return found
         start: u64 = found
-        if start > TASK_SIZE - length:
+        if start > self.task_size(mm) - length:
             return -ENOMEM
         if start & ~PAGE_MASK != 0:
             return -errno.EINVAL
@@ -96,7 +95,7 @@ class UnmappedArea(Munmap):
         first: u64 = (offset + PMD_SIZE - 1) & ~(PMD_SIZE - 1)
         if past > first and past - first >= PMD_SIZE:
             found: i64 = self.mm_get_unmapped_area(mm, addr, length + PMD_SIZE, map_flags)
-            if found >= 0:
+            if not failed(found):
                 place: u64 = found
                 if place == addr:
                     return found
@@ -112,7 +111,7 @@ class UnmappedArea(Munmap):
         if map_flags & MAP_FIXED != 0:
             return addr
         begin: u64 = self.mmap_legacy_base(mm)
-        end: u64 = TASK_SIZE
+        end: u64 = self.task_size(mm)
         if map_flags & MAP_32BIT != 0:
             begin = MAP_32BIT_LOW
             end = MAP_32BIT_HIGH
@@ -129,18 +128,18 @@ class UnmappedArea(Munmap):
         self, mm: u64, addr: u64, length: u64, map_flags: u64
     ) -> i64:
         """The top-down search, with its fall-back."""
-        if length > TASK_SIZE:
+        if length > self.task_size(mm):
             return -ENOMEM
         if map_flags & MAP_FIXED != 0:
             return addr
         if map_flags & MAP_32BIT == 0:
             hint: u64 = addr & PAGE_MASK
-            if hint != 0 and hint <= TASK_SIZE - length:
+            if hint != 0 and hint <= self.task_size(mm) - length:
                 above: u64 = self.find_vma(mm, hint)
                 if above == 0 or hint + length <= self.vm_start_gap(above):
                     return hint
             found: i64 = self.unmapped_area_topdown(mm, length, PAGE_SIZE, self.mmap_base(mm))
-            if found >= 0:
+            if not failed(found):
                 return found
         return self.arch_get_unmapped_area(mm, addr, length, map_flags)
 
@@ -171,9 +170,9 @@ class UnmappedArea(Munmap):
             last: u64 = mas.last
             above: u64 = self.maple.mas_next(mas, TOP)
             if above == 0 or self.vm_flags(above) & VM_GROWSDOWN == 0:
-                return last + 1 - length
+                return (last + 1 - length) & TOP
             if self.vm_start_gap(above) > last:
-                return last + 1 - length
+                return (last + 1 - length) & TOP
             high = self.vm_start_gap(above)
             if high <= low:
                 break

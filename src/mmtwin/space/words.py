@@ -25,3 +25,8 @@ def ptr_err(pointer: u64) -> i64:
 def is_err(pointer: u64) -> bint:
     """Whether an address stands for an error: the last 4,095 values do."""
     return pointer >= LOWEST_ERROR
+
+
+def failed(result: i64) -> bint:
+    """Whether a result is an error and no address: addresses may have the highest bit set."""
+    return result < 0 and result > -4096

@@ -20,7 +20,6 @@ from mmtwin.space.words import err_ptr
 
 TOP = declare(u64, c.MAX)
 PAGE_MASK = declare(u64, c.PAGE_MASK)
-TASK_SIZE = declare(u64, c.TASK_SIZE)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
 VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
 VM_WRITE = declare(u64, c.VM_WRITE)
@@ -156,13 +155,14 @@ class Calls618(Mmap618):
     def check_mremap_params(self, move: Move) -> i64:
         """What the arguments alone tell, and the map limit: 0 or a negative errno."""
         flags: u64 = move.flags
+        top: u64 = self.task_size(move.mm)
         if flags & ~(MREMAP_FIXED | MREMAP_MAYMOVE | MREMAP_DONTUNMAP) != 0:
             return -errno.EINVAL
-        if move.addr & ~PAGE_MASK != 0 or move.new_len == 0 or move.new_len > TASK_SIZE:
+        if move.addr & ~PAGE_MASK != 0 or move.new_len == 0 or move.new_len > top:
             return -errno.EINVAL
         if flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) == 0:
             return 0
-        if move.new_addr > TASK_SIZE - move.new_len or move.new_addr & ~PAGE_MASK != 0:
+        if move.new_addr > top - move.new_len or move.new_addr & ~PAGE_MASK != 0:
             return -errno.EINVAL
         if flags & MREMAP_MAYMOVE == 0:
             return -errno.EINVAL

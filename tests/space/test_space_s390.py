@@ -1,0 +1,176 @@
+"""s390: where things go and how page tables grow, as Debian's 6.1.176 answered in qemu."""
+
+import pytest
+
+from mmtwin.check.checker import Checker
+from mmtwin.machine.failslab import FailSlab
+from mmtwin.machine.profile import PROFILES
+from mmtwin.space import flags as c
+from mmtwin.trace.maps import parse_maps
+from mmtwin.twin import Twin
+
+IMAGE = """\
+01000000-0108a000 r-xp 00000000 00:02 5                                  /init
+0108a000-0108e000 r--p 0008a000 00:02 5                                  /init
+0108e000-01091000 rw-p 0008e000 00:02 5                                  /init
+01091000-01096000 rw-p 00000000 00:00 0                                  [heap]
+3fffffda000-3ffffffb000 rw-p 00000000 00:00 0                            [stack]
+3ffffffc000-3ffffffe000 r--p 00000000 00:00 0                            [vvar]
+3ffffffe000-40000000000 r-xp 00000000 00:00 0                            [vdso]
+"""
+ADDR_NO_RANDOMIZE = 0x40000
+PRIVATE, SHARED, FIXED, NORESERVE = 0x22, 0x21, 0x10, 0x4000
+REGION1, REGION2 = 1 << 53, 1 << 42
+RW = 3
+MAX = (1 << 64) - 1
+
+CALLS = [
+    (0, 0x1000, PRIVATE, 0x3FFF7FFA000),
+    (0, 0x1000, SHARED, 0x3FFF7F80000),
+    (0, 0x1000, SHARED, 0x3FFF7F00000),
+    (0, 0x2000, PRIVATE, 0x3FFF7FF8000),
+    (0, 0x100000, SHARED, 0x3FFF7E00000),
+    (1 << 42, 0x1000, PRIVATE, 1 << 42),
+    (1 << 54, 0x1000, SHARED, 1 << 54),
+    ((1 << 54) - 0x1000, 0x2000, PRIVATE | FIXED, (1 << 54) - 0x1000),
+    (0xFFFFFFFFFFFFE000, 0x1000, PRIVATE, 0xFFFFFFFFFFFFE000),
+    (0xFFFFFFFFFFFFD000, 0x1000, PRIVATE | FIXED, 0xFFFFFFFFFFFFD000),
+    (0, 1 << 42, PRIVATE | NORESERVE, 0x40000001000),
+    (0, 1 << 42, SHARED | NORESERVE, 0x80000080000),
+]
+"""Address, length and flags of an mmap, and the guest's answer."""
+
+
+class Machine:
+    """A twin with one process that looks like the guest's, checked after every call."""
+
+    def __init__(self, profile: str = "6.1-s390x") -> None:
+        self.twin = Twin(PROFILES[profile], ram=1 << 28)
+        self.space = self.twin.space
+        self.task = self.space.task_alloc(0)
+        self.space.view("task_struct", self.task).personality = ADDR_NO_RANDOMIZE
+        self.mm = self.space.load_image(self.task, parse_maps(IMAGE), start_brk=0x1096000)
+        self.add(1, self.task, self.mm)
+        self.checker = Checker(self.twin)
+
+    def add(self, pid: int, task: int, mm: int) -> None:
+        """Make the thread known."""
+        self.twin.memory.store(task + self.twin.layouts.task_struct.offset("mm"), mm)
+        self.twin.pids.add(pid, task)
+
+    def fork(self) -> int:
+        """A child's address space."""
+        task = self.space.task_alloc(self.task)
+        mm = self.space.dup_mmap(self.mm, task)
+        if mm > 0:
+            self.add(2, task, mm)
+        return mm
+
+    def mmap(self, addr: int, length: int, flags: int, mm: int = 0) -> int:
+        """The result, unsigned; everything is well afterwards."""
+        mark = self.twin.begin_step()
+        result = self.space.sys_mmap(mm or self.mm, addr, length, RW, flags, 0, 0)
+        assert self.checker.every(mark) == []
+        return result & MAX
+
+    def limit(self, mm: int = 0) -> int:
+        """What the page tables reach."""
+        return self.space.view("mm_struct", mm or self.mm).asce_limit
+
+
+def test_the_image_and_the_base_are_the_kernels():
+    machine = Machine()
+    assert machine.space.proc_maps(machine.mm) == IMAGE
+    assert machine.space.view("mm_struct", machine.mm).mmap_base == 0x3FFF7FFB000
+    assert machine.limit() == REGION2
+
+
+def test_every_mmap_lands_where_the_guest_put_it():
+    machine = Machine()
+    for addr, length, flags, answer in CALLS:
+        assert machine.mmap(addr, length, flags) == answer
+    assert machine.mmap(0xFFFFFFFFFFFFF000, 0x1000, PRIVATE | FIXED) == -12 & MAX
+
+
+@pytest.mark.parametrize(
+    ("end", "limit"),
+    [
+        (REGION2, REGION2),
+        (REGION2 + 0x1000, REGION1),
+        (REGION1, REGION1),
+        (REGION1 + 0x1000, MAX - 0xFFF),
+        (MAX - 0xFFF, MAX - 0xFFF),
+    ],
+)
+@pytest.mark.parametrize("fixed", [0, FIXED])
+def test_levels_are_added_for_what_lies_beyond_the_limit(end, limit, fixed):
+    machine = Machine()
+    machine.space.sys_munmap(machine.mm, REGION2 - 0x4000, 0x4000)
+    assert machine.mmap(end - 0x1000, 0x1000, PRIVATE | fixed) == end - 0x1000
+    assert machine.limit() == limit
+    machine.space.sys_munmap(machine.mm, end - 0x1000, 0x1000)
+    assert machine.limit() == limit  # for good
+
+
+def test_the_highest_table_leads_to_those_below():
+    machine = Machine()
+    memory, base = machine.twin.memory, machine.twin.memory.base
+    lowest = machine.space.view("mm_struct", machine.mm).pgd
+    machine.mmap(1 << 54, 0x1000, SHARED)
+    view = machine.space.view("mm_struct", machine.mm)
+    assert view.asce == view.pgd - base | 0x1CF
+    second = (memory.load(view.pgd) & ~0xFFF) + base
+    assert memory.load(view.pgd) & 0xFFF == 0xF
+    assert memory.load(second) == lowest - base | 0xB
+    assert memory.load(view.pgd + 8) == 0x2C
+
+
+def test_a_child_has_its_parents_levels_and_its_own_tables():
+    machine = Machine()
+    machine.mmap(1 << 42, 0x1000, PRIVATE)
+    child = machine.fork()
+    assert machine.limit(child) == REGION1
+    assert machine.mmap(1 << 54, 0x1000, SHARED, child) == 1 << 54
+    assert (machine.limit(child), machine.limit()) == (MAX - 0xFFF, REGION1)
+
+
+def test_no_table_no_mapping_and_nothing_is_lost():
+    for after in (0, 1):
+        machine = Machine()
+        tables = machine.twin.caches.get("crst_table")
+        tables.injector = FailSlab("crst_table", after=after, times=1)
+        assert machine.mmap(1 << 54, 0x1000, SHARED) == -12 & MAX
+        assert machine.limit() == REGION2
+        assert machine.mmap(1 << 54, 0x1000, SHARED) == 1 << 54
+    machine = Machine()
+    machine.twin.caches.get("crst_table").injector = FailSlab("crst_table")
+    assert machine.fork() == -12
+
+
+def test_an_exit_gives_all_tables_back():
+    machine = Machine()
+    tables = machine.twin.caches.get("crst_table")
+    before = tables.in_use()
+    child = machine.fork()
+    machine.mmap(1 << 54, 0x1000, SHARED, child)
+    assert tables.in_use() == before + 3
+    machine.twin.pids.remove(2)
+    machine.space.mmput(child)
+    assert tables.in_use() == before
+
+
+def test_an_unlimited_stack_asks_for_the_old_layout():
+    machine = Machine()
+    space = machine.space
+    task = space.task_alloc(machine.task)
+    limits = space.view("signal_struct", space.view("task_struct", task).signal)
+    limits.put("rlim_cur", c.RLIM_INFINITY, c.RLIMIT_STACK)
+    mm = space.mm_alloc(task)
+    space.arch_pick_mmap_layout(mm)
+    assert space.sys_mmap(mm, 0, 0x1000, RW, PRIVATE, 0, 0) == 1 << 41
+    assert space.sys_mmap(mm, 0, 0x1000, RW, SHARED, 0, 0) == (1 << 41) + 0x80000
+
+
+def test_there_are_no_memory_policies():
+    machine = Machine()
+    assert machine.space.sys_mbind(machine.mm, 0x1091000, 0x1000, 2, 1, 1, 0) == -38
