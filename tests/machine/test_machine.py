@@ -23,7 +23,7 @@ def test_profiles_know_their_release() -> None:
     assert profile("6.18").since(6, 12)
     assert not profile("6.1").since(6, 2)
     assert profile("6.1").maple_era == "6.1"
-    with pytest.raises(KeyError, match=r"there are 6\.1, 6\.18"):
+    with pytest.raises(KeyError, match=r"there are 6\.1, .*6\.18"):
         profile("2.6")
 
 
