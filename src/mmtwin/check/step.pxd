@@ -3,7 +3,7 @@ from mmtwin.check.tree cimport TreeCheck
 
 cdef class StepCheck(TreeCheck):
     cdef AddressSet marked, trees, old_trees
-    cdef unsigned long long old_tree
+    cdef unsigned long long old_tree, step_mark
     cpdef list touched(self, unsigned long long mark, trees)
     cdef void begin_step(self, unsigned long long mark) except *
     cdef void step(self, trees) except *
@@ -26,3 +26,4 @@ cdef class StepCheck(TreeCheck):
     cdef void in_place(self) except *
     cdef bint _by_readers(self, unsigned long long tree) except -1
     cdef void _shape_kept(self, unsigned long long nth, unsigned long long node, int kind) except *
+    cdef bint _readers_left(self, unsigned long long tree) except -1

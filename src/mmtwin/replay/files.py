@@ -30,6 +30,8 @@ class Files:
         self.space = twin.space
         self._numbers: dict[str, tuple[int, int, int]] = {}
         self._open: dict[tuple[object, ...], int] = {}
+        self._opened: list[tuple[int, tuple[object, ...]]] = []
+        """Where in the journal each of them was opened."""
         self._disk: tuple[int, int] | None = None
         self.generation = 0
         """Distinguishes descriptions that look the same but are not (see ``Settler``)."""
@@ -53,8 +55,15 @@ class Files:
             key = (path, mm, record.args[4] & LOW, how, self.generation)
         file = self._open.get(key)
         if file is None:
+            self._opened.append((self.twin.memory.mark(), key))
             file = self._open[key] = self._open_file(path, how, record)
         return file
+
+    def rewound(self, mark: int) -> None:
+        """Memory was taken back to ``mark``: what was opened since is not open."""
+        while self._opened and self._opened[-1][0] >= mark:
+            _, key = self._opened.pop()
+            del self._open[key]
 
     def _open_file(self, path: str, how: int, record: Call) -> int:
         numbers = self._shown(path, record) or self._numbers.get(path)

@@ -22,6 +22,8 @@ LOW = 0xFFFFFFFF
 PAGE_MASK = ~0xFFF
 BRK_DISTANCE = 1 << 30
 """How far above the image the first program break may lie: arch_randomize_brk, 1 GiB at most."""
+PROGRAM_DISTANCE = 1 << 40
+"""How far above ELF_ET_DYN_BASE a program may lie: 28 random bits of pages."""
 NO_EFFECT = frozenset(
     {
         calls.FORK,
@@ -252,6 +254,9 @@ class Processes:
         view = self.view(mm)
         if view.get("start_brk") == 0 and record.ret is not None:
             end = view.get("end_data")
+            if end > c.ELF_ET_DYN_BASE + PROGRAM_DISTANCE:
+                # A dynamic loader run by itself lies among the mappings; its heap does not.
+                end = c.ELF_ET_DYN_BASE
             if end <= record.ret <= end + BRK_DISTANCE:
                 # Exec drew the break at random; the first answer is where the record shows it.
                 view.start_brk = record.ret

@@ -137,8 +137,13 @@ class Replay:
             self.counts.settle(reason)
             return
         self.counts.disagreed += 1
-        self.twin.memory.rewind(mark)
+        self.rewind(mark)
         self._disagree(record, self.attempt(record))
+
+    def rewind(self, mark: int) -> None:
+        """Take everything back to where the journal stood at ``mark``."""
+        self.twin.memory.rewind(mark)
+        self.processes.files.rewound(mark)
 
     def attempt(self, record: Record) -> Outcome:
         """Carry the record out from the present state, if that was not done early, and compare."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import TYPE_CHECKING
 
 from mmtwin.memory.view import View
@@ -18,15 +18,16 @@ from mmtwin.replay.processes import Unpredictable
 from mmtwin.space import flags as c
 from mmtwin.trace import calls
 from mmtwin.trace.maps import MapLine, parse_maps
-from mmtwin.trace.records import Call, Record
+from mmtwin.trace.records import Call, Record, Touch
 
 if TYPE_CHECKING:
     from mmtwin.replay.replay import Replay
 
 PAGE = 4096
-SIBLINGS_AHEAD = 64
+SIBLINGS_AHEAD = 256
 """Records to look ahead for calls of other threads of the same address space."""
-SIBLINGS_MOST = 3
+SIBLINGS_MOST = 8
+"""Threads whose next call is tried out of its turn, one, two or, after all else, three at once."""
 NEIGHBOURS_MOST = 4
 DESCRIPTOR_ERRORS = frozenset({-1, -9, -13, -19, -22, -26})
 """EPERM, EBADF, EACCES, ENODEV, EINVAL, ETXTBSY: what an mmap of a file owes to its descriptor."""
@@ -34,7 +35,15 @@ DESCRIPTOR_ERRORS = frozenset({-1, -9, -13, -19, -22, -26})
 DELETED = " (deleted)"
 OTHER_ORDER = "another thread's call came first"
 
-Adjustment = tuple[str, Callable[[], None]]
+TORN = "another thread's call came while the maps were read"
+
+Adjustment = tuple[str, Callable[[], str | None]]
+"""Why a step may differ, and what makes it so; the latter gives the text of the maps before a call
+that came while they were read, None otherwise."""
+
+
+class OtherResult(Exception):
+    """A call carried out before its turn does not give the kernel's result."""
 
 
 class Settler:
@@ -52,30 +61,37 @@ class Settler:
         """
         if not isinstance(record, Call):
             return None
-        memory = self.replay.twin.memory
+        files = self.replay.processes.files
         spots = self._spots(record)
-        memory.rewind(mark)
+        self.replay.rewind(mark)
         grown = self._stacks_grown(record)
         unlinked = self._unlinked(record)
-        memory.rewind(mark)
+        self.replay.rewind(mark)
         for reason, adjust in self._adjustments(record, spots, bool(grown), unlinked):
-            memory.rewind(mark)
+            self.replay.rewind(mark)
             early = dict(self.early)
+            generation = files.generation
             for address in grown:
                 self._touch(record.pid, address)
             if unlinked:
                 self._unlinked(record)
-            adjust()
-            if self._agrees(record):
+            if self._agrees(record, adjust):
                 return reason
             self.early = early
+            files.generation = generation
         return None
 
-    def _agrees(self, record: Call) -> bool:
+    def _agrees(self, record: Call, adjust: Callable[[], str | None]) -> bool:
         try:
-            return self.replay.attempt(record).agrees
-        except Unpredictable:
+            before = adjust()
+            outcome = self.replay.attempt(record)
+        except (Unpredictable, OtherResult):
             return False
+        if outcome.agrees or before is None or not record.maps:
+            return outcome.agrees
+        return outcome.result in (None, record.ret) and torn(
+            record.maps, before, self.replay.processes.maps(record.pid)
+        )
 
     def _adjustments(
         self, record: Call, spots: list[tuple[int, int]], grown: bool, unlinked: bool
@@ -84,7 +100,8 @@ class Settler:
             yield "the stack grew between two calls", _nothing
         elif unlinked:
             yield "a mapped file was unlinked", _nothing
-        yield from self._siblings_first(record)
+        yield from self._siblings_first(record, range(1, 3))
+        yield from self._while_read(record)
         if record.op == calls.MMAP and record.file is not None:
             yield "another open of the same file", self._other_description
         if record.op == calls.PRCTL and record.ret == -errno.EINVAL:
@@ -94,6 +111,7 @@ class Settler:
         yield from self._bound(record.pid, near)
         if record.op == calls.MMAP and self._no_base(record):
             yield "exec's random mmap base, first seen here", lambda: self._set_base(record)
+        yield from self._siblings_first(record, range(3, 4))
 
     # Where the two sides differ.
 
@@ -135,36 +153,67 @@ class Settler:
 
     # Calls of other threads: the kernel may have taken them in another order than their ends.
 
-    def _siblings_first(self, record: Call) -> Iterator[Adjustment]:
+    def _siblings_first(self, record: Call, most: range) -> Iterator[Adjustment]:
+        """The next calls of other threads carried out among them and the record in any order.
+
+        A thread waits in its call until the recorder has written it down, so that only the next
+        one of each can have come first.
+        """
+        siblings = self._siblings(record)
+        for count in most:
+            for chosen in combinations(siblings, count):
+                for order in permutations((*chosen, record)):
+                    yield (
+                        OTHER_ORDER,
+                        lambda order=order: self._carry_out_early(order, record),  # type: ignore[misc]
+                    )
+
+    def _siblings(self, record: Call) -> list[Call]:
+        """The next call of each other thread of the address space, as far as it is near."""
         processes = self.replay.processes
         mm = processes.mm(record.pid)
         siblings: list[Call] = []
+        met = {record.pid}
         for later in self.replay.feed.ahead(SIBLINGS_AHEAD):
             if len(siblings) == SIBLINGS_MOST:
                 break
-            if not isinstance(later, Call) or later.pid == record.pid or later.line in self.early:
+            if later.pid in met or isinstance(later, Touch):
                 continue
-            if self.replay.twin.pids.find(later.pid) and processes.mm(later.pid) == mm:
+            met.add(later.pid)
+            if (
+                isinstance(later, Call)
+                and later.line not in self.early
+                and self.replay.twin.pids.find(later.pid)
+                and processes.mm(later.pid) == mm
+            ):
                 siblings.append(later)
-        for count in range(1, len(siblings) + 1):
-            for chosen in combinations(siblings, count):
-                if len({call.pid for call in chosen}) == count:
-                    yield (
-                        OTHER_ORDER,
-                        lambda chosen=chosen: self._carry_out_early(chosen),  # type: ignore[misc]
-                    )
-                    yield (
-                        OTHER_ORDER,
-                        lambda chosen=chosen: self._carry_out_late(record, chosen),  # type: ignore[misc]
-                    )
+        return siblings
 
-    def _carry_out_early(self, chosen: tuple[Call, ...]) -> None:
-        for call in chosen:
-            self.early[call.line] = self.replay.processes.carry_out(call)
+    def _carry_out_early(self, order: tuple[Call, ...], record: Call) -> None:
+        """Carry calls out in this order; if the record comes last, it is left for its attempt."""
+        for call in order:
+            if call is not record or call is not order[-1]:
+                self._carry_out(call)
 
-    def _carry_out_late(self, record: Call, chosen: tuple[Call, ...]) -> None:
-        self.early[record.line] = self.replay.processes.carry_out(record)
-        self._carry_out_early(chosen)
+    def _carry_out(self, call: Call) -> None:
+        """Carry a call out before its turn; its result must be the kernel's."""
+        result = self.replay.processes.carry_out(call)
+        if None not in (result, call.ret) and result != call.ret:
+            raise OtherResult
+        self.early[call.line] = result
+
+    def _while_read(self, record: Call) -> Iterator[Adjustment]:
+        """The next call of another thread in the midst of reading the maps after the record's."""
+        if record.maps:
+            for call in self._siblings(record):
+                yield TORN, lambda call=call: self._carry_out_within(record, call)  # type: ignore[misc]
+
+    def _carry_out_within(self, record: Call, call: Call) -> str:
+        processes = self.replay.processes
+        self._carry_out(record)
+        before = processes.maps(record.pid)
+        self._carry_out(call)
+        return before
 
     # Faults: a write gives an area an anon_vma, and that decides merges.
 
@@ -252,6 +301,32 @@ class Settler:
         twin = self.replay.twin
         for vma in list(twin.space.vmas(self.replay.processes.mm(pid))):
             yield View(twin.memory, twin.layouts.vm_area_struct, vma)
+
+
+def torn(text: str, before: str, after: str) -> bool:
+    """Whether reading the maps can have given ``text`` if they changed once meanwhile.
+
+    A reader holds no lock from one line to the next (from 6.17 on) or from one page of text to
+    the next: it goes on with the first area that ends above the last one it has told of.
+    """
+    lines = text.splitlines()
+    told = 0
+    for mine, line in zip(before.splitlines(), lines, strict=False):
+        if mine != line:
+            break
+        told += 1
+    later = [(_end(line), line) for line in after.splitlines()]
+    while told:
+        last = _end(lines[told - 1])
+        if lines[told:] == [line for end, line in later if end > last]:
+            return True
+        told -= 1
+    return False
+
+
+def _end(line: str) -> int:
+    """The end (exclusive) of a line of /proc/PID/maps."""
+    return int(line[line.index("-") + 1 : line.index(" ")], 16)
 
 
 def _nothing() -> None:
