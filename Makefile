@@ -33,6 +33,7 @@ lint: $(STAMP) ## ruff, mypy strict, the floors
 
 bench: $(STAMP) ## the benchmarks, side by side in one run
 	$(BIN)/mmtwin bench replay
+	$(BIN)/mmtwin bench maple
 
 oracle: ## fetch the source package of the kernel, for the comparison with its own maple tree
 	mkdir -p .oracle

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-import resource
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,29 +12,23 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mmtwin.check.run import Check, Run
-from mmtwin.cli.outcome import document, write_json
+from mmtwin.bench import replay as by_replay
+from mmtwin.bench.document import contest_document, target_document
+from mmtwin.bench.machine import compiled, facts_of_machine, load
+from mmtwin.bench.peers import COMPILED, MODULES
+from mmtwin.bench.race import SMALLEST, Race
+from mmtwin.bench.targets import targets
+from mmtwin.check.run import Check
+from mmtwin.cli.outcome import document, fail, write_json
 from mmtwin.cli.replay import AUTO
-from mmtwin.data import recorded_compiler
-from mmtwin.machine.profile import PROFILES
-from mmtwin.memory import memory
-from mmtwin.replay.kernel import profile_of
-from mmtwin.trace.generate import workload
-from mmtwin.trace.programs import PROGRAMS
-from mmtwin.trace.reader import read_trace
-from mmtwin.trace.records import Record
+from mmtwin.view.bench import contest_table, ratio_table, spread_of, target_table
 from mmtwin.view.console import facts, number
 
 bench = typer.Typer(help="The benchmarks, side by side in one run.", no_args_is_help=True)
 
 CALLS = 50_000
-MILLION = 1_000_000
-
-
-def measure(records: list[Record], profile: str, check: Check) -> float:
-    """Seconds for a replay of records already read, without comparing recorded maps."""
-    run = Run(lambda: records, PROFILES[profile], check=check, compare=False)
-    return run.run().seconds
+SIZES = "1e3,1e5,1e6"
+DEEP = "1e3,1e4,1e5,1e6,1e7"
 
 
 @bench.command("replay")
@@ -54,30 +48,9 @@ def replay(
     ] = False,
 ) -> None:
     """Calls a second by way of checking, reading and comparing of maps text left out."""
-    sources: list[tuple[str, list[Record]]] = [
-        (kind, list(workload(kind, calls, seed=1))) for kind in PROGRAMS
-    ]
-    for path in [recorded_compiler(), *(traces or [])]:
-        sources.append((path.name, list(read_trace(path))))
     checks = [Check.OFF, Check.TOUCHED, Check.BISECT, *([Check.EVERY] if full else [])]
-    rows: list[dict[str, object]] = []
-    for name, records in sources:
-        profile = profile_of(records[0])[0]
-        seconds = {check: measure(records, profile, check) for check in checks}
-        rows.append(
-            {
-                "workload": name,
-                "steps": len(records),
-                **{
-                    check.value: {
-                        "steps_a_second": round(len(records) / seconds[check]),
-                        "cost": round(seconds[check] / seconds[Check.OFF], 2),
-                    }
-                    for check in checks
-                },
-            }
-        )
-    peak = _million() if million else None
+    rows = list(by_replay.rows(by_replay.sources(traces or [], calls), checks))
+    peak = by_replay.million() if million else None
     if json:
         write_json(
             document(
@@ -89,24 +62,12 @@ def replay(
                 rows=rows,
                 machine=platform.machine(),
                 python=platform.python_version(),
-                compiled=_compiled(),
+                compiled=compiled(),
                 peak_megabytes=peak,
             )
         )
         return
     Console().print(_table(rows, checks, peak))
-
-
-def _million() -> float:
-    """Peak memory in MB after a streamed replay of a million calls with touched checks."""
-    kind = next(iter(PROGRAMS))
-    run = Run(lambda: workload(kind, MILLION, seed=2), PROFILES["6.18"], compare=False)
-    run.run()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _compiled() -> bool:
-    return not memory.__file__.endswith(".py")
 
 
 def _table(rows: list[dict[str, object]], checks: list[Check], peak: float | None) -> Group:
@@ -127,7 +88,7 @@ def _table(rows: list[dict[str, object]], checks: list[Check], peak: float | Non
         facts(
             [
                 ("what", "replay from memory; recorded maps not compared; one core"),
-                ("rooms", "compiled" if _compiled() else "uncompiled"),
+                ("rooms", "compiled" if compiled() else "uncompiled"),
                 ("python", platform.python_version()),
             ]
         ),
@@ -136,3 +97,94 @@ def _table(rows: list[dict[str, object]], checks: list[Check], peak: float | Non
     if peak is not None:
         parts.append(Text(f"peak memory after a million calls, streamed: {peak:.0f} MB"))
     return Group(*parts)
+
+
+@bench.command("maple")
+def maple(
+    sizes: Annotated[
+        str | None, typer.Option(help=f"How many ranges, comma-separated.  [default: {SIZES}]")
+    ] = None,
+    peers: Annotated[
+        str | None, typer.Option(help=f"Which range maps, of {', '.join(MODULES)}.")
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="Rounds at each size; 3 to 7 by size if not given.", min=1)
+    ] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help=f"Sizes {DEEP} (half an hour, 6 GB).")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON document on standard output.")
+    ] = False,
+) -> None:
+    """The maple tree as a range map, against the kernel's own and against Python's."""
+    before = load()
+    race = Race(names_of(peers), sizes_of(sizes or (DEEP if deep else SIZES)), _told, rounds=rounds)
+    contests = race.run()
+    sys.stderr.write("\r\x1b[K" if sys.stderr.isatty() else "")
+    reached = targets(contests)
+    around = {**facts_of_machine(), "load": f"{before} before, {load()} after"}
+    if json:
+        write_json(
+            document(
+                "bench maple",
+                profile=None,
+                ok=True,
+                counts={},
+                findings=[],
+                machine=around,
+                missing=race.missing,
+                sizes=[contest_document(contest) for contest in contests],
+                targets=[target_document(target) for target in reached],
+            )
+        )
+        return
+    lines = [
+        ("what", "nanoseconds of the processor an operation; the middle of the rounds"),
+        *around.items(),
+        ("spread", f"{spread_of(contests):.0%} from the best round to the worst, typically"),
+        *((f"no {name}", why) for name, why in race.missing.items()),
+    ]
+    console = Console()
+    console.print(facts(lines))
+    for contest in contests:
+        console.print()
+        console.print(contest_table(contest))
+        if not contest.agree():
+            console.print(Text("they do not hold the same ranges at the end", "bold red"))
+    for contest in contests:
+        times = ratio_table(contest, COMPILED[1:], "kernel")
+        if times is not None:
+            console.print()
+            console.print(times)
+    console.print()
+    console.print(target_table(reached))
+
+
+def _told(text: str) -> None:
+    """One line of progress, which the next one overwrites on a terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text}")
+    else:
+        sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def sizes_of(text: str) -> list[int]:
+    """``1e3,1e5`` as whole numbers."""
+    try:
+        found = [int(float(word)) for word in text.split(",")]
+    except (ValueError, OverflowError):
+        fail(f"--sizes {text}: not numbers with commas between them")
+    if min(found) < SMALLEST:
+        fail(f"--sizes {text}: at least {SMALLEST}")
+    return found
+
+
+def names_of(text: str | None) -> list[str]:
+    """The names of range maps; all if none is asked for."""
+    names = list(MODULES) if text is None else text.split(",")
+    for name in names:
+        if name not in MODULES:
+            fail(f"--peers: no such range map {name}; there are {', '.join(MODULES)}")
+    return names

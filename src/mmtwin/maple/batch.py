@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from array import array
 
-from cython import bint
+from cython import bint, declare
 from cython import int as i32
 from cython import long as word_count
 from cython import ulonglong as u64
 
 from mmtwin.maple.maple import Maple
 from mmtwin.maple.state import MaState
+
+NOWHERE = declare(u64, 0xFFFFFFFFFFFFFFFF)
+"""No window of two or more begins there."""
 
 
 def store_many(
@@ -109,3 +112,33 @@ def fill_many(
         if maple.mas_store_gfp(mas, entries[at], gfp):
             return at
     return count
+
+
+def search_many(
+    maple: Maple,
+    tree: u64,
+    lows: array[int],
+    max: u64,
+    sizes: array[int],
+    firsts: array[int],
+    from_top: bint,
+) -> word_count:
+    """Find room for each size between each of ``lows`` and ``max`` (inclusive). Where it begins
+    goes to ``firsts``, `NOWHERE` for those without. How many found room.
+    """
+    mas: MaState = MaState(tree, 0)
+    hits: word_count = 0
+    at: word_count
+    for at in range(len(sizes)):
+        mas.set(0)
+        error: i32
+        if from_top:
+            error = maple.mas_empty_area_rev(mas, lows[at], max, sizes[at])
+        else:
+            error = maple.mas_empty_area(mas, lows[at], max, sizes[at])
+        if error:
+            firsts[at] = NOWHERE
+        else:
+            firsts[at] = mas.index
+            hits += 1
+    return hits

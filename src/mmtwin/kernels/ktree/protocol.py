@@ -47,6 +47,8 @@ class Timed(IntEnum):
     """low, high, size, entry: the highest free window, then filled"""
     FILL_UP = 5
     """low, high, size, entry: the lowest free window, then filled"""
+    SEARCH_UP = 6
+    """low, high, size: the lowest free window"""
 
 
 class Gfp(IntEnum):

@@ -32,6 +32,9 @@ class Timing(NamedTuple):
     """What the stopwatch says."""
 
     nanoseconds: int
+    """by the clock on the wall"""
+    processor: int
+    """nanoseconds of the processor"""
     operations: int
     checksum: int
     """equal for two maps that did the same work"""
@@ -98,7 +101,7 @@ class KernelTree:
     def timed(self, loop: Timed, words: array[int], tree: int = 0) -> Timing:
         """Run a loop of work on a tree under the driver's stopwatch."""
         self._send(Request.TIMED, loop | tree << 8, words)
-        return Timing(*self._receive(3))
+        return Timing(*self._receive(4))
 
     def _send(self, request: Request, argument: int, words: array[int]) -> None:
         stdin = self._process.stdin

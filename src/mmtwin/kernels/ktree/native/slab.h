@@ -15,9 +15,11 @@
 #include <linux/rcupdate.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define OBJECT_BYTES 256
 #define PIECE_OBJECTS 16384
+#define LARGE_PAGE (2ul << 20) /* the kernel's own nodes lie in its direct map, on large pages */
 
 struct kmem_cache {
 	void **free;             /* linked through the first word of each free object */
@@ -34,12 +36,14 @@ static unsigned long deferred_count;
 
 static void grow(struct kmem_cache *cache)
 {
-	char *piece = aligned_alloc(OBJECT_BYTES, (size_t)PIECE_OBJECTS * OBJECT_BYTES);
+	size_t size = (size_t)PIECE_OBJECTS * OBJECT_BYTES;
+	char *piece = aligned_alloc(LARGE_PAGE, size);
 
 	if (!piece) {
 		fputs("the driver is out of memory\n", stderr);
 		exit(1);
 	}
+	madvise(piece, size, MADV_HUGEPAGE);
 	for (size_t i = PIECE_OBJECTS; i-- > 0; ) {
 		void **object = (void **)(piece + i * OBJECT_BYTES);
 

@@ -1,0 +1,1 @@
+"""The benchmarks: the replay's, and the maple tree's against its rivals."""

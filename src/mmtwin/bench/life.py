@@ -1,0 +1,156 @@
+"""What one map goes through under the stopwatch."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmtwin.bench.peer import Loop, Peer, Took, took
+from mmtwin.bench.rows import Row
+from mmtwin.bench.work import Stored, Work
+
+SECOND = 1_000_000_000
+CHUNK = 64
+"""Operations of the first loop; each one after it is four times as long."""
+BUILD_LIMITS = {10_000: 2 * SECOND, 100_000: 4 * SECOND, 1_000_000: 12 * SECOND}
+"""Processor time for building a map of up to so many ranges; in proportion above."""
+ROW_LIMIT = 3 * SECOND // 10
+"""Processor time for a row that may be broken off."""
+FILL_LIMIT = SECOND
+"""Processor time for the row that changes the map and may not."""
+LIVES = 64
+"""Most maps that one round takes for a figure."""
+ENOUGH = 65_536
+"""Ranges in all that a round builds."""
+LIVES_LIMIT = SECOND // 2
+
+PARTIAL = frozenset({Row.LOOKUP, Row.SPLIT, Row.SPAN, Row.ERASE, Row.GAP})
+"""Rows whose first operations cost what all do; the others count only if they came to an end."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What the stopwatch said of one row."""
+
+    done: int = 0
+    asked: int = 0
+    took: Took = field(default_factory=Took)
+
+    def add(self, other: Reading) -> None:
+        """Count another reading of the same row in."""
+        self.done += other.done
+        self.asked += other.asked
+        self.took += other.took
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing was left out for want of time."""
+        return self.done == self.asked
+
+    @property
+    def each(self) -> float:
+        """Nanoseconds of the processor an operation."""
+        return self.took.cpu / self.done if self.done else 0.0
+
+
+Readings = dict[Row, Reading]
+
+
+def paced(make: Callable[[Sequence[Any]], Loop], items: Sequence[Any], limit: int) -> Reading:
+    """Do the operations in growing pieces, as many as fit into ``limit`` (nanoseconds)."""
+    reading = Reading(asked=len(items))
+    size = CHUNK
+    while reading.done < len(items) and reading.took.cpu < limit:
+        if reading.done:
+            rest = (limit - reading.took.cpu) / max(reading.each, 1)
+            size = max(1, min(4 * size, int(rest)))
+        part = items[reading.done : reading.done + size]
+        reading.took += took(make(part))
+        reading.done += len(part)
+    return reading
+
+
+def build_limit(count: int) -> int:
+    """How long building a map may take, in nanoseconds of the processor."""
+    for size, limit in BUILD_LIMITS.items():
+        if count <= size:
+            return limit
+    return limit * count // size
+
+
+def built(kind: type[Peer], order: Sequence[Stored]) -> tuple[Peer, Reading]:
+    """A new map, with ranges stored in an order."""
+    peer = kind(len(order))
+    return peer, paced(peer.stores, order, build_limit(len(order)))
+
+
+def live(peer: Peer, work: Work) -> Readings:
+    """All that is done to a map of all ranges, in this order."""
+    found = {Row.LOOKUP: paced(peer.lookups, work.lookups, ROW_LIMIT)}
+    found[Row.ITERATE] = Reading(work.count, work.count, took(peer.iterates()))
+    found[Row.GAP] = paced(lambda part: peer.gaps(part, work.end), work.gaps, ROW_LIMIT)
+    found[Row.SPLIT] = paced(peer.stores, work.split, ROW_LIMIT)
+    found[Row.SPAN] = paced(peer.stores, work.span, ROW_LIMIT)
+    found[Row.ERASE] = paced(peer.erases, work.erase, ROW_LIMIT)
+    found[Row.FILL] = paced(lambda part: peer.fills(part, work.end), work.fill, FILL_LIMIT)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """The readings of one round for one range map."""
+
+    readings: Readings
+    digest: int | None
+    """says what the map held at the end; equal for two that did the same"""
+    seconds: float
+    """of the processor, spent under the stopwatch"""
+
+
+def digest_of(ranges: Sequence[Stored]) -> int:
+    """A number that tells two lists of ranges apart."""
+    return hash(tuple(map(tuple, ranges)))
+
+
+def one_life(kind: type[Peer], work: Work, random: bool, digest: bool) -> Life:
+    """Build in ascending order, build at random, go through all rows."""
+    gc.collect()
+    peer, ascending = built(kind, work.ascending)
+    readings = {Row.ASCENDING: ascending}
+    found: int | None = None
+    if random and ascending.complete:
+        peer.close()
+        del peer
+        peer, readings[Row.RANDOM] = built(kind, work.random)
+        if not readings[Row.RANDOM].complete:
+            peer.close()
+            peer, _ = built(kind, work.ascending)
+    if ascending.complete:
+        readings.update(live(peer, work))
+        if digest and all(reading.complete for reading in readings.values()):
+            found = digest_of(peer.ranges())
+    peer.close()
+    return Life(readings, found, sum(r.took.cpu for r in readings.values()) / SECOND)
+
+
+def lives(kind: type[Peer], work: Work, *, random: bool = True, digest: bool = False) -> Life:
+    """One round: as many lives as make a figure of a small map steady.
+
+    ``random`` is False for a map that is known to be too slow for the random order; it is then
+    built in ascending order for the other rows.
+    """
+    for cold in (work.ascending, work.random, work.lookups):
+        for _ in cold:  # what a forked child shares with its parent is copied now, not later
+            pass
+    gc.disable()
+    total = one_life(kind, work, random, digest)
+    for _ in range(min(LIVES, ENOUGH // work.count) - 1):
+        if total.seconds * SECOND > LIVES_LIMIT:
+            break
+        more = one_life(kind, work, random, digest=False)
+        for row, reading in more.readings.items():
+            total.readings[row].add(reading)
+        total = Life(total.readings, total.digest, total.seconds + more.seconds)
+    return total

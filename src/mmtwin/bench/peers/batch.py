@@ -1,0 +1,38 @@
+"""`MapleTree`, many operations in one call."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+from mmtwin.bench.peer import Loop
+from mmtwin.bench.peers.maple import Single
+from mmtwin.bench.work import Stored
+
+
+class Batch(Single):
+    """The range map with its objects, given arrays."""
+
+    name = "MapleTree, batch"
+
+    def stores(self, ranges: Sequence[Stored]) -> Loop:
+        """``store_many()``."""
+        starts = array("Q", [range_.start for range_ in ranges])
+        stops = array("Q", [range_.stop for range_ in ranges])
+        values = [range_.value for range_ in ranges]
+        return lambda: self.tree.store_many(starts, stops, values)
+
+    def lookups(self, keys: Sequence[int]) -> Loop:
+        """``get_many()``."""
+        indexes = array("Q", keys)
+
+        def loop() -> object:
+            found = self.tree.get_many(indexes)
+            if found[-1] is None:
+                raise KeyError(indexes[-1])
+            return found[-1]
+
+        return loop
+
+
+PEER = Batch

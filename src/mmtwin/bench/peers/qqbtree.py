@@ -1,0 +1,133 @@
+"""A range map by hand on BTrees' QQBTree: every border to the word that begins there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from BTrees.QQBTree import QQBTree
+
+from mmtwin.bench.peer import Loop, Peer, highest_gap, lowest_gap
+from mmtwin.bench.work import Search, Stored, Wanted
+
+
+class Borders(Peer):
+    """Values are words from 1 to 2**64 - 1, no objects; 0 stands for a gap."""
+
+    name = "BTrees QQBTree"
+    package = "BTrees"
+    ceiling = 10_000_000
+    scans = True
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.tree = QQBTree()
+        self.tree[0] = 0
+
+    def store(self, start: int, stop: int, value: int) -> None:
+        """Assign: borders within go, and a new one at the end has what lay there."""
+        tree = self.tree
+        near = tree.maxKey(stop)
+        if near != stop:
+            tree[stop] = tree[near]
+        if near > start:
+            for key in list(tree.keys(start + 1, stop - 1)):
+                del tree[key]
+        tree[start] = value
+
+    def stores(self, ranges: Sequence[Stored]) -> Loop:
+        """By hand."""
+        store = self.store
+
+        def loop() -> None:
+            for start, stop, value in ranges:
+                store(start, stop, value)
+
+        return loop
+
+    def lookups(self, keys: Sequence[int]) -> Loop:
+        """``maxKey`` finds the border at or before the key."""
+        tree, floor = self.tree, self.tree.maxKey
+
+        def loop() -> object:
+            value = None
+            for key in keys:
+                value = tree[floor(key)]
+                if not value:
+                    raise KeyError(key)
+            return value
+
+        return loop
+
+    def iterates(self) -> Loop:
+        """``items()`` are the borders in order: each one ends the range before it."""
+        tree = self.tree
+
+        def loop() -> None:
+            start = value = 0
+            for border, after in tree.items():
+                if value:
+                    _found = (start, border, value)
+                start, value = border, after
+
+        return loop
+
+    def gaps(self, searches: Sequence[Search], end: int) -> Loop:
+        """By a scan upwards from the index."""
+
+        def loop() -> object:
+            place = None
+            for low, size in searches:
+                place = lowest_gap(self._ascending(low), low, size, end)
+            return place
+
+        return loop
+
+    def _ascending(self, low: int) -> Iterator[tuple[int, int]]:
+        tree = self.tree
+        start = value = 0
+        for border, after in tree.items(tree.maxKey(low)):
+            if value:
+                yield start, border
+            start, value = border, after
+
+    def erases(self, keys: Sequence[int]) -> Loop:
+        """The border stays and begins a gap."""
+        tree, floor = self.tree, self.tree.maxKey
+
+        def loop() -> None:
+            for key in keys:
+                tree[floor(key)] = 0
+
+        return loop
+
+    def fills(self, wanted: Sequence[Wanted], end: int) -> Loop:
+        """By a scan from the top."""
+
+        def loop() -> object:
+            place = None
+            for size, value in wanted:
+                place = highest_gap(self._descending(), size, end)
+                self.store(place, place + size, value)
+            return place
+
+        return loop
+
+    def _descending(self) -> Iterator[tuple[int, int]]:
+        tree = self.tree
+        stop = tree.maxKey()
+        while stop:
+            start = tree.maxKey(stop - 1)
+            if tree[start]:
+                yield start, stop
+            stop = start
+
+    def ranges(self) -> list[Stored]:
+        """All of them."""
+        borders = list(self.tree.items())
+        return [
+            Stored(start, stop, value) for (start, value), (stop, _) in pairwise(borders) if value
+        ]
+
+
+PEER = Borders

@@ -1,0 +1,60 @@
+"""Calls a second: replays from memory, by way of checking."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mmtwin.check.run import Check, Run
+from mmtwin.data import recorded_compiler
+from mmtwin.machine.profile import PROFILES
+from mmtwin.replay.kernel import profile_of
+from mmtwin.trace.generate import workload
+from mmtwin.trace.programs import PROGRAMS
+from mmtwin.trace.reader import read_trace
+from mmtwin.trace.records import Record
+
+MILLION = 1_000_000
+
+
+def sources(traces: Sequence[Path], calls: int) -> Iterator[tuple[str, list[Record]]]:
+    """The workloads by name: generated ones of ``calls`` calls, the bundled trace, and files."""
+    for kind in PROGRAMS:
+        yield kind, list(workload(kind, calls, seed=1))
+    for path in [recorded_compiler(), *traces]:
+        yield path.name, list(read_trace(path))
+
+
+def measure(records: list[Record], profile: str, check: Check) -> float:
+    """Seconds for a replay of records already read, without comparing recorded maps."""
+    run = Run(lambda: records, PROFILES[profile], check=check, compare=False)
+    return run.run().seconds
+
+
+def rows(
+    found: Iterator[tuple[str, list[Record]]], checks: Sequence[Check]
+) -> Iterator[dict[str, object]]:
+    """For each workload its steps, and the steps a second by way of checking."""
+    for name, records in found:
+        profile = profile_of(records[0])[0]
+        seconds = {check: measure(records, profile, check) for check in checks}
+        yield {
+            "workload": name,
+            "steps": len(records),
+            **{
+                check.value: {
+                    "steps_a_second": round(len(records) / seconds[check]),
+                    "cost": round(seconds[check] / seconds[Check.OFF], 2),
+                }
+                for check in checks
+            },
+        }
+
+
+def million() -> float:
+    """Peak memory in MB after a streamed replay of a million calls with touched checks."""
+    kind = next(iter(PROGRAMS))
+    run = Run(lambda: workload(kind, MILLION, seed=2), PROFILES["6.18"], compare=False)
+    run.run()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
