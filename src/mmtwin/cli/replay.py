@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +16,11 @@ from rich.text import Text
 
 from mmtwin.check.run import Check, Result, Run, count_steps
 from mmtwin.cli import INTERRUPTED
+from mmtwin.cli.against import against
 from mmtwin.cli.outcome import CLEAN, FOUND, document, fail
 from mmtwin.cli.report import present
 from mmtwin.machine.failslab import FailSlab
-from mmtwin.machine.profile import PROFILES
+from mmtwin.machine.profile import PROFILES, Profile
 from mmtwin.memory.memory import PAGE
 from mmtwin.regressions import catalogue
 from mmtwin.regressions.regression import Regression
@@ -33,6 +35,14 @@ RAM_MAX = 16 << 40
 _SIZE = re.compile(r"(\d{1,15})([KMGTkmgt]?)")
 BAR_FROM = 20_000
 """Steps from which on a bar is shown."""
+
+
+class Parts(StrEnum):
+    """In what two kernels may part."""
+
+    RESULT = "result"
+    MAPS = "maps"
+    TREES = "trees"
 
 
 def replay(
@@ -65,6 +75,19 @@ def replay(
             help="The twin's physical memory, such as 64M or 2G; 4G if not given.", metavar="SIZE"
         ),
     ] = None,
+    other: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            help="Carry it out under this profile too, side by side, and stop where they part. "
+            "Nothing is checked then; bugs put back are in the first one only.",
+            metavar="PROFILE",
+        ),
+    ] = None,
+    part: Annotated[
+        list[Parts] | None,
+        typer.Option(help="With --against: part in this only; can be repeated."),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="One JSON document on standard output.")
     ] = False,
@@ -72,6 +95,8 @@ def replay(
     quiet: Annotated[bool, typer.Option("--quiet", help="Only the exit code.")] = False,
 ) -> None:
     """Carry out a recorded trace, compare each result and map, name the first bad step."""
+    if part and other is None:
+        fail("--part says in what two kernels may part: it needs --against")
     regressions = regressions_named(regression or [])
     injector = injector_from(failslab)
     size = ram_from(ram)
@@ -80,12 +105,27 @@ def replay(
         name, why = profile, "asked for"
         if profile == AUTO:
             name, why = profile_of(next(iter(read_trace(path))))
-        if name not in PROFILES:
-            fail(f"--profile {name}: there is no such profile; there are {', '.join(PROFILES)}")
+        left = profile_named("--profile", name)
+        right = profile_named("--against", other) if other is not None else None
         with progress(path, shown=not (json or quiet)) as on_step:
+            if right is not None:
+                against(
+                    trace,
+                    lambda: read_trace(path),
+                    left,
+                    right,
+                    parts=[one.value for one in part or Parts],
+                    regressions=regressions,
+                    injector=injector,
+                    ram=size,
+                    json=json,
+                    quiet=quiet,
+                    page=report,
+                    on_step=on_step,
+                )
             run = Run(
                 lambda: read_trace(path),
-                PROFILES[name],
+                left,
                 regressions=regressions,
                 check=check,
                 injector=injector,
@@ -106,6 +146,13 @@ def replay(
         page=report,
     )
     raise typer.Exit(INTERRUPTED if result.interrupted else CLEAN if result.ok else FOUND)
+
+
+def profile_named(option: str, name: str) -> Profile:
+    """The profile of that name; ends the command if there is none."""
+    if name not in PROFILES:
+        fail(f"{option} {name}: there is no such profile; there are {', '.join(PROFILES)}")
+    return PROFILES[name]
 
 
 def regressions_named(names: list[str]) -> list[Regression]:
