@@ -3,6 +3,9 @@ from mmtwin.pages.freelist cimport FreeLists
 cdef class Buddy(FreeLists):
     cdef public object tracer
     cdef public bint debug_vm
+    cdef public unsigned long long capture_zone, captured
+    cdef public int capture_order
+    cpdef bint compaction_capture(self, unsigned long long page, int order, int migratetype) except -1
     cpdef unsigned long long find_buddy_pfn(self, unsigned long long pfn, int order) except? 0xDEADBEEFDEADBEEF
     cpdef bint page_is_buddy(self, unsigned long long page, unsigned long long buddy, int order) except -1
     cpdef unsigned long long find_buddy_page_pfn(self, unsigned long long page, unsigned long long pfn, int order) except? 0xDEADBEEFDEADBEEF

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from cython import bint, declare
 from cython import int as i32
+from cython import longlong as i64
 from cython import ulonglong as u64
 
 from mmtwin.machine.bug import KernelBug
@@ -45,6 +46,9 @@ class Buddy(FreeLists):
         super().__init__(memory, era, memmap, frames, specs)
         self.tracer: Tracer | None = None
         self.debug_vm = True
+        self.capture_zone = 0
+        self.capture_order = 0
+        self.captured = 0
 
     # Merging.
 
@@ -131,6 +135,9 @@ class Buddy(FreeLists):
         buddy: u64
         buddy_pfn: u64
         while order < self.order_max:
+            if self.capture_zone == zone and self.compaction_capture(page, order, migratetype):
+                size: i64 = 1 << order
+                return self.mod_zone_freepage_state(zone, -size, migratetype)
             buddy = self.find_buddy_page_pfn(page, pfn, order)
             if buddy == 0:
                 break
@@ -150,6 +157,20 @@ class Buddy(FreeLists):
         else:
             self.add_to_free_list(page, zone, order, migratetype)
         return 0
+
+    def compaction_capture(self, page: u64, order: i32, migratetype: i32) -> bint:
+        """Does a compactor wait for such a chunk? Then it is ``captured``, and on no list.
+
+        Not of CMA or isolated blocks, nor part of a MOVABLE block.
+        """
+        if order != self.capture_order or self.captured != 0:
+            return False
+        if migratetype == self.mt_cma or migratetype == self.mt_isolate:
+            return False
+        if order < self.pageblock_order and migratetype == self.mt_movable:
+            return False
+        self.captured = page
+        return True
 
     # Splitting.
 

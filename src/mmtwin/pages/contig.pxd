@@ -1,6 +1,6 @@
-from mmtwin.pages.page_alloc cimport PageAlloc
+from mmtwin.pages.swap_in cimport SwapIn
 
-cdef class Contig(PageAlloc):
+cdef class Contig(SwapIn):
     cpdef unsigned long long contig_alignment(self) except? 0xDEADBEEFDEADBEEF
     cpdef int isolate_single_pageblock(self, unsigned long long boundary_pfn, bint before, bint isolated, int migratetype) except? -1
     cpdef int start_isolate_page_range(self, unsigned long long start_pfn, unsigned long long end_pfn, int migratetype) except? -1

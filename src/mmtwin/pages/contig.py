@@ -10,12 +10,12 @@ from cython import longlong as i64
 from cython import ulonglong as u64
 
 from mmtwin.machine.bug import KernelBug
-from mmtwin.pages.page_alloc import PageAlloc
+from mmtwin.pages.swap_in import SwapIn
 
 EBUSY = errno.EBUSY
 
 
-class Contig(PageAlloc):
+class Contig(SwapIn):
     """Isolation of ranges as in 6.1: chunks that straddle the ends are split there.
 
     Pages in use are not migrated away, for there is nobody to do it: they make the range busy.

@@ -90,7 +90,16 @@ FREE_AREA_LISTS = 6
 FREE_AREA_NR_FREE = 16 * FREE_AREA_LISTS
 FREE_AREA_SIZE = FREE_AREA_NR_FREE + 8
 ORDERS = 11
-ZONE_SIZE = ZONE_FREE_AREA + ORDERS * FREE_AREA_SIZE
+ZONE_LRU = ZONE_FREE_AREA + ORDERS * FREE_AREA_SIZE
+ZONE_COMPACT_FREE = ZONE_LRU + 40
+ZONE_COMPACT_MIGRATE = ZONE_COMPACT_FREE + 8
+ZONE_COMPACT_INIT_MIGRATE = ZONE_COMPACT_MIGRATE + 16
+ZONE_COMPACT_INIT_FREE = ZONE_COMPACT_INIT_MIGRATE + 8
+ZONE_COMPACT_CONSIDERED = ZONE_COMPACT_INIT_FREE + 8
+ZONE_COMPACT_DEFER_SHIFT = ZONE_COMPACT_CONSIDERED + 8
+ZONE_COMPACT_ORDER_FAILED = ZONE_COMPACT_DEFER_SHIFT + 8
+ZONE_COMPACT_FLUSH = ZONE_COMPACT_ORDER_FAILED + 8
+ZONE_SIZE = ZONE_COMPACT_FLUSH + 8
 ZONES_MAX = 5
 """Zones a node can have: DMA, DMA32, Normal, Movable, Device."""
 
@@ -133,6 +142,17 @@ ZONE = Layout(
         Field("page_flags", ZONE_PAGE_FLAGS, 8, "page->flags of a free page of this zone", "flags"),
         Field("managed_first", ZONE_MANAGED_FIRST, 8, "first frame that is not reserved at boot"),
         Field("used", ZONE_USED, 8, "pages handed out: the twin's own count, for none to be lost"),
+        Field("lru", ZONE_LRU, 8, "NR_ZONE_INACTIVE_ANON and the four after it", count=5),
+        Field("compact_cached_free_pfn", ZONE_COMPACT_FREE, 8, "where the free scanner goes on"),
+        Field(
+            "compact_cached_migrate_pfn", ZONE_COMPACT_MIGRATE, 8, "by mode: async, sync", count=2
+        ),
+        Field("compact_init_migrate_pfn", ZONE_COMPACT_INIT_MIGRATE, 8, "where it began"),
+        Field("compact_init_free_pfn", ZONE_COMPACT_INIT_FREE, 8, "where it began"),
+        Field("compact_considered", ZONE_COMPACT_CONSIDERED, 8, "times put off in a row"),
+        Field("compact_defer_shift", ZONE_COMPACT_DEFER_SHIFT, 8, "put off 1 << so many times"),
+        Field("compact_order_failed", ZONE_COMPACT_ORDER_FAILED, 8, "least order that failed"),
+        Field("compact_blockskip_flush", ZONE_COMPACT_FLUSH, 8, "the skip bits are to be cleared"),
     ],
 )
 
@@ -173,4 +193,7 @@ SYSCTL_MOBILITY_DISABLED = 72
 SYSCTL_TOTALRESERVE = 80
 SYSCTL_PAGELIST_FRACTION = 88
 SYSCTL_DEFRAG_MODE = 96
-SYSCTL_SIZE = 104
+SYSCTL_SWAPPINESS = 104
+SYSCTL_PANIC_ON_OOM = 112
+SYSCTL_OOM_KILL_ALLOCATING_TASK = 120
+SYSCTL_SIZE = 128

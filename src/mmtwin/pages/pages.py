@@ -70,10 +70,19 @@ class Pages(Sysctl):
 
     @classmethod
     def of_ram(
-        cls, ram: int, *, era: PageEra | None = None, cpus: int = 1, journal: bool = False
+        cls,
+        ram: int,
+        *,
+        era: PageEra | None = None,
+        cpus: int = 1,
+        journal: bool = False,
+        room: int = BOOT_ROOM,
     ) -> Self:
-        """A machine of its own with ``ram`` bytes, of which only frame 0 is not for use."""
-        memory = boot_memory(ram, journal=journal)
+        """A machine of its own with ``ram`` bytes, of which only frame 0 is not for use.
+
+        ``room`` is what boot may still allocate, a swap area for one.
+        """
+        memory = boot_memory(ram, room, journal=journal)
         return cls(memory, x86_64_zones(1, ram // PAGE), era=era, cpus=cpus)
 
     def _boot(self, mobility: bool | None) -> None:

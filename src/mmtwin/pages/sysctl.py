@@ -31,6 +31,7 @@ class Sysctl(Contig):
         super().__init__(memory, era, memmap, frames, specs, cpus)
         self._put(c.SYSCTL_WATERMARK_SCALE, 10)
         self._put(c.SYSCTL_WATERMARK_BOOST, 15000)
+        self._put(c.SYSCTL_SWAPPINESS, 60)
         for index, ratio in enumerate(era.lowmem_reserve_ratio):
             self._put(c.SYSCTL_LOWMEM_RATIO + 8 * index, ratio)
 
@@ -167,3 +168,14 @@ class Sysctl(Contig):
         """Write vm.percpu_pagelist_high_fraction; 0 means by the LOW mark."""
         self._put(c.SYSCTL_PAGELIST_FRACTION, fraction)
         self.zone_pcp_update()
+
+    def swappiness_sysctl(self, value: int) -> None:
+        """Write vm.swappiness: 0 spares anonymous pages, 100 treats them like those of files."""
+        if not 0 <= value <= 200:
+            raise ValueError(f"swappiness {value} is not within 0..200")
+        self._put(c.SYSCTL_SWAPPINESS, value)
+
+    def oom_sysctl(self, *, panic: bool = False, kill_allocating_task: bool = False) -> None:
+        """Write vm.panic_on_oom and vm.oom_kill_allocating_task."""
+        self._put(c.SYSCTL_PANIC_ON_OOM, int(panic))
+        self._put(c.SYSCTL_OOM_KILL_ALLOCATING_TASK, int(kill_allocating_task))

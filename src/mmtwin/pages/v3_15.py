@@ -153,6 +153,10 @@ class Pages315(HotCold):
             flags |= ALLOC_CMA
         return flags
 
+    def wakes_kswapd(self, gfp: u64, alloc_flags: i32) -> bint:
+        """Everyone wakes kswapd who does not forbid it."""
+        return gfp & self.gfp_no_kswapd == 0
+
     def gfp_pfmemalloc_flags(self, gfp: u64) -> i32:
         """The rights to the reserves are in the slow path's flags already."""
         return 0

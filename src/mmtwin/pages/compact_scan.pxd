@@ -1,0 +1,4 @@
+from mmtwin.pages.migrate cimport Migrate
+
+cdef class CompactScan(Migrate):
+    pass

@@ -1,0 +1,4 @@
+from mmtwin.pages.compact_scan cimport CompactScan
+
+cdef class Compaction(CompactScan):
+    pass

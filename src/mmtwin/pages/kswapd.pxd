@@ -1,0 +1,4 @@
+from mmtwin.pages.vmscan cimport Vmscan
+
+cdef class Kswapd(Vmscan):
+    pass

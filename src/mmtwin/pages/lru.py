@@ -1,0 +1,338 @@
+"""Nodes and their LRU lists: pages in use that reclaim may take away, oldest last.
+
+One ``lruvec`` a node, without cgroups, and without the per-cpu batches in which kernels add
+pages: a page is on its list at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cython import bint, declare
+from cython import int as i32
+from cython import longlong as i64
+from cython import ulonglong as u64
+
+from mmtwin.memory.memory import Memory
+from mmtwin.memory.view import View
+from mmtwin.pages import layouts as c
+from mmtwin.pages import node_layouts as n
+from mmtwin.pages.era import PageEra
+from mmtwin.pages.gfp_request import GfpRequest
+from mmtwin.pages.rmap_hook import RmapHook
+from mmtwin.pages.zone import ZoneSpec
+
+NODE_SIZE = declare(u64, n.NODE_SIZE)
+NODE_STAT = declare(u64, n.NODE_STAT)
+ZONE_LRU = declare(u64, c.ZONE_LRU)
+ZONE_USED = declare(u64, c.ZONE_USED)
+UNEVICTABLE = declare(i32, n.LRU_UNEVICTABLE)
+MAPPING_ANON = declare(u64, 1)
+UNMAPPED = declare(u64, 0xFFFFFFFF)
+HEAD_BIT = declare(u64, 1)
+
+
+class Lru(GfpRequest):
+    """LRU lists, node counters, page flags of pages in use.
+
+    ``rmap`` answers for whoever maps pages; without one, mapped pages can be neither reclaimed
+    nor migrated.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        era: PageEra,
+        memmap: u64,
+        frames: u64,
+        specs: Sequence[ZoneSpec],
+        cpus: i32,
+    ) -> None:
+        super().__init__(memory, era, memmap, frames, specs, cpus)
+        self.rmap: RmapHook | None = None
+        flags = era.page_flags
+        self.pg_locked = 1 << flags["locked"]
+        self.pg_referenced = 1 << flags["referenced"]
+        self.pg_uptodate = 1 << flags["uptodate"]
+        self.pg_dirty = 1 << flags["dirty"]
+        self.pg_active = 1 << flags["active"]
+        self.pg_slab = 1 << flags["slab"]
+        self.pg_workingset = 1 << flags["workingset"] if "workingset" in flags else 0
+        self.pg_writeback = 1 << flags["writeback"]
+        self.pg_reclaim = 1 << flags["reclaim"]
+        self.pg_swapbacked = 1 << flags["swapbacked"]
+        self.pg_unevictable = 1 << flags["unevictable"]
+        self.pg_mlocked = 1 << flags["mlocked"]
+        # Since 4.10 PG_swapcache is PG_owner_priv_1 of a page that is backed by swap.
+        self.pg_swapcache = 1 << flags["swapcache" if "swapcache" in flags else "owner_priv_1"]
+        self.node_base = memory.boot_alloc(self.nodes * n.NODE_SIZE, 64)
+        self.events = memory.boot_alloc(n.EVENTS_SIZE, 8)
+        for node in range(self.nodes):
+            for nth in range(n.NR_LRU_LISTS):
+                self.list_init(self.lru_list(node, nth))
+            for name in n.PRIVATE_LISTS:
+                self.list_init(self.private_list(node, name))
+            self.node_view(node).kswapd_highest_zoneidx = n.NO_ZONE
+
+    # Nodes.
+
+    def pgdat(self, node: i32) -> u64:
+        """The ``pglist_data`` of a node."""
+        return self.node_base + node * NODE_SIZE
+
+    def node_view(self, node: int) -> View:
+        """The node's fields."""
+        return View(self.memory, n.NODE, self.pgdat(node))
+
+    def node_word(self, node: int, name: str) -> int:
+        """One of the words of a node: ``kswapd_order``, ``anon_cost`` ..."""
+        return self.memory.load(self.pgdat(node) + n.WORD[name])
+
+    def put_node_word(self, node: int, name: str, value: int) -> None:
+        """Set one of the words of a node."""
+        self.memory.store(self.pgdat(node) + n.WORD[name], value)
+
+    def lru_list(self, node: i32, lru: i32) -> u64:
+        """The head of an LRU list."""
+        return self.node_base + node * NODE_SIZE + 16 * lru
+
+    def private_list(self, node: int, name: str) -> int:
+        """The head of one of the lists that reclaim keeps for itself."""
+        return self.pgdat(node) + n.NODE_PRIVATE + 16 * n.PRIVATE_LISTS.index(name)
+
+    def node_page_state(self, node: int, name: str) -> int:
+        """A counter of the node, in pages: one of ``NODE_STATS``."""
+        return self.memory.load(self.pgdat(node) + n.NODE_STAT + n.STAT[name])
+
+    def mod_node_page_state(self, node: int, name: str, delta: int) -> None:
+        """Add to a counter of the node."""
+        self.add_to(self.pgdat(node) + n.NODE_STAT + n.STAT[name], delta)
+
+    def count_vm_event(self, name: str, delta: int = 1) -> None:
+        """Add to a counter of /proc/vmstat: one of ``VM_EVENTS``."""
+        self.add_to(self.events + n.EVENT[name], delta)
+
+    def vm_event(self, name: str) -> int:
+        """A counter of /proc/vmstat."""
+        return self.memory.load(self.events + n.EVENT[name])
+
+    def page_to_nid(self, page: u64) -> i32:
+        """The node of a page."""
+        return self.zone_to_nid(self.page_zone(page))
+
+    # Flags of a page in use.
+
+    def test_page_flag(self, page: u64, flag: u64) -> bint:
+        """Is the flag set?"""
+        return self.ld(page) & flag != 0
+
+    def set_page_flag(self, page: u64, flag: u64) -> i32:
+        """Set a flag; returns 0."""
+        return self.st(page, self.ld(page) | flag)
+
+    def clear_page_flag(self, page: u64, flag: u64) -> i32:
+        """Clear a flag; returns 0."""
+        return self.st(page, self.ld(page) & ~flag)
+
+    def trylock_page(self, page: u64) -> bint:
+        """Take the page's lock; False if someone holds it."""
+        flags: u64 = self.ld(page)
+        if flags & self.pg_locked != 0:
+            return False
+        self.st(page, flags | self.pg_locked)
+        return True
+
+    def unlock_page(self, page: u64) -> i32:
+        """Drop the page's lock; returns 0."""
+        if self.ld(page) & self.pg_locked == 0:
+            self.page_bug("!PageLocked(page)", "unlock_page", page)
+        return self.clear_page_flag(page, self.pg_locked)
+
+    def page_anon(self, page: u64) -> bint:
+        """Is it an anonymous page?"""
+        return self.ld(page + self.o_mapping) & MAPPING_ANON != 0
+
+    def page_mapped(self, page: u64) -> bint:
+        """Does any page table map it?"""
+        return self.page_mapcount(page) != UNMAPPED
+
+    def folio_test_swapcache(self, page: u64) -> bint:
+        """Is the page in the swap cache?"""
+        both: u64 = self.pg_swapbacked | self.pg_swapcache
+        return self.ld(page) & both == both
+
+    def folio_is_file_lru(self, page: u64) -> bint:
+        """Does the page belong on the lists of file pages: is it not backed by swap?"""
+        return self.ld(page) & self.pg_swapbacked == 0
+
+    def folio_evictable(self, page: u64) -> bint:
+        """May reclaim look at it? Not if it is locked into memory."""
+        return self.ld(page) & self.pg_mlocked == 0
+
+    def page_mapcount_add(self, page: u64, delta: i64) -> u64:
+        """Add to ``_mapcount``; returns the new value (0xffffffff is unmapped)."""
+        counts: u64 = self.ld(page + self.o_counts)
+        mapcount: u64 = (((counts >> self.mapcount_shift) & UNMAPPED) + delta) & UNMAPPED
+        count: u64 = (counts >> self.refcount_shift) & UNMAPPED
+        self.st(
+            page + self.o_counts,
+            (count << self.refcount_shift) | (mapcount << self.mapcount_shift),
+        )
+        return mapcount
+
+    # The lists.
+
+    def folio_lru_list(self, page: u64) -> i32:
+        """On which list a page belongs, by its flags."""
+        flags: u64 = self.ld(page)
+        if flags & self.pg_unevictable != 0:
+            return UNEVICTABLE
+        return (0 if flags & self.pg_swapbacked != 0 else 2) + (flags & self.pg_active != 0)
+
+    def update_lru_size(self, page: u64, lru: i32, delta: i64) -> i32:
+        """Count pages on an LRU list, in the node and in the page's zone; returns 0."""
+        zone: u64 = self.page_zone(page)
+        self.add_to(zone + ZONE_LRU + 8 * lru, delta)
+        return self.add_to(self.pgdat(self.zone_to_nid(zone)) + NODE_STAT + 8 * lru, delta)
+
+    def folio_nr_pages(self, page: u64) -> i64:
+        """The pages of a (compound) page."""
+        one: i64 = 1
+        return one << self.compound_order(page)
+
+    def lruvec_add_folio(self, page: u64) -> i32:
+        """Put a page at the young end of its list; returns 0."""
+        lru: i32 = self.folio_lru_list(page)
+        self.list_add(page + self.o_lru, self.lru_list(self.page_to_nid(page), lru))
+        return self.update_lru_size(page, lru, self.folio_nr_pages(page))
+
+    def lruvec_del_folio(self, page: u64) -> i32:
+        """Take a page off its list; returns 0."""
+        lru: i32 = self.folio_lru_list(page)
+        self.list_del(page + self.o_lru)
+        return self.update_lru_size(page, lru, -self.folio_nr_pages(page))
+
+    def folio_add_lru(self, page: u64) -> i32:
+        """A page in use becomes known to reclaim; PG_swapbacked and PG_active tell where. 0.
+
+        A page that is locked into memory goes to the unevictable list.
+        """
+        flags: u64 = self.ld(page)
+        if flags & self.flag_lru != 0:
+            self.page_bug("folio_test_lru(folio)", "folio_add_lru", page)
+        if flags & self.pg_mlocked != 0:
+            flags = (flags & ~self.pg_active) | self.pg_unevictable
+        else:
+            flags &= ~self.pg_unevictable
+        self.st(page, flags | self.flag_lru)
+        return self.lruvec_add_folio(page)
+
+    def folio_isolate_lru(self, page: u64) -> bint:
+        """Take a page off the lists with a reference of its own; False if it is on none."""
+        if self.ld(page) & self.flag_lru == 0:
+            return False
+        self.get_page(page)
+        self.lruvec_del_folio(page)
+        self.clear_page_flag(page, self.flag_lru)
+        return True
+
+    def folio_putback_lru(self, page: u64) -> i32:
+        """Put an isolated page back and drop the reference that isolating took; returns 0."""
+        self.folio_add_lru(page)
+        return self.put_page(page)
+
+    def page_cache_release(self, page: u64) -> i32:
+        """The last reference is gone: off the list, and no flag of the lists stays; returns 0."""
+        if self.ld(page) & self.flag_lru != 0:
+            self.lruvec_del_folio(page)
+            self.clear_page_flag(page, self.flag_lru | self.pg_active | self.pg_unevictable)
+        return self.clear_page_flag(page, self.pg_mlocked)
+
+    def folio_activate(self, page: u64) -> i32:
+        """Move a page to the active list; returns 0."""
+        flags: u64 = self.ld(page)
+        if flags & self.flag_lru != 0 and flags & (self.pg_active | self.pg_unevictable) == 0:
+            self.lruvec_del_folio(page)
+            self.set_page_flag(page, self.pg_active)
+            self.lruvec_add_folio(page)
+            self.count_vm_event("pgactivate")
+        return 0
+
+    def folio_mark_accessed(self, page: u64) -> i32:
+        """Referenced once: marked; a second time: activated. Returns 0."""
+        flags: u64 = self.ld(page)
+        if flags & self.pg_referenced == 0:
+            return self.set_page_flag(page, self.pg_referenced)
+        if flags & (self.pg_unevictable | self.pg_active) == 0:
+            self.folio_activate(page)
+            return self.clear_page_flag(page, self.pg_referenced)
+        return 0
+
+    def mlock_folio(self, page: u64, locked: bint) -> i32:
+        """Lock a page into memory, or no longer: it changes lists if it is on one; returns 0."""
+        isolated: bint = self.folio_isolate_lru(page)
+        if locked:
+            self.set_page_flag(page, self.pg_mlocked)
+        else:
+            self.clear_page_flag(page, self.pg_mlocked)
+        if isolated:
+            self.folio_putback_lru(page)
+        return 0
+
+    def list_splice(self, source: u64, head: u64) -> i32:
+        """Move all entries of a list to the front of another; returns 0."""
+        first: u64 = self.ld(source)
+        if first == source:
+            return 0
+        last: u64 = self.ld(source + 8)
+        after: u64 = self.ld(head)
+        self.st(first + 8, head)
+        self.st(head, first)
+        self.st(last, after)
+        self.st(after + 8, last)
+        return self.list_init(source)
+
+    def lru_pages(self, node: int, lru: int) -> list[int]:
+        """The pages of an LRU list, youngest first."""
+        head = self.lru_list(node, lru)
+        found: list[int] = []
+        entry = self.memory.load(head)
+        while entry != head and len(found) <= self.frames:
+            found.append(entry - self.o_lru)
+            entry = self.ld(entry)
+        return found
+
+    # Dropping references.
+
+    def free_the_page(self, page: u64, order: i32) -> i32:
+        """Free a chunk whose last reference is gone; returns 0."""
+        if self.tracer is not None:
+            self.tracer("mm_page_free", page=page, pfn=self.page_to_pfn(page), order=order)
+        size: i64 = 1 << order
+        self.add_to(self.page_zone(page) + ZONE_USED, -size)
+        if self.pcp_allowed_order(order):
+            return self.free_unref_page(page, order)
+        return self._free_pages_ok(page, order, 0)
+
+    def put_page(self, page: u64) -> i32:
+        """Drop a reference to a page or compound page; the last one frees it. Returns 0."""
+        head: u64 = self.compound_head(page)
+        if self.put_page_testzero(head):
+            self.page_cache_release(head)
+            return self.free_the_page(head, self.compound_order(head))
+        return 0
+
+    def free_unref_page_list(self, head: int) -> None:
+        """Free the pages of a list, which nobody refers to any more."""
+        while not self.list_empty(head):
+            page = self.memory.load(head) - self.o_lru
+            self.list_del(page + self.o_lru)
+            self.page_cache_release(page)
+            order = self.compound_order(page)
+            self.add_to(self.page_zone(page) + ZONE_USED, -(1 << order))
+            if self.tracer is not None:
+                self.tracer("mm_page_free_batched", page=page, pfn=self.page_to_pfn(page))
+            if self.pcp_allowed_order(order):
+                self.free_unref_page(page, order)
+            else:
+                self._free_pages_ok(page, order, 0)

@@ -1,0 +1,4 @@
+from mmtwin.pages.swap cimport Swap
+
+cdef class Migrate(Swap):
+    pass

@@ -1,0 +1,4 @@
+from mmtwin.pages.compaction cimport Compaction
+
+cdef class Shrink(Compaction):
+    pass

@@ -1,0 +1,4 @@
+from mmtwin.pages.page_alloc cimport PageAlloc
+
+cdef class SwapIn(PageAlloc):
+    pass

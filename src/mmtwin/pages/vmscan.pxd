@@ -1,0 +1,4 @@
+from mmtwin.pages.shrink cimport Shrink
+
+cdef class Vmscan(Shrink):
+    pass
