@@ -191,9 +191,10 @@ class CompactScan(Migrate):
         """The next runs begin behind the block of ``pfn``; callers name the end of one already."""
         pfn = self.block_start(pfn) + self.pageblock_nr_pages
         at = cc.zone + c.ZONE_COMPACT_MIGRATE
-        for mode in (0, 1) if cc.mode != MIGRATE_ASYNC else (0,):
-            if pfn > self.memory.load(at + 8 * mode):
-                self.memory.store(at + 8 * mode, pfn)
+        if pfn > self.memory.load(at):
+            self.memory.store(at, pfn)
+        if cc.mode != MIGRATE_ASYNC and pfn > self.memory.load(at + 8):
+            self.memory.store(at + 8, pfn)
 
     # The free scanner.
 

@@ -85,12 +85,11 @@ class Compaction(CompactScan):
 
     def defer_compaction(self, zone: int, order: int) -> None:
         """It did not help: the next 1 << compact_defer_shift requests go without."""
-        store = self.memory.store
-        store(zone + c.ZONE_COMPACT_CONSIDERED, 0)
+        self.memory.store(zone + c.ZONE_COMPACT_CONSIDERED, 0)
         shift = self._zone_word(zone, c.ZONE_COMPACT_DEFER_SHIFT) + 1
-        store(zone + c.ZONE_COMPACT_DEFER_SHIFT, min(shift, COMPACT_MAX_DEFER_SHIFT))
+        self.memory.store(zone + c.ZONE_COMPACT_DEFER_SHIFT, min(shift, COMPACT_MAX_DEFER_SHIFT))
         if order < self._zone_word(zone, c.ZONE_COMPACT_ORDER_FAILED):
-            store(zone + c.ZONE_COMPACT_ORDER_FAILED, order)
+            self.memory.store(zone + c.ZONE_COMPACT_ORDER_FAILED, order)
 
     def compaction_deferred(self, zone: int, order: int) -> bool:
         """Is it to be skipped this time?"""
@@ -151,8 +150,7 @@ class Compaction(CompactScan):
         """Forget the skip bits, and begin at the outermost blocks that may serve."""
         if not self._zone_word(zone, c.ZONE_COMPACT_FLUSH):
             return
-        store = self.memory.store
-        store(zone + c.ZONE_COMPACT_FLUSH, 0)
+        self.memory.store(zone + c.ZONE_COMPACT_FLUSH, 0)
         migrate, free = self.zone_start_pfn(zone), self.zone_end_pfn(zone) - 1
         reset_migrate, reset_free = free, migrate
         source_set = free_set = False
@@ -162,20 +160,20 @@ class Compaction(CompactScan):
             ):
                 source_set = True
                 reset_migrate = migrate
-                store(zone + c.ZONE_COMPACT_INIT_MIGRATE, migrate)
-                store(zone + c.ZONE_COMPACT_MIGRATE, migrate)
-                store(zone + c.ZONE_COMPACT_MIGRATE + 8, migrate)
+                self.memory.store(zone + c.ZONE_COMPACT_INIT_MIGRATE, migrate)
+                self.memory.store(zone + c.ZONE_COMPACT_MIGRATE, migrate)
+                self.memory.store(zone + c.ZONE_COMPACT_MIGRATE + 8, migrate)
             if self._reset_isolation_pfn(zone, free, free_set, True) and free > reset_free:
                 free_set = True
                 reset_free = free
-                store(zone + c.ZONE_COMPACT_INIT_FREE, free)
-                store(zone + c.ZONE_COMPACT_FREE, free)
+                self.memory.store(zone + c.ZONE_COMPACT_INIT_FREE, free)
+                self.memory.store(zone + c.ZONE_COMPACT_FREE, free)
             migrate += self.pageblock_nr_pages
             free -= self.pageblock_nr_pages
         if reset_migrate >= reset_free:
-            store(zone + c.ZONE_COMPACT_MIGRATE, migrate)
-            store(zone + c.ZONE_COMPACT_MIGRATE + 8, migrate)
-            store(zone + c.ZONE_COMPACT_FREE, free)
+            self.memory.store(zone + c.ZONE_COMPACT_MIGRATE, migrate)
+            self.memory.store(zone + c.ZONE_COMPACT_MIGRATE + 8, migrate)
+            self.memory.store(zone + c.ZONE_COMPACT_FREE, free)
 
     def reset_isolation_suitable(self, node: int) -> None:
         """Before kswapd sleeps: forget the skip bits of zones that were compacted as a whole."""

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cython import int as i32
+from cython import ulonglong as u64
+
 from mmtwin.machine.bug import KernelWarning
 from mmtwin.pages import gfp as g
 from mmtwin.pages import layouts as c
@@ -50,8 +53,8 @@ class SlowPath(Request):
     """What is tried once the LOW marks forbid a request."""
 
     def alloc_pages_slowpath(
-        self, gfp: int, order: int, highest_zoneidx: int, zonelist: int
-    ) -> int:
+        self, gfp: u64, order: i32, highest_zoneidx: i32, zonelist: u64
+    ) -> u64:
         """A chunk, or 0 if all of it fails."""
         if gfp & self.gfp_atomic and gfp & self.gfp_direct_reclaim:
             raise KernelWarning(
