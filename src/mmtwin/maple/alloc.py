@@ -27,7 +27,7 @@ from mmtwin.memory.allocator import Allocator
 from mmtwin.memory.memory import Memory
 
 if not cython.compiled:
-    from mmtwin.maple.words import index_of, put, word
+    from mmtwin.maple.words import clear_words, in_rcu, index_of, parent_at, put, word
 
 MA_STATE_BULK = 1
 MA_STATE_REBALANCE = 2
@@ -89,7 +89,7 @@ class Alloc(Gaps):
         state: u64 = word(self, index_of(self, mas.alloc), mas.alloc, self.request_word)
         return (state >> self.request_shift) & LOW32
 
-    def mas_set_alloc_req(self, mas: MaState, count: u64) -> None:
+    def mas_set_alloc_req(self, mas: MaState, count: u64) -> i32:
         """Ask for ``count`` nodes at the next allocation."""
         if mas.alloc == 0 or mas.alloc & 1:
             mas.alloc = (count << 1) | 1 if count else 0
@@ -98,40 +98,44 @@ class Alloc(Gaps):
             kept: u64 = word(self, x, mas.alloc, self.request_word)
             kept &= ~(LOW32 << self.request_shift)
             put(self, x, mas.alloc, self.request_word, kept | (count << self.request_shift))
+        return 0
 
-    def _set_total(self, head: u64, total: u64) -> None:
+    def _set_total(self, head: u64, total: u64) -> i32:
         put(self, index_of(self, head), head, 0, total)
+        return 0
 
     def _node_count(self, node: u64) -> i32:
         return (word(self, index_of(self, node), node, 1) >> self.count_shift) & 255
 
-    def _set_node_count(self, node: u64, count: i32) -> None:
+    def _set_node_count(self, node: u64, count: i32) -> i32:
         mask: u64 = 255
         value: u64 = count
         x: u64 = index_of(self, node)
         kept: u64 = word(self, x, node, 1) & ~(mask << self.count_shift)
         put(self, x, node, 1, kept | (value << self.count_shift))
+        return 0
 
     def _chain_slot(self, node: u64, at: i32) -> u64:
         return word(self, index_of(self, node), node, self.chain_word + at)
 
-    def _set_chain_slot(self, node: u64, at: i32, value: u64) -> None:
+    def _set_chain_slot(self, node: u64, at: i32, value: u64) -> i32:
         put(self, index_of(self, node), node, self.chain_word + at, value)
+        return 0
 
     # Taking and giving nodes.
 
     def mas_pop_node(self, mas: MaState) -> u64:
         """Take a node out of the chain, zeroed. The store has asked for enough."""
         head: u64 = mas.alloc
-        total: u64 = self.mas_allocated(mas)
-        if total == 0:
+        if head == 0 or head & 1:
             raise KernelWarning("!total", "mas_pop_node")
-        request: u64 = self.mas_alloc_req(mas)
+        x: u64 = index_of(self, head)
+        total: u64 = word(self, x, head, 0)
+        request: u64 = (word(self, x, head, self.request_word) >> self.request_shift) & LOW32
         node: u64 = head
         if total == 1:
             mas.alloc = 0
         else:
-            x: u64 = index_of(self, head)
             state: u64 = word(self, x, head, 1)
             count: i32 = (state >> self.count_shift) & 255
             if count <= 1:
@@ -145,21 +149,34 @@ class Alloc(Gaps):
                 put(self, x, head, self.chain_word + count - 1, 0)
         if request:
             self.mas_set_alloc_req(mas, request + 1)
-        self.zero_node(node)
+        x = index_of(self, node)
+        if x != 0:
+            clear_words(self, x, node, 0, 32)
+        else:
+            self.zero_node(node)
         return node
 
     def mas_push_node(self, mas: MaState, node: u64) -> None:
         """Keep a node that is no longer used for a later need of this state."""
         head: u64 = mas.alloc
-        total: u64 = self.mas_allocated(mas)
-        request: u64 = self.mas_alloc_req(mas)
-        count: i32
+        total: u64 = 0
+        request: u64 = head >> 1
+        state: u64 = 0
+        count: i32 = 0
+        x: u64 = 0
+        if head != 0 and head & 1 == 0:
+            x = index_of(self, head)
+            total = word(self, x, head, 0)
+            state = word(self, x, head, self.request_word)
+            request = (state >> self.request_shift) & LOW32
+            state = word(self, x, head, 1)
+            count = (state >> self.count_shift) & 255
         self._start_chain(node)
-        count = self._node_count(head) if total else 0
         if total and count < self.alloc_slots:
-            self._set_chain_slot(head, count, node)
-            self._set_node_count(head, count + 1)
-            self._set_total(head, total + 1)
+            one: u64 = 1
+            put(self, x, head, self.chain_word + count, node)
+            put(self, x, head, 1, state + (one << self.count_shift))
+            put(self, x, head, 0, total + 1)
         else:
             self._set_total(node, total + 1)
             if total:
@@ -185,17 +202,17 @@ class Alloc(Gaps):
             got += 1
         return got
 
-    def mas_alloc_nodes(self, mas: MaState, gfp: u64) -> None:
+    def mas_alloc_nodes(self, mas: MaState, gfp: u64) -> i32:
         """Get the nodes asked for. On failure what was had is kept, the rest stays requested and
         the state is in error -ENOMEM."""
         requested: u64 = self.mas_alloc_req(mas)
         if requested == 0:
-            return
+            return 0
         total: u64 = self.mas_allocated(mas)
         self.mas_set_alloc_req(mas, 0)
         if mas.mas_flags & PREALLOC:
             if total:
-                return
+                return 0
             raise KernelWarning("!allocated", "mas_alloc_nodes")
         if mas.mas_flags & UNPREPARED:
             self.memory.store(self.unprepared, self.memory.load(self.unprepared) + requested)
@@ -207,7 +224,7 @@ class Alloc(Gaps):
             node = self.allocator.alloc(gfp)
             if node == 0:
                 self._nomem(mas, total, requested)
-                return
+                return 0
             if total:
                 self._set_chain_slot(node, 0, mas.alloc)
             self._set_node_count(node, 1 if total else 0)
@@ -224,20 +241,23 @@ class Alloc(Gaps):
                 wanted = requested
             if self._alloc_bulk(gfp, node, count, wanted) == 0:
                 self._nomem(mas, total, requested)
-                return
+                return 0
+            first: u64 = self._chain_slot(node, 0)
             if count == 0:
-                self._start_chain(self._chain_slot(node, 0))
+                self._start_chain(first)
             self._set_node_count(node, count + wanted)
             total += wanted
             requested -= wanted
-            node = self._chain_slot(node, 0)
+            node = first
         self._set_total(mas.alloc, total)
+        return 0
 
-    def _start_chain(self, node: u64) -> None:
+    def _start_chain(self, node: u64) -> i32:
         """Clear a node's count and request; the kernel leaves its other words as they are."""
         put(self, index_of(self, node), node, 1, 0)
         if not self.wide:
             self.store_word(node + 8, 0)
+        return 0
 
     def _nomem(self, mas: MaState, total: u64, missing: u64) -> None:
         self.mas_set_alloc_req(mas, missing)
@@ -245,39 +265,45 @@ class Alloc(Gaps):
             self._set_total(mas.alloc, total)
         mas.set_err(-ENOMEM)
 
-    def mas_node_count_gfp(self, mas: MaState, count: i32, gfp: u64) -> None:
+    def mas_node_count_gfp(self, mas: MaState, count: i32, gfp: u64) -> i32:
         """Make the state hold at least ``count`` nodes."""
         wanted: u64 = count
         total: u64 = self.mas_allocated(mas)
         if total < wanted:
             self.mas_set_alloc_req(mas, wanted - total)
             self.mas_alloc_nodes(mas, gfp)
+        return 0
 
-    def mas_node_count(self, mas: MaState, count: i32) -> None:
+    def mas_node_count(self, mas: MaState, count: i32) -> i32:
         """The same inside a store, where nothing may sleep."""
         self.mas_node_count_gfp(mas, count, NOWAIT)
+        return 0
 
-    def mas_free_chain(self, mas: MaState) -> None:
+    def mas_free_chain(self, mas: MaState) -> i32:
         """Give every node of the chain back and forget any request."""
-        total: u64 = self.mas_allocated(mas)
         node: u64 = mas.alloc
+        total: u64 = 0
+        if node != 0 and node & 1 == 0:
+            total = word(self, index_of(self, node), node, 0)
         while total > 0:
-            count: i32 = self._node_count(node)
-            first: u64 = self._chain_slot(node, 0) if count else 0
+            x: u64 = index_of(self, node)
+            count: i32 = (word(self, x, node, 1) >> self.count_shift) & 255
+            first: u64 = word(self, x, node, self.chain_word) if count else 0
             at: i32 = 1
             while at < count:
-                self.allocator.free(self._chain_slot(node, at))
+                self.allocator.free(word(self, x, node, self.chain_word + at))
                 total -= 1
                 at += 1
             self.allocator.free(node)
             total -= 1
             node = first
         mas.alloc = 0
+        return 0
 
     def mas_free(self, mas: MaState, enode: u64) -> None:
         """A single node left the tree: after a grace period it is free; without RCU at once, for
         this state to use again (up to 6.17)."""
-        if self.mt_in_rcu(mas.tree):
+        if in_rcu(self, mas.tree):
             self.ma_free_rcu(enode & ~255)
         elif self.recycles:
             self.mas_push_node(mas, enode & ~255)
@@ -299,7 +325,7 @@ class Alloc(Gaps):
 
     def ma_free_rcu(self, node: u64) -> None:
         """Free a dead node once no reader can be in it."""
-        if self.parent_word(node) != node:
+        if parent_at(self, node) != node:
             raise KernelWarning("node->parent != ma_parent_ptr(node)", "ma_free_rcu")
         self.call_rcu(node, FREE_ONE)
 

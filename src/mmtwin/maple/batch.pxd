@@ -1,6 +1,21 @@
+from mmtwin.maple cimport end_of, has_gaps, in_rcu, index_of, word
 from mmtwin.maple.maple cimport Maple
+from mmtwin.maple.share cimport Share
+from mmtwin.maple.spot cimport Spot
 from mmtwin.maple.state cimport MaState
 
+cdef class Quick:
+    cdef Maple maple
+    cdef Spot spot
+    cdef Share share
+    cdef MaState mas
+    cdef unsigned long long tree, root_word
+    cdef bint gaps
+    cdef bint store(self, unsigned long long first, unsigned long long last, unsigned long long entry) except? -1
+    cdef bint stored(self, unsigned long long entry) except? -1
+
+cdef Quick quick_of(Maple maple, unsigned long long tree)
+cdef long rest_of_leaf(Maple maple, MaState mas, unsigned long long max, unsigned long long[::1] firsts, unsigned long long[::1] lasts, unsigned long long[::1] entries, long at) except -1
 cpdef long store_many(Maple maple, unsigned long long tree, unsigned long long[::1] firsts, unsigned long long[::1] lasts, unsigned long long[::1] entries, unsigned long long gfp) except -1
 cpdef long load_many(Maple maple, unsigned long long tree, unsigned long long[::1] indexes, unsigned long long[::1] found) except -1
 cpdef long erase_many(Maple maple, unsigned long long tree, unsigned long long[::1] indexes, unsigned long long[::1] found) except -1

@@ -1,22 +1,89 @@
 """Many operations in one call, on arrays of words (``array('Q')`` or what else offers the buffer).
 
-What one call from Python costs is more than what a walk costs; these loops run compiled.
+What one call from Python costs is more than what a walk costs; these loops run compiled. Where
+nobody watches the memory, no journal is kept and no step of the engine is replaced, they take the
+short way (`Quick`), which leaves the same words.
 """
 
 from __future__ import annotations
 
 from array import array
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import long as word_count
 from cython import ulonglong as u64
 
 from mmtwin.maple.maple import Maple
+from mmtwin.maple.share import Share
+from mmtwin.maple.spot import Spot
 from mmtwin.maple.state import MaState
 
+if not cython.compiled:
+    from mmtwin.maple.words import end_of, has_gaps, in_rcu, index_of, word
+
+ACTIVE = declare(i32, 0)
+LEAF = declare(i32, 1)
+ZERO_ENTRY = declare(u64, 0x406)
 NOWHERE = declare(u64, 0xFFFFFFFFFFFFFFFF)
 """No window of two or more begins there."""
+
+
+class Quick:
+    """Lookups and small stores without a cursor; see `Spot` and `Share`."""
+
+    def __init__(self, maple: Maple, tree: u64) -> None:
+        self.maple = maple
+        self.tree = tree
+        self.root_word = (tree + maple.root_at - maple.memory.base) >> 3
+        self.gaps = has_gaps(maple, tree)
+        self.spot = Spot(maple.memory)
+        self.share = Share(maple, tree, self.spot, self.gaps)
+        self.mas = MaState(tree)
+
+    def store(self, first: u64, last: u64, entry: u64) -> bint:
+        """Store ``entry`` over ``first`` to ``last`` (inclusive) if that changes one leaf, or two
+        and their parent; False, with nothing done, if the engine must do it."""
+        if (entry & 3 == 2 and entry <= 0x402) or first > last:
+            return False
+        spot: Spot = self.spot
+        if not spot.seek(self.root_word, first):
+            return False
+        if spot.take(first, last, entry):
+            return self.stored(entry)
+        if not self.share.prepare(entry):
+            return False
+        self.share.write()
+        return True
+
+    def stored(self, entry: u64) -> bint:
+        """Carry out what ``spot`` has prepared. True."""
+        spot: Spot = self.spot
+        if entry == 0 and spot.at == spot.stop and spot.slot(spot.at) == 0:
+            return True
+        gaps: bint = self.gaps and not spot.alone and spot.touches_gap(entry)
+        spot.write(entry)
+        if gaps:
+            mas: MaState = self.mas
+            mas.status = ACTIVE
+            mas.node = spot.enode
+            mas.offset = spot.at
+            mas.min = spot.min
+            mas.max = spot.max
+            self.maple.mas_update_gap(mas)
+        return True
+
+
+def quick_of(maple: Maple, tree: u64) -> Quick | None:
+    """The short way to a tree if it is open: plain memory, little endian words of 64 bits, no
+    readers beside the writer, and the engine itself instead of a subclass."""
+    memory = maple.memory
+    if type(maple) is not Maple or not maple.wide or memory.big_endian:
+        return None
+    if memory.watcher is not None or memory.journal is not None or in_rcu(maple, tree):
+        return None
+    return Quick(maple, tree)
 
 
 def store_many(
@@ -28,9 +95,12 @@ def store_many(
     gfp: u64,
 ) -> word_count:
     """``mtree_store_range`` for each range in turn; how many were stored before the first error."""
+    quick: Quick | None = quick_of(maple, tree)
     count: word_count = len(firsts)
     at: word_count
     for at in range(count):
+        if quick is not None and quick.store(firsts[at], lasts[at], entries[at]):
+            continue
         if maple.mtree_store_range(tree, firsts[at], lasts[at], entries[at], gfp):
             return at
     return count
@@ -38,22 +108,41 @@ def store_many(
 
 def load_many(maple: Maple, tree: u64, indexes: array[int], found: array[int]) -> word_count:
     """``mtree_load`` for each index into ``found``; how many were not NULL."""
+    quick: Quick | None = quick_of(maple, tree)
     hits: word_count = 0
     at: word_count
     for at in range(len(indexes)):
-        found[at] = maple.mtree_load(tree, indexes[at])
-        if found[at] != 0:
+        entry: u64
+        if quick is not None:
+            entry = quick.spot.load(quick.root_word, indexes[at])
+            if entry == ZERO_ENTRY:
+                entry = 0
+        else:
+            entry = maple.mtree_load(tree, indexes[at])
+        found[at] = entry
+        if entry != 0:
             hits += 1
     return hits
 
 
 def erase_many(maple: Maple, tree: u64, indexes: array[int], found: array[int]) -> word_count:
     """``mtree_erase`` for each index into ``found``; how many ranges were removed."""
+    quick: Quick | None = quick_of(maple, tree)
     hits: word_count = 0
     at: word_count
     for at in range(len(indexes)):
-        found[at] = maple.mtree_erase(tree, indexes[at])
-        if found[at] != 0:
+        entry: u64 = 0
+        done: bint = False
+        if quick is not None and quick.spot.seek(quick.root_word, indexes[at]):
+            spot: Spot = quick.spot
+            entry = spot.slot(spot.at)
+            done = entry == 0 or spot.take(spot.start, spot.slot_end(spot.at), 0)
+            if done and entry != 0:
+                quick.stored(0)
+        if not done:
+            entry = maple.mtree_erase(tree, indexes[at])
+        found[at] = entry
+        if entry != 0:
             hits += 1
     return hits
 
@@ -68,6 +157,7 @@ def find_many(
     entries: array[int],
 ) -> word_count:
     """The entries from ``first`` to ``max`` (inclusive) in order, as many as the arrays hold."""
+    quick: bint = quick_of(maple, tree) is not None
     room: word_count = len(entries)
     mas: MaState = MaState(tree, first)
     at: word_count = 0
@@ -79,6 +169,42 @@ def find_many(
         lasts[at] = mas.last
         entries[at] = entry
         at += 1
+        if quick and mas.status == ACTIVE:
+            at = rest_of_leaf(maple, mas, max, firsts, lasts, entries, at)
+    return at
+
+
+def rest_of_leaf(
+    maple: Maple,
+    mas: MaState,
+    max: u64,
+    firsts: array[int],
+    lasts: array[int],
+    entries: array[int],
+    at: word_count,
+) -> word_count:
+    """Carry on behind the slot that ``mas`` stands on, to the end of its leaf: the entries go to
+    place ``at`` of the arrays and on, ``mas`` to the last one. The place behind them."""
+    node: u64 = mas.node & ~255
+    x: u64 = index_of(maple, node)
+    end: i32 = end_of(maple, x, node, LEAF, mas.max)
+    slots: i32 = maple.mt_pivots(LEAF) + 1
+    offset: i32 = mas.offset + 1
+    start: u64 = mas.last
+    room: word_count = len(entries)
+    while offset <= end and at < room and start < max:
+        last: u64 = mas.max if offset == end else word(maple, x, node, offset + 1)
+        entry: u64 = word(maple, x, node, slots + offset)
+        if entry != 0:
+            mas.offset = offset
+            mas.index = start + 1
+            mas.last = last
+            firsts[at] = start + 1
+            lasts[at] = last
+            entries[at] = entry
+            at += 1
+        start = last
+        offset += 1
     return at
 
 
@@ -96,6 +222,7 @@ def fill_many(
     """Find room for each size in ``min`` to ``max`` (inclusive) and store there; where it was goes
     to ``firsts``. How many found room before the first that did not, or for which memory ran out.
     """
+    quick: Quick | None = quick_of(maple, tree)
     count: word_count = len(sizes)
     mas: MaState = MaState(tree, min)
     at: word_count
@@ -109,6 +236,8 @@ def fill_many(
         if error:
             return at
         firsts[at] = mas.index
+        if quick is not None and quick.store(mas.index, mas.last, entries[at]):
+            continue
         if maple.mas_store_gfp(mas, entries[at], gfp):
             return at
     return count

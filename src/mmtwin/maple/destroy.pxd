@@ -1,11 +1,12 @@
+from mmtwin.maple cimport dead_node, in_rcu, put_meta, put_slot, set_dead, slot_at, type_of
 from mmtwin.maple.alloc cimport Alloc
 from mmtwin.maple.state cimport MaState, SubtreeState
 
 cdef class Destroy(Alloc):
-    cpdef void mat_add(self, SubtreeState mast, unsigned long long enode) except *
-    cpdef void mat_add_subtree(self, SubtreeState mast, unsigned long long enode) except *
-    cpdef void mas_mat_free(self, MaState mas, SubtreeState mast) except *
-    cpdef void mas_mat_destroy(self, MaState mas, SubtreeState mast) except *
+    cpdef int mat_add(self, SubtreeState mast, unsigned long long enode) except -1
+    cpdef int mat_add_subtree(self, SubtreeState mast, unsigned long long enode) except -1
+    cpdef int mas_mat_free(self, MaState mas, SubtreeState mast) except -1
+    cpdef int mas_mat_destroy(self, MaState mas, SubtreeState mast) except -1
     cpdef int mte_dead_leaves(self, unsigned long long enode) except? -1
     cpdef unsigned long long mte_destroy_descend(self, unsigned long long enode, unsigned long long prev, int offset) except? 0xDEADBEEFDEADBEEF
     cpdef void mt_destroy_walk(self, unsigned long long enode, unsigned long long tree, bint free) except *

@@ -14,6 +14,7 @@ so its first pivots are gone: a reader must look at the parent word after it has
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -21,6 +22,9 @@ from cython import ulonglong as u64
 from mmtwin.machine.bug import KernelBug
 from mmtwin.maple.alloc import Alloc
 from mmtwin.maple.state import MaState, SubtreeState
+
+if not cython.compiled:
+    from mmtwin.maple.words import dead_node, in_rcu, put_meta, put_slot, set_dead, slot_at, type_of
 
 FREE_WALK = declare(u64, 2)
 FREE_ONE = declare(u64, 1)
@@ -34,27 +38,29 @@ class Destroy(Alloc):
 
     # Topiaries.
 
-    def mat_add(self, mast: SubtreeState, enode: u64) -> None:
+    def mat_add(self, mast: SubtreeState, enode: u64) -> i32:
         """Mark a single node dead and list it to be freed."""
-        self.mte_set_node_dead(enode)
+        set_dead(self, enode)
         self.store_word((enode & ~255) + self.W, 0)
         if mast.free_tail:
             self.store_word((mast.free_tail & ~255) + self.W, enode)
         else:
             mast.free_head = enode
         mast.free_tail = enode
+        return 0
 
-    def mat_add_subtree(self, mast: SubtreeState, enode: u64) -> None:
+    def mat_add_subtree(self, mast: SubtreeState, enode: u64) -> i32:
         """Mark the top of a subtree dead and list the subtree to be destroyed."""
-        self.mte_set_node_dead(enode)
+        set_dead(self, enode)
         self.store_word((enode & ~255) + self.W, 0)
         if mast.destroy_tail:
             self.store_word((mast.destroy_tail & ~255) + self.W, enode)
         else:
             mast.destroy_head = enode
         mast.destroy_tail = enode
+        return 0
 
-    def mas_mat_free(self, mas: MaState, mast: SubtreeState) -> None:
+    def mas_mat_free(self, mas: MaState, mast: SubtreeState) -> i32:
         """Free the listed single nodes."""
         enode: u64 = mast.free_head
         left: u64 = self.allocator.in_use() if enode else 0
@@ -64,8 +70,9 @@ class Destroy(Alloc):
             self.mas_free(mas, enode)
             enode = next
         mast.free_head = mast.free_tail = 0
+        return 0
 
-    def mas_mat_destroy(self, mas: MaState, mast: SubtreeState) -> None:
+    def mas_mat_destroy(self, mas: MaState, mast: SubtreeState) -> i32:
         """Destroy the listed subtrees."""
         enode: u64 = mast.destroy_head
         left: u64 = self.allocator.in_use() if enode else 0
@@ -75,6 +82,7 @@ class Destroy(Alloc):
             self.mte_destroy_walk(enode, mas.tree)
             enode = next
         mast.destroy_head = mast.destroy_tail = 0
+        return 0
 
     def _one_less(self, left: u64, where: str) -> u64:
         """Count down over nodes: a list or a subtree with more of them than are out is a loop."""
@@ -117,16 +125,16 @@ class Destroy(Alloc):
         both are looked at. A full range node has neither: the slot count ends the loop.
         """
         node: u64 = enode & ~255
-        type: i32 = self.node_type(enode)
+        type: i32 = type_of(self, enode)
         offset: i32 = 0
         while offset < self.slots_of[type]:
-            child: u64 = self.slot(node, type, offset)
+            child: u64 = slot_at(self, node, type, offset)
             kind: i32 = (child >> 3) & 15
             if child & ~255 == 0 or kind == 0:
                 break
-            self.mte_set_node_dead(child)
+            set_dead(self, child)
             self._set_dead_type(child & ~255, kind)
-            self.set_slot(node, type, offset, child & ~255)
+            put_slot(self, node, type, offset, child & ~255)
             offset += 1
         return offset
 
@@ -140,13 +148,13 @@ class Destroy(Alloc):
         while level < HEIGHT_MAX:
             level += 1
             node: u64 = enode & ~255
-            type: i32 = self.node_type(enode)
+            type: i32 = type_of(self, enode)
             next_offset: i32 = 0
-            child: u64 = self.slot(node, type, 0)
-            if self.ma_dead_node(child & ~255):
+            child: u64 = slot_at(self, node, type, 0)
+            if dead_node(self, child & ~255):
                 next_offset = 1
-                child = self.slot(node, type, 1)
-            self.mte_set_node_dead(enode)
+                child = slot_at(self, node, type, 1)
+            set_dead(self, enode)
             self._set_dead(node, type, prev, offset)
             if (child >> 3) & 15 < 2:
                 return enode
@@ -162,9 +170,9 @@ class Destroy(Alloc):
         Without ``free`` the top node keeps what :meth:`mt_free_walk` needs later.
         """
         top: u64 = enode & ~255
-        type: i32 = self.node_type(enode)
+        type: i32 = type_of(self, enode)
         if type == LEAF:
-            self.mte_set_node_dead(enode)
+            set_dead(self, enode)
             self._set_dead_type(top, type)
             if free:
                 self.allocator.free(top)
@@ -176,25 +184,25 @@ class Destroy(Alloc):
             node: u64 = at & ~255
             self._set_slot_len(node, self.mte_dead_leaves(at))
             if free:
-                self._free_slots(node, self.node_type(at), self._slot_len(node))
+                self._free_slots(node, type_of(self, at), self._slot_len(node))
             offset: i32 = self._parent_slot(node) + 1
             at = self._piv_parent(node)
-            type = self.node_type(at)
+            type = type_of(self, at)
             if offset < self.slots_of[type]:
-                child: u64 = self.slot(at & ~255, type, offset)
+                child: u64 = slot_at(self, at & ~255, type, offset)
                 if (child >> 3) & 15 and child & ~255:
                     at = self.mte_destroy_descend(child, at, offset)
         self._set_slot_len(top, self.mte_dead_leaves(enode))
         if free:
-            self._free_slots(top, self.node_type(enode), self._slot_len(top))
+            self._free_slots(top, type_of(self, enode), self._slot_len(top))
             self.allocator.free(top)
         else:
-            self.mt_clear_meta(top, self.node_type(enode))
+            self.mt_clear_meta(top, type_of(self, enode))
 
     def _free_slots(self, node: u64, type: i32, count: i32) -> None:
         at: i32 = 0
         while at < count:
-            self.allocator.free(self.slot(node, type, at) & ~255)
+            self.allocator.free(slot_at(self, node, type, at) & ~255)
             at += 1
 
     def mt_clear_meta(self, node: u64, type: i32) -> None:
@@ -205,11 +213,11 @@ class Destroy(Alloc):
         """
         if type == LEAF or (type == RANGE and self._slot_len(node) == self.slots_of[type]):
             return
-        self.ma_set_meta(node, type, 0, 0)
+        put_meta(self, node, type, 0, 0)
 
     def mte_destroy_walk(self, enode: u64, tree: u64) -> None:
         """Destroy a subtree that has left the tree: at once, or after a grace period."""
-        if self.mt_in_rcu(tree):
+        if in_rcu(self, tree):
             self.mt_destroy_walk(enode, tree, False)
             self.call_rcu(enode & ~255, FREE_WALK)
         else:
@@ -222,7 +230,7 @@ class Destroy(Alloc):
         level: i32 = 0
         while level < HEIGHT_MAX:
             level += 1
-            child: u64 = self.slot(node, self._dead_type(node), offset) & ~255
+            child: u64 = slot_at(self, node, self._dead_type(node), offset) & ~255
             offset = 0
             if self._dead_type(child) < 2:
                 return node

@@ -1,4 +1,4 @@
-from mmtwin.maple cimport end_of, index_of, word
+from mmtwin.maple cimport end_of, gap_at, has_gaps, index_of, leaf_gap, meta_end_at, meta_gap_at, parent_of, parent_slot_of, put_gap, put_meta, root_node, type_of, word
 from mmtwin.maple.iterate cimport Iterate
 from mmtwin.maple.state cimport MaState
 

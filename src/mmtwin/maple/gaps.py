@@ -15,7 +15,22 @@ from mmtwin.maple.iterate import Iterate
 from mmtwin.maple.state import MaState
 
 if not cython.compiled:
-    from mmtwin.maple.words import end_of, index_of, word
+    from mmtwin.maple.words import (
+        end_of,
+        gap_at,
+        has_gaps,
+        index_of,
+        leaf_gap,
+        meta_end_at,
+        meta_gap_at,
+        parent_of,
+        parent_slot_of,
+        put_gap,
+        put_meta,
+        root_node,
+        type_of,
+        word,
+    )
 
 HEIGHT_MAX = declare(i32, 32)
 
@@ -31,7 +46,7 @@ class Gaps(Iterate):
         """
         node: u64 = mas.node & ~255
         x: u64 = index_of(self, node)
-        type: i32 = self.node_type(mas.node)
+        type: i32 = type_of(self, mas.node)
         end: i32 = end_of(self, x, node, type, mas.max)
         slots: i32 = self.slot_word[type]
         widest: u64 = 0
@@ -44,66 +59,61 @@ class Gaps(Iterate):
             size = self.max_index - word(self, x, node, end)
             if size > widest:
                 widest = size
-        while at < end:
-            if word(self, x, node, slots + at) == 0:
-                size = word(self, x, node, at + 1) - word(self, x, node, at)
-                if size > widest:
-                    widest = size
-                at += 1
-            at += 1
-        return widest
+        return leaf_gap(self, x, node, slots, end, widest, at)
 
     def mas_max_gap(self, mas: MaState) -> u64:
         """The largest gap at or below the state's node."""
-        type: i32 = self.node_type(mas.node)
+        type: i32 = type_of(self, mas.node)
         if type < 2:
             return self.mas_leaf_max_gap(mas)
         node: u64 = mas.node & ~255
-        offset: i32 = self.meta_gap(node)
+        offset: i32 = meta_gap_at(self, node)
         if offset == self.gap_none and self.gap_none != 0:
             return 0
-        return self.gap(node, offset)
+        return gap_at(self, node, offset)
 
     def mas_parent_gap(self, mas: MaState, offset: i32, new: u64) -> None:
         """Make ``gap[offset]`` of the parent ``new``, and go on up while the largest changes."""
-        node: u64 = self.mte_parent(mas.node)
+        node: u64 = parent_of(self, mas.node)
         type: i32 = 3
         level: i32 = 0
         while level < HEIGHT_MAX:
             level += 1
-            widest_at: i32 = self.meta_gap(node)
+            widest_at: i32 = meta_gap_at(self, node)
             widest: u64 = 0
             if widest_at != self.gap_none or self.gap_none == 0:
-                widest = self.gap(node, widest_at)
-            self.set_gap(node, offset, new)
+                widest = gap_at(self, node, widest_at)
+            put_gap(self, node, offset, new)
             if widest == new:
                 return
-            end: i32 = self.meta_end(node, type)
+            end: i32 = meta_end_at(self, node, type)
             if offset != widest_at:
                 if widest > new:
                     return
-                self.ma_set_meta(node, type, offset, end)
+                put_meta(self, node, type, offset, end)
             elif new < widest:
                 new = 0
                 widest_at = end
+                x: u64 = index_of(self, node)
                 at: i32 = end
                 while at >= 0:
-                    if self.gap(node, at) > new:
-                        new = self.gap(node, at)
+                    gap: u64 = word(self, x, node, self.gap_word + at)
+                    if gap > new:
+                        new = gap
                         widest_at = at
                     at -= 1
-                self.ma_set_meta(node, type, widest_at, end)
-            if self.ma_is_root(node):
+                put_meta(self, node, type, widest_at, end)
+            if root_node(self, node):
                 return
-            offset = self.mte_parent_slot(node)
-            node = self.mte_parent(node)
+            offset = parent_slot_of(self, node)
+            node = parent_of(self, node)
         self.stuck("mas_parent_gap")
 
     def mas_update_gap(self, mas: MaState) -> None:
         """Bring the ancestors' gaps up to date after a change in the state's node."""
-        if not self.mt_is_alloc(mas.tree) or self.ma_is_root(mas.node & ~255):
+        if not has_gaps(self, mas.tree) or root_node(self, mas.node & ~255):
             return
         widest: u64 = self.mas_max_gap(mas)
-        slot: i32 = self.mte_parent_slot(mas.node)
-        if self.gap(self.mte_parent(mas.node), slot) != widest:
+        slot: i32 = parent_slot_of(self, mas.node)
+        if gap_at(self, parent_of(self, mas.node), slot) != widest:
             self.mas_parent_gap(mas, slot, widest)

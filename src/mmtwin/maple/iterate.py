@@ -16,7 +16,22 @@ from mmtwin.maple.state import MaState
 from mmtwin.maple.walk import Walk
 
 if not cython.compiled:
-    from mmtwin.maple.words import end_of, index_of, is_dead, word
+    from mmtwin.maple.words import (
+        data_end_of,
+        dead_node,
+        end_at,
+        end_of,
+        index_of,
+        is_dead,
+        pivot_at,
+        root_node,
+        root_of,
+        safe_min,
+        safe_pivot,
+        slot_at,
+        type_of,
+        word,
+    )
 
 ACTIVE = declare(i32, 0)
 START = declare(i32, 1)
@@ -44,7 +59,7 @@ class Iterate(Walk):
         offset: i32 = 0
         node: u64 = mas.node & ~255
         while offset == 0:
-            if self.ma_is_root(node):
+            if root_node(self, node):
                 return self._nothing(mas, node)
             if self.mas_ascend(mas):
                 return 1
@@ -54,39 +69,39 @@ class Iterate(Walk):
             if level > HEIGHT_MAX:
                 self.stuck("mas_prev_node")
         offset -= 1
-        type: i32 = self.node_type(mas.node)
-        if self.ma_dead_node(node):
+        type: i32 = type_of(self, mas.node)
+        if dead_node(self, node):
             return 1
-        mas.max = self.pivot(node, offset)
-        mas.min = self.mas_safe_min(node, offset, mas.min)
-        if self.ma_dead_node(node):
+        mas.max = pivot_at(self, node, offset)
+        mas.min = safe_min(self, node, offset, mas.min)
+        if dead_node(self, node):
             return 1
         if mas.max < min:
             mas.offset = offset
             return self._nothing(mas, node)
         while level > 1:
             level -= 1
-            enode: u64 = self.slot(node, type, offset)
-            if self.ma_dead_node(node):
+            enode: u64 = slot_at(self, node, type, offset)
+            if dead_node(self, node):
                 return 1
             mas.node = enode
             node = enode & ~255
-            type = self.node_type(enode)
-            offset = self.ma_data_end(node, type, mas.max)
-            if self.ma_dead_node(node):
+            type = type_of(self, enode)
+            offset = data_end_of(self, node, type, mas.max)
+            if dead_node(self, node):
                 return 1
-            mas.min = self.mas_safe_min(node, offset, mas.min)
-            mas.max = self.mas_safe_pivot(node, type, offset, mas.max)
+            mas.min = safe_min(self, node, offset, mas.min)
+            mas.max = safe_pivot(self, node, type, offset, mas.max)
             if mas.max < min:
                 return self._nothing(mas, node)
-        mas.node = self.slot(node, type, offset)
-        if self.ma_dead_node(node):
+        mas.node = slot_at(self, node, type, offset)
+        if dead_node(self, node):
             return 1
-        mas.offset = self.mas_data_end(mas)
-        return 1 if self.ma_dead_node(mas.node & ~255) else 0
+        mas.offset = end_at(self, mas)
+        return 1 if dead_node(self, mas.node & ~255) else 0
 
     def _nothing(self, mas: MaState, node: u64) -> i32:
-        if self.ma_dead_node(node):
+        if dead_node(self, node):
             return 1
         mas.status = NONE
         return 0
@@ -104,7 +119,7 @@ class Iterate(Walk):
         min: u64
         end: i32
         while True:
-            if self.ma_is_root(node):
+            if root_node(self, node):
                 return self._nothing(mas, node)
             min = (mas.max + 1) & self.max_index
             if min > max:
@@ -116,29 +131,29 @@ class Iterate(Walk):
             if level > HEIGHT_MAX:
                 self.stuck("mas_next_node")
             node = mas.node & ~255
-            type = self.node_type(mas.node)
-            end = self.ma_data_end(node, type, mas.max)
-            if self.ma_dead_node(node):
+            type = type_of(self, mas.node)
+            end = data_end_of(self, node, type, mas.max)
+            if dead_node(self, node):
                 return 1
             if offset != end:
                 break
         offset += 1
-        pivot: u64 = self.mas_safe_pivot(node, type, offset, mas.max)
+        pivot: u64 = safe_pivot(self, node, type, offset, mas.max)
         enode: u64
         while level > 1:
             level -= 1
-            enode = self.slot(node, type, offset)
-            if self.ma_dead_node(node):
+            enode = slot_at(self, node, type, offset)
+            if dead_node(self, node):
                 return 1
             mas.node = enode
             node = enode & ~255
-            type = self.node_type(enode)
+            type = type_of(self, enode)
             offset = 0
-            pivot = self.pivot(node, 0)
-            if self.ma_dead_node(node):
+            pivot = pivot_at(self, node, 0)
+            if dead_node(self, node):
                 return 1
-        enode = self.slot(node, type, offset)
-        if self.ma_dead_node(node):
+        enode = slot_at(self, node, type, offset)
+        if dead_node(self, node):
             return 1
         mas.node = enode
         mas.min = min
@@ -184,7 +199,7 @@ class Iterate(Walk):
         if mas.index > mas.max:
             mas.index = mas.last
             return 0
-        pivot = self.mas_safe_pivot(node, type, offset, mas.max)
+        pivot = safe_pivot(self, node, type, offset, mas.max)
         entry = word(self, x, node, slots + offset)
         if is_dead(self, x, node) or pivot == 0 or entry == 0:
             return 0
@@ -206,7 +221,7 @@ class Iterate(Walk):
             offset: i32 = mas.offset
             here: u64 = mas.node
             node: u64 = here & ~255
-            type: i32 = self.node_type(here)
+            type: i32 = type_of(self, here)
             mas.offset += 1
             full: bint = mas.offset >= self.slots_of[type]
             if full:
@@ -216,7 +231,7 @@ class Iterate(Walk):
             while mas.status != NONE:
                 if not full:
                     entry: u64 = self.mas_next_nentry(mas, node, limit, type)
-                    if self.ma_dead_node(node):
+                    if dead_node(self, node):
                         again = True
                         break
                     if entry != 0:
@@ -235,7 +250,7 @@ class Iterate(Walk):
                 mas.offset = 0
                 node = mas.node & ~255
                 if mas.status != NONE:
-                    type = self.node_type(mas.node)
+                    type = type_of(self, mas.node)
             if again:
                 self.mas_rewalk(mas, last)
                 continue
@@ -254,22 +269,22 @@ class Iterate(Walk):
             if tries > RETRIES_MAX:
                 self.stuck("mas_prev_nentry")
             node: u64 = mas.node & ~255
-            type: i32 = self.node_type(mas.node)
+            type: i32 = type_of(self, mas.node)
             offset: i32 = mas.offset - 1
             if offset >= self.slots_of[type]:
                 offset = self.slots_of[type] - 1
-            pivot: u64 = self.mas_safe_pivot(node, type, offset, mas.max)
-            if self.ma_dead_node(node):
+            pivot: u64 = safe_pivot(self, node, type, offset, mas.max)
+            if dead_node(self, node):
                 self.mas_rewalk(mas, index)
                 continue
             while offset > 0 and (
-                pivot == 0 or (pivot >= limit and self.slot(node, type, offset) == 0)
+                pivot == 0 or (pivot >= limit and slot_at(self, node, type, offset) == 0)
             ):
                 offset -= 1
-                pivot = self.pivot(node, offset)
-            min: u64 = self.mas_safe_min(node, offset, mas.min)
-            entry: u64 = self.slot(node, type, offset)
-            if self.ma_dead_node(node):
+                pivot = pivot_at(self, node, offset)
+            min: u64 = safe_min(self, node, offset, mas.min)
+            entry: u64 = slot_at(self, node, type, offset)
+            if dead_node(self, node):
                 self.mas_rewalk(mas, index)
                 continue
             if entry != 0:
@@ -337,7 +352,7 @@ class Iterate(Walk):
                 return 0
         if mas.status == ROOT:
             mas.index = mas.last = 0
-            return self.root(mas.tree)
+            return root_of(self, mas.tree)
         return self.mas_prev_entry(mas, min)
 
     def _find_unbounded(self, mas: MaState, max: u64) -> u64:

@@ -11,9 +11,27 @@ from mmtwin.maple.roots import Roots
 from mmtwin.maple.state import MaState, WrState
 
 if not cython.compiled:
-    from mmtwin.maple.words import index_of, put, word
+    from mmtwin.maple.words import (
+        clear_words,
+        in_rcu,
+        index_of,
+        parent_at,
+        pivot_at,
+        put,
+        put_meta,
+        put_pivot,
+        put_slot,
+        read_words,
+        root_node,
+        safe_min,
+        set_dead,
+        slot_at,
+        type_of,
+        write_words,
+    )
 
 LEAF = declare(i32, 1)
+ERROR = declare(i32, 7)
 BULK = declare(i32, 1)
 REBALANCE = declare(i32, 2)
 HEIGHT_MAX = declare(i32, 32)
@@ -40,13 +58,14 @@ class Leaf(Roots):
             return False
         return True
 
-    def _wr_descend(self, wr: WrState) -> None:
+    def _wr_descend(self, wr: WrState) -> i32:
         mas: MaState = wr.mas
         mas.max = wr.r_max
         mas.min = wr.r_min
         mas.node = wr.content
         mas.offset = 0
         mas.depth += 1
+        return 0
 
     def mas_wr_walk(self, wr: WrState) -> bint:
         """Walk down to the leaf of ``index``; False where the store turns out to span."""
@@ -54,11 +73,11 @@ class Leaf(Roots):
         level: i32 = 0
         while level < HEIGHT_MAX:
             level += 1
-            wr.type = self.node_type(mas.node)
+            wr.type = type_of(self, mas.node)
             self.mas_wr_node_walk(wr)
             if self.mas_is_span_wr(wr):
                 return False
-            wr.content = self.slot(wr.node, wr.type, mas.offset)
+            wr.content = slot_at(self, wr.node, wr.type, mas.offset)
             if wr.type == LEAF:
                 return True
             if self.by_height:
@@ -72,7 +91,7 @@ class Leaf(Roots):
         level: i32 = wr.mas.depth + 1
         if wr.node_end < self.slots_of[wr.type] - 1:
             wr.vacant_height = level
-        if self.ma_is_root(wr.node):
+        if root_node(self, wr.node):
             if wr.node_end > 2:
                 wr.sufficient_height = 1
         elif wr.node_end > self.min_of[wr.type] + 1:
@@ -84,9 +103,9 @@ class Leaf(Roots):
         level: i32 = 0
         while level < HEIGHT_MAX:
             level += 1
-            wr.type = self.node_type(mas.node)
+            wr.type = type_of(self, mas.node)
             self.mas_wr_node_walk(wr)
-            wr.content = self.slot(wr.node, wr.type, mas.offset)
+            wr.content = slot_at(self, wr.node, wr.type, mas.offset)
             if wr.type == LEAF:
                 return
             self._wr_descend(wr)
@@ -101,10 +120,10 @@ class Leaf(Roots):
         access in mas_wr_end_piv()").
         """
         mas: MaState = wr.mas
-        while wr.offset_end < wr.node_end and mas.last > self.pivot(wr.node, wr.offset_end):
+        while wr.offset_end < wr.node_end and mas.last > pivot_at(self, wr.node, wr.offset_end):
             wr.offset_end += 1
         if wr.offset_end < wr.node_end:
-            wr.end_piv = self.pivot(wr.node, wr.offset_end)
+            wr.end_piv = pivot_at(self, wr.node, wr.offset_end)
         else:
             wr.end_piv = mas.max
 
@@ -112,29 +131,29 @@ class Leaf(Roots):
         """Widen a NULL over the NULLs that it touches, so that two never adjoin."""
         mas: MaState = wr.mas
         node: u64 = wr.node
-        if mas.last < wr.end_piv and self.slot(node, wr.type, wr.offset_end) == 0:
+        if mas.last < wr.end_piv and slot_at(self, node, wr.type, wr.offset_end) == 0:
             mas.last = wr.end_piv
         if (
             mas.last == wr.end_piv
             and wr.node_end != wr.offset_end
-            and self.slot(node, wr.type, wr.offset_end + 1) == 0
+            and slot_at(self, node, wr.type, wr.offset_end + 1) == 0
         ):
             wr.offset_end += 1
             if wr.offset_end == wr.node_end:
                 mas.last = mas.max
             else:
-                mas.last = self.pivot(node, wr.offset_end)
+                mas.last = pivot_at(self, node, wr.offset_end)
             wr.end_piv = mas.last
         if wr.content == 0:
             mas.index = wr.r_min
         elif (
             mas.index == wr.r_min
             and mas.offset > 0
-            and self.slot(node, wr.type, mas.offset - 1) == 0
+            and slot_at(self, node, wr.type, mas.offset - 1) == 0
         ):
             mas.offset -= 1
-            wr.r_min = mas.index = self.mas_safe_min(node, mas.offset, mas.min)
-            wr.r_max = self.pivot(node, mas.offset)
+            wr.r_min = mas.index = safe_min(self, node, mas.offset, mas.min)
+            wr.r_max = pivot_at(self, node, mas.offset)
 
     def mas_wr_append(self, wr: WrState) -> bint:
         """Cut the last slot in two in place, the entry before or behind; False if it touches
@@ -142,7 +161,7 @@ class Leaf(Roots):
         when other readers are possible").
         """
         mas: MaState = wr.mas
-        if self.mt_in_rcu(mas.tree):
+        if in_rcu(self, mas.tree):
             return False
         node: u64 = wr.node
         end: i32 = wr.node_end
@@ -151,16 +170,16 @@ class Leaf(Roots):
         if not behind and not (mas.index == wr.r_min and mas.last < wr.r_max):
             return False
         if new_end < self.pivots_of[wr.type]:
-            self.set_pivot(node, new_end, self.pivot(node, end))
-            self.ma_set_meta(node, LEAF, 0, new_end)
+            put_pivot(self, node, new_end, pivot_at(self, node, end))
+            put_meta(self, node, LEAF, 0, new_end)
         if behind:
-            self.set_slot(node, wr.type, new_end, wr.entry)
+            put_slot(self, node, wr.type, new_end, wr.entry)
             mas.offset = new_end
-            self.set_pivot(node, end, mas.index - 1)
+            put_pivot(self, node, end, mas.index - 1)
         else:
-            self.set_slot(node, wr.type, new_end, wr.content)
-            self.set_pivot(node, end, mas.last)
-            self.set_slot(node, wr.type, end, wr.entry)
+            put_slot(self, node, wr.type, new_end, wr.content)
+            put_pivot(self, node, end, mas.last)
+            put_slot(self, node, wr.type, end, wr.entry)
         return True
 
     def mas_wr_slot_store(self, wr: WrState) -> bint:
@@ -178,16 +197,18 @@ class Leaf(Roots):
         if wr.r_min == mas.index:
             if wr.end_piv == mas.last:
                 return False
-            self.set_slot(node, wr.type, offset, wr.entry)
-            self.set_pivot(node, offset, mas.last)
+            put_slot(self, node, wr.type, offset, wr.entry)
+            put_pivot(self, node, offset, mas.last)
         else:
             if wr.end_piv != mas.last:
                 return False
             next: i32 = offset + 1
-            if next < self.pivots_of[wr.type] and (wr.entry != 0 or self.pivot(node, next) != 0):
-                self.set_pivot(node, next, mas.last)
-            self.set_slot(node, wr.type, next, wr.entry)
-            self.set_pivot(node, offset, mas.index - 1)
+            if next < self.pivots_of[wr.type] and (
+                wr.entry != 0 or pivot_at(self, node, next) != 0
+            ):
+                put_pivot(self, node, next, mas.last)
+            put_slot(self, node, wr.type, next, wr.entry)
+            put_pivot(self, node, offset, mas.index - 1)
             mas.offset = next
         self.mas_update_gap(mas)
         return True
@@ -196,7 +217,7 @@ class Leaf(Roots):
         """In a bulk load a last node with enough slots needs no rebalance at the end."""
         if (
             mas.mas_flags & BULK
-            and not self.ma_is_root(mas.node & ~255)
+            and not root_node(self, mas.node & ~255)
             and end > self.min_of[type]
         ):
             mas.mas_flags &= ~REBALANCE
@@ -233,24 +254,22 @@ class Leaf(Roots):
             if (
                 new_end <= self.min_of[type]
                 and not mas.mas_flags & BULK
-                and not self.ma_is_root(mas.node & ~255)
+                and not root_node(self, mas.node & ~255)
             ):
                 return False
-        rcu: bint = self.mt_in_rcu(mas.tree)
+        rcu: bint = in_rcu(self, mas.tree)
         fresh: u64 = 0
         if rcu:
             self.mas_node_count(mas, 1)
-            if mas.is_err():
+            if mas.status == ERROR:
                 return False
             fresh = self.mas_pop_node(mas)
         x: u64 = index_of(self, node)
         pivots: i32 = self.pivots_of[type]
         slots: i32 = self.slot_word[type]
-        count: i32
-        for count in range(offset):
-            wr.pivot[count] = word(self, x, node, count + 1)
-            wr.slot[count] = word(self, x, node, slots + count)
-        count = offset
+        count: i32 = offset
+        read_words(self, x, node, 1, offset, wr.pivot, 0)
+        read_words(self, x, node, slots, offset, wr.slot, 0)
         if wr.r_min < mas.index:
             wr.pivot[count] = mas.index - 1
             wr.slot[count] = wr.content
@@ -261,21 +280,25 @@ class Leaf(Roots):
         count += 1
         if tail <= wr.node_end and mas.last < mas.max:
             self._leaf_room(count + wr.node_end - tail)
-            while tail <= wr.node_end:
-                wr.pivot[count] = word(self, x, node, tail + 1) if tail < pivots else mas.max
-                wr.slot[count] = word(self, x, node, slots + tail)
-                count += 1
-                tail += 1
+            more: i32 = wr.node_end + 1 - tail
+            if wr.node_end < pivots:
+                read_words(self, x, node, tail + 1, more, wr.pivot, count)
+            else:
+                read_words(self, x, node, tail + 1, more - 1, wr.pivot, count)
+                wr.pivot[count + more - 1] = mas.max
+            read_words(self, x, node, slots + tail, more, wr.slot, count)
+            count += more
         self._commit_leaf(wr, fresh, count)
         self.mas_update_gap(mas)
         return True
 
-    def _leaf_room(self, last: i32) -> None:
+    def _leaf_room(self, last: i32) -> i32:
         """A leaf's image has no slot ``last``: the tree was corrupt before."""
         if last >= self.slots_of[LEAF]:
             self.bn_room(68, "mas_wr_node_store")
+        return 0
 
-    def _write_leaf(self, mas: MaState, wr: WrState, fresh: u64, count: i32) -> None:
+    def _write_leaf(self, mas: MaState, wr: WrState, fresh: u64, count: i32) -> i32:
         """Write the ``count`` slots in the frame to the new node ``fresh``, or over the old one
         (``wr.node``) if 0."""
         type: i32 = wr.type
@@ -283,26 +306,23 @@ class Leaf(Roots):
         x: u64 = index_of(self, node)
         pivots: i32 = self.pivots_of[type]
         slots: i32 = self.slot_word[type]
-        i: i32
         if fresh:
-            put(self, x, node, 0, self.parent_word(wr.node))
-        for i in range(count):
-            if i < pivots:
-                put(self, x, node, i + 1, wr.pivot[i])
-            put(self, x, node, slots + i, wr.slot[i])
+            put(self, x, node, 0, parent_at(self, wr.node))
+        write_words(self, x, node, 1, count if count < pivots else pivots, wr.pivot, 0)
+        write_words(self, x, node, slots, count, wr.slot, 0)
         if fresh == 0:
-            for i in range(count, self.slots_of[type]):
-                if i < pivots:
-                    put(self, x, node, i + 1, 0)
-                put(self, x, node, slots + i, 0)
+            clear_words(self, x, node, 1 + count, 1 + pivots)
+            clear_words(self, x, node, slots + count, slots + self.slots_of[type])
         self.mas_leaf_set_meta(mas, node, type, count - 1, wr.pivot[count - 1])
+        return 0
 
-    def _commit_leaf(self, wr: WrState, fresh: u64, count: i32) -> None:
+    def _commit_leaf(self, wr: WrState, fresh: u64, count: i32) -> i32:
         """Write the leaf's image, and put it in the old one's place if it is a new node."""
         mas: MaState = wr.mas
         self._write_leaf(mas, wr, fresh, count)
         if fresh:
             if self.dead_first:
-                self.mte_set_node_dead(mas.node)
+                set_dead(self, mas.node)
             mas.node = fresh | (wr.type << 3) | 4
             self.mas_replace(mas, False)
+        return 0

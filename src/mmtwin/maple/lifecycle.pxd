@@ -1,3 +1,4 @@
+from mmtwin.maple cimport end_at, flags_of, gap_at, has_gaps, height_of, in_rcu, inner_type_of, meta_end_at, parent_of, parent_slot_of, pivot_at, put_gap, put_meta, put_pivot, put_slot, root_node, safe_pivot, set_dead, slot_at, type_of
 from mmtwin.maple.state cimport MaState, WrState
 from mmtwin.maple.steps cimport Steps
 

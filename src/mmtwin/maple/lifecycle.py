@@ -7,6 +7,7 @@ caller's flags for another try.
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -17,7 +18,32 @@ from mmtwin.maple.era import SHARP, WORST
 from mmtwin.maple.state import MaState, WrState
 from mmtwin.maple.steps import Steps
 
+if not cython.compiled:
+    from mmtwin.maple.words import (
+        end_at,
+        flags_of,
+        gap_at,
+        has_gaps,
+        height_of,
+        in_rcu,
+        inner_type_of,
+        meta_end_at,
+        parent_of,
+        parent_slot_of,
+        pivot_at,
+        put_gap,
+        put_meta,
+        put_pivot,
+        put_slot,
+        root_node,
+        safe_pivot,
+        set_dead,
+        slot_at,
+        type_of,
+    )
+
 ACTIVE = declare(i32, 0)
+ERROR = declare(i32, 7)
 START = declare(i32, 1)
 ROOT = declare(i32, 2)
 NONE = declare(i32, 3)
@@ -56,9 +82,9 @@ class Lifecycle(Steps):
             self.mas_start(mas)
             if mas.status == ACTIVE:
                 self.mtree_range_walk(mas)
-                end: i32 = self.mas_data_end(mas) + 1
-                small: bint = end < self.min_of[self.node_type(mas.node)] - 1
-                if small and not self.ma_is_root(mas.node & ~255):
+                end: i32 = end_at(self, mas) + 1
+                small: bint = end < self.min_of[type_of(self, mas.node)] - 1
+                if small and not root_node(self, mas.node & ~255):
                     self.mas_destroy_rebalance(mas, end)
             mas.mas_flags &= ~REBALANCE
         mas.mas_flags &= ~(BULK | PREALLOC | UNPREPARED)
@@ -72,14 +98,14 @@ class Lifecycle(Steps):
             left.copy_from(mas)
             if not self.mas_prev_sibling(left):
                 return
-            if self.mt_in_rcu(mas.tree):
+            if in_rcu(self, mas.tree):
                 self.mas_node_count(mas, 3)
-                if mas.is_err():
+                if mas.status == ERROR:
                     return
             node: u64 = left.node & ~255
-            type: i32 = self.node_type(left.node)
+            type: i32 = type_of(self, left.node)
             split: i32 = self.slots_of[type] // 2
-            if self.slot(node, type, split) == 0:
+            if slot_at(self, node, type, split) == 0:
                 split += 1
             self._share_leaves(mas, left, wr, end, split)
         finally:
@@ -87,23 +113,23 @@ class Lifecycle(Steps):
 
     def _share_leaves(self, mas: MaState, left: MaState, wr: WrState, end: i32, split: i32) -> None:
         """Rewrite both leaves: ``left`` keeps its slots up to ``split``."""
-        rcu: bint = self.mt_in_rcu(mas.tree)
+        rcu: bint = in_rcu(self, mas.tree)
         old_left: u64 = left.node
         old_right: u64 = mas.node
-        type: i32 = self.node_type(old_left)
+        type: i32 = type_of(self, old_left)
         bits: u64 = (type << 3) | 4
-        parent: u64 = self.mte_parent(old_left)
-        slot: i32 = self.mte_parent_slot(old_left)
-        cut: u64 = self.pivot(old_left & ~255, split)
+        parent: u64 = parent_of(self, old_left)
+        slot: i32 = parent_slot_of(self, old_left)
+        cut: u64 = pivot_at(self, old_left & ~255, split)
         count: i32 = 0
         at: i32
-        for at in range(split + 1, self.mas_data_end(left) + 1):
-            wr.slot[count] = self.slot(old_left & ~255, type, at)
-            wr.pivot[count] = self.mas_safe_pivot(old_left & ~255, type, at, left.max)
+        for at in range(split + 1, end_at(self, left) + 1):
+            wr.slot[count] = slot_at(self, old_left & ~255, type, at)
+            wr.pivot[count] = safe_pivot(self, old_left & ~255, type, at, left.max)
             count += 1
         for at in range(end):
-            wr.slot[count] = self.slot(old_right & ~255, type, at)
-            wr.pivot[count] = self.mas_safe_pivot(old_right & ~255, type, at, mas.max)
+            wr.slot[count] = slot_at(self, old_right & ~255, type, at)
+            wr.pivot[count] = safe_pivot(self, old_right & ~255, type, at, mas.max)
             count += 1
         wr.type = type
         wr.node = old_right & ~255
@@ -112,32 +138,32 @@ class Lifecycle(Steps):
         self._write_leaf(mas, wr, fresh, count)
         kept: i32
         for kept in range(split + 1):
-            wr.slot[kept] = self.slot(old_left & ~255, type, kept)
-            wr.pivot[kept] = self.pivot(old_left & ~255, kept)
+            wr.slot[kept] = slot_at(self, old_left & ~255, type, kept)
+            wr.pivot[kept] = pivot_at(self, old_left & ~255, kept)
         wr.node = old_left & ~255
         left.max = cut
         fresh_left: u64 = self.mas_pop_node(mas) if rcu else 0
         self._write_leaf(left, wr, fresh_left, split + 1)
-        inner: i32 = self.inner_type(mas.tree)
+        inner: i32 = inner_type_of(self, mas.tree)
         top: u64 = parent
         if rcu:
             top = self.mas_pop_node(mas)
             self.memory.copy(top, parent, 256)
             mas.node = fresh | bits
             left.node = fresh_left | bits
-            self.set_slot(top, inner, slot, left.node)
-            self.set_slot(top, inner, slot + 1, mas.node)
-        self.set_pivot(top, slot, cut)
+            put_slot(self, top, inner, slot, left.node)
+            put_slot(self, top, inner, slot + 1, mas.node)
+        put_pivot(self, top, slot, cut)
         if inner == 3:
-            self.set_gap(top, slot + 1, self.mas_leaf_max_gap(mas))
-            self.set_gap(top, slot, self.mas_leaf_max_gap(left))
+            put_gap(self, top, slot + 1, self.mas_leaf_max_gap(mas))
+            put_gap(self, top, slot, self.mas_leaf_max_gap(left))
         self.mas_ascend(mas)
         if rcu:
             mas.node = top | (inner << 3) | 4
             self.mas_replace(mas, False)
-            self.mte_set_node_dead(old_left)
+            set_dead(self, old_left)
             self.mas_free(mas, old_left)
-            self.mte_set_node_dead(old_right)
+            set_dead(self, old_right)
             self.mas_free(mas, old_right)
         if inner == 3:
             self._refresh_meta_gap(mas)
@@ -146,16 +172,16 @@ class Lifecycle(Steps):
     def _refresh_meta_gap(self, mas: MaState) -> None:
         """Both gaps of the parent may have changed: find its largest anew."""
         node: u64 = mas.node & ~255
-        end: i32 = self.meta_end(node, 3)
+        end: i32 = meta_end_at(self, node, 3)
         widest_at: i32 = self.gap_none
         widest: u64 = 0
         at: i32 = end
         while at >= 0:
-            if self.gap(node, at) > widest:
-                widest = self.gap(node, at)
+            if gap_at(self, node, at) > widest:
+                widest = gap_at(self, node, at)
                 widest_at = at
             at -= 1
-        self.ma_set_meta(node, 3, widest_at, end)
+        put_meta(self, node, 3, widest_at, end)
 
     def mas_nomem(self, mas: MaState, gfp: u64) -> bint:
         """After a store: True if it failed for want of memory and some was had now, so that it
@@ -168,7 +194,7 @@ class Lifecycle(Steps):
             self.mas_destroy(mas)
             return False
         held: u64 = self.mas_allocated(mas)
-        sleeps: bint = gfp & MAY_SLEEP != 0 and self.flags(mas.tree) & 0x300 != 0x300
+        sleeps: bint = gfp & MAY_SLEEP != 0 and flags_of(self, mas.tree) & 0x300 != 0x300
         if sleeps:
             self.mtree_unlock(mas.tree)
         self.mas_alloc_nodes(mas, gfp)
@@ -231,7 +257,7 @@ class Lifecycle(Steps):
         where the leaf may get too small as for a rebalance. Later by store type.
         """
         if self.era.prealloc == WORST:
-            return 1 + self.mt_height(mas.tree) * 3
+            return 1 + height_of(self, mas.tree) * 3
         wr: WrState = self.wr_begin(mas, entry)
         index: u64 = mas.index
         last: u64 = mas.last
@@ -240,9 +266,9 @@ class Lifecycle(Steps):
             mas.store_type = self.mas_wr_store_type(wr)
             count = self.mas_prealloc_calc(wr)
             if self.era.prealloc == SHARP and mas.store_type in (APPEND, NODE_STORE):
-                root: bint = self.ma_is_root(mas.node & ~255)
+                root: bint = root_node(self, mas.node & ~255)
                 small: bint = self.mas_wr_new_end(wr) - 1 <= self.min_of[wr.type]
-                count = self.mt_height(mas.tree) * 2 - 1 if small and not root else 1
+                count = height_of(self, mas.tree) * 2 - 1 if small and not root else 1
         finally:
             self.wr_end(wr)
         mas.index = index
@@ -257,7 +283,7 @@ class Lifecycle(Steps):
         mas.mas_flags &= ~PREALLOC
         count: i32 = self.mas_preallocate_count(mas, entry)
         self.mas_node_count_gfp(mas, count, gfp)
-        if not mas.is_err():
+        if mas.status != ERROR:
             mas.mas_flags |= PREALLOC
             return 0
         error: i32 = mas.error()
@@ -277,7 +303,7 @@ class Lifecycle(Steps):
             self.mas_wr_store_entry(wr)
         finally:
             self.wr_end(wr)
-        if mas.is_err():
+        if mas.status == ERROR:
             raise KernelBug("mas_is_err(mas)", "mas_store_prealloc")
         self.mas_destroy(mas)
 
@@ -326,7 +352,7 @@ class Lifecycle(Steps):
         Counts leaves and one level of inner nodes; a taller tree may have to allocate more.
         """
         inner: u64 = 8 if self.wide else 19
-        if not self.mt_is_alloc(mas.tree):
+        if not has_gaps(self, mas.tree):
             inner = self.slots_of[2] - 2
         leaf: u64 = self.slots_of[1] - 2
         nodes: u64 = (2 * count + 1 + leaf - 1) // leaf
@@ -334,7 +360,7 @@ class Lifecycle(Steps):
         mas.mas_flags |= BULK
         self.mas_node_count_gfp(mas, nodes + 3, KERNEL)
         mas.mas_flags |= PREALLOC
-        if not mas.is_err():
+        if mas.status != ERROR:
             return 0
         error: i32 = mas.error()
         mas.reset()

@@ -1,3 +1,4 @@
+from mmtwin.maple cimport flags_of, has_gaps, meta_end_at, pivot_at, put_parent, put_slot, root_of, slot_at, type_of
 from mmtwin.maple.lifecycle cimport Lifecycle
 from mmtwin.maple.state cimport MaState, WrState
 

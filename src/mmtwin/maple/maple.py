@@ -11,6 +11,7 @@ are inclusive at both ends everywhere. Errors are negative error numbers.
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare, uint
 from cython import int as i32
 from cython import ulonglong as u64
@@ -23,6 +24,19 @@ from mmtwin.maple.plan import StorePlan, plan_store
 from mmtwin.maple.state import MaState, WrState
 from mmtwin.memory.allocator import Allocator
 from mmtwin.memory.memory import Memory
+
+if not cython.compiled:
+    from mmtwin.maple.words import (
+        flags_of,
+        has_gaps,
+        meta_end_at,
+        pivot_at,
+        put_parent,
+        put_slot,
+        root_of,
+        slot_at,
+        type_of,
+    )
 
 ACTIVE = declare(i32, 0)
 START = declare(i32, 1)
@@ -98,24 +112,24 @@ class Maple(Lifecycle):
 
     def mtree_empty(self, tree: u64) -> bint:
         """Nothing is stored."""
-        return self.root(tree) == 0
+        return root_of(self, tree) == 0
 
     def mt_set_in_rcu(self, tree: u64) -> None:
         """Let readers run beside writers from now on. Before there are any."""
-        self.set_flags(tree, self.flags(tree) | 2)
+        self.set_flags(tree, flags_of(self, tree) | 2)
 
     def mt_clear_in_rcu(self, tree: u64) -> None:
         """Readers hold the lock from now on."""
-        self.set_flags(tree, self.flags(tree) & ~2)
+        self.set_flags(tree, flags_of(self, tree) & ~2)
 
     def mt_destroy(self, tree: u64) -> None:
         """Free all nodes (in RCU mode after a grace period); entries are untouched. The caller
         holds the lock: the kernel's ``__mt_destroy``."""
-        root: u64 = self.root(tree)
+        root: u64 = root_of(self, tree)
         self.set_root(tree, 0)
         if root & 3 == 2 and root > 4096:
             self.mte_destroy_walk(root & ~2, tree)
-        self.set_flags(tree, self.flags(tree) & 0xFFFFFF83 if self.era.keeps_flags else 0)
+        self.set_flags(tree, flags_of(self, tree) & 0xFFFFFF83 if self.era.keeps_flags else 0)
 
     def mtree_destroy(self, tree: u64) -> None:
         """Free all nodes, taking the tree's lock."""
@@ -206,7 +220,7 @@ class Maple(Lifecycle):
     def _alloc(
         self, tree: int, entry: int, size: int, min: int, max: int, gfp: int, forward: bool
     ) -> tuple[int, int]:
-        if not self.mt_is_alloc(tree) or is_reserved(entry):
+        if not has_gaps(self, tree) or is_reserved(entry):
             return -EINVAL, 0
         if size == 0 or min > max or max - min < size - 1:
             return -EINVAL, 0
@@ -241,7 +255,7 @@ class Maple(Lifecycle):
         ``(result, index, next)``: result 0, or 1 if the search wrapped round, or -EBUSY, -EINVAL,
         -ENOMEM; then the index taken and where to begin the next time.
         """
-        if not self.mt_is_alloc(tree) or is_reserved(entry):
+        if not has_gaps(self, tree) or is_reserved(entry):
             return -EINVAL, 0, next
         start = low if next < low else next
         error, index = -EBUSY, 0
@@ -253,12 +267,12 @@ class Maple(Lifecycle):
             wrapped = 1
         if error:
             return error, 0, next
-        if self.flags(tree) & ALLOC_WRAPPED:
-            self.set_flags(tree, self.flags(tree) & ~ALLOC_WRAPPED)
+        if flags_of(self, tree) & ALLOC_WRAPPED:
+            self.set_flags(tree, flags_of(self, tree) & ~ALLOC_WRAPPED)
             wrapped = 1
         following = (index + 1) & self.max_index
         if following == 0:
-            self.set_flags(tree, self.flags(tree) | ALLOC_WRAPPED)
+            self.set_flags(tree, flags_of(self, tree) | ALLOC_WRAPPED)
         return wrapped, index, following
 
     # Finding entries.
@@ -321,16 +335,16 @@ class Maple(Lifecycle):
         0; -EINVAL if ``new`` is not empty or its flags differ in more than the height; -ENOMEM with
         ``new`` empty.
         """
-        if self.root(new) != 0 or (self.flags(new) ^ self.flags(tree)) & 0xFFFFFF83:
+        if root_of(self, new) != 0 or (flags_of(self, new) ^ flags_of(self, tree)) & 0xFFFFFF83:
             return -EINVAL
-        root: u64 = self.root(tree)
+        root: u64 = root_of(self, tree)
         if root & 3 != 2 or root <= 4096:
             self.set_root(new, root)
             return 0
         copy: u64 = self._copy_nodes(root & ~2, new | 1, gfp, 0)
         if copy == 0:
             return -ENOMEM
-        self.set_flags(new, self.flags(tree))
+        self.set_flags(new, flags_of(self, tree))
         self.set_root(new, copy | 2)
         return 0
 
@@ -341,9 +355,9 @@ class Maple(Lifecycle):
         node: u64 = self.allocator.alloc(gfp)
         if node == 0:
             return 0
-        type: i32 = self.node_type(enode)
+        type: i32 = type_of(self, enode)
         self.memory.copy(node, enode & ~255, 256)
-        self.set_parent_word(node, parent)
+        put_parent(self, node, parent)
         copy: u64 = node | (enode & 255)
         if type == LEAF:
             return copy
@@ -351,35 +365,35 @@ class Maple(Lifecycle):
         end: i32 = self._inner_end(enode)
         for offset in range(end + 1):
             child: u64 = self._copy_nodes(
-                self.slot(node, type, offset), node | (offset << 3) | 6, gfp, depth + 1
+                slot_at(self, node, type, offset), node | (offset << 3) | 6, gfp, depth + 1
             )
             if child == 0:
                 while offset > 0:
                     offset -= 1
-                    self._free_copy(self.slot(node, type, offset), depth + 1)
+                    self._free_copy(slot_at(self, node, type, offset), depth + 1)
                 self.allocator.free(node)
                 return 0
-            self.set_slot(node, type, offset, child)
+            put_slot(self, node, type, offset, child)
         return copy
 
     def _free_copy(self, enode: u64, depth: i32) -> None:
-        type: i32 = self.node_type(enode)
+        type: i32 = type_of(self, enode)
         if type != LEAF:
             offset: i32
             for offset in range(self._inner_end(enode) + 1):
-                self._free_copy(self.slot(enode & ~255, type, offset), depth + 1)
+                self._free_copy(slot_at(self, enode & ~255, type, offset), depth + 1)
         self.allocator.free(enode & ~255)
 
     def _inner_end(self, enode: u64) -> i32:
         """The last child of an inner node whose ``max`` is not known: the last slot is a child
         when it looks like one, for metadata does not."""
-        type: i32 = self.node_type(enode)
+        type: i32 = type_of(self, enode)
         node: u64 = enode & ~255
         last: i32 = self.slots_of[type] - 1
-        if type == LEAF + 1 and self.pivot(node, last - 1) != 0:
-            child: u64 = self.slot(node, type, last)
+        if type == LEAF + 1 and pivot_at(self, node, last - 1) != 0:
+            child: u64 = slot_at(self, node, type, last)
             return last if child & ~255 and (child >> 3) & 15 else last - 1
-        return self.meta_end(node, type)
+        return meta_end_at(self, node, type)
 
     # For people.
 

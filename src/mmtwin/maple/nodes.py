@@ -372,13 +372,13 @@ class Nodes:
         if self.wide and node >= self.memory.base and node - self.memory.base < self.memory.limit:
             first: u64 = (node - self.memory.base) >> 3
             at: i32
-            plain: bint = self.memory.journal is None
-            if plain:
+            if self.memory.journal is None:
                 self.memory.d[first >> 9] = 1
-            for at in range(32):
-                if plain:
+                for at in range(32):
                     self.memory.w[first + at] = 0
-                elif self.memory.w[first + at] != 0:
+                return
+            for at in range(32):
+                if self.memory.w[first + at] != 0:
                     self.memory.poke(first + at, 0)
         else:
             self.memory.zero(node, 256)

@@ -16,9 +16,25 @@ from mmtwin.maple.replace import Replace
 from mmtwin.maple.state import BigNode, MaState, SubtreeState, WrState
 
 if not cython.compiled:
-    from mmtwin.maple.words import end_of, index_of, word
+    from mmtwin.maple.words import (
+        dead_node,
+        end_at,
+        end_of,
+        height_of,
+        index_of,
+        next_slot_for,
+        parent_at,
+        put_parent,
+        root_node,
+        set_dead,
+        set_parent_of,
+        slot_at,
+        type_of,
+        word,
+    )
 
 ACTIVE = declare(i32, 0)
+ERROR = declare(i32, 7)
 NONE = declare(i32, 3)
 LEAF = declare(i32, 1)
 HEIGHT_MAX = declare(i32, 32)
@@ -27,7 +43,7 @@ HEIGHT_MAX = declare(i32, 32)
 class Rebalance(Replace):
     """``mast_*``: the steps of the spanning rebalance, and the rebalance of a deficient leaf."""
 
-    def mas_wr_node_walk(self, wr: WrState) -> None:
+    def mas_wr_node_walk(self, wr: WrState) -> i32:
         """Move ``offset`` right to the slot of ``index`` in the state's node.
 
         Starts at the state's ``offset`` and never moves left. A zero pivot behind slot 0 stands
@@ -39,24 +55,17 @@ class Rebalance(Replace):
         wr.node = node
         count: i32 = end_of(self, x, node, wr.type, mas.max)
         wr.node_end = count
-        offset: i32 = mas.offset
-        index: u64 = mas.index
-        min: u64 = mas.min
+        offset: i32 = next_slot_for(self, x, node, mas.offset, count, mas.index)
+        wr.r_min = mas.min
         if offset > 0:
-            min = (word(self, x, node, offset) + 1) & self.max_index
-        max: u64 = mas.max
-        while offset < count:
+            wr.r_min = (word(self, x, node, offset) + 1) & self.max_index
+        wr.r_max = mas.max
+        if offset < count:
             pivot: u64 = word(self, x, node, offset + 1)
-            if index <= pivot:
-                max = pivot
-                break
-            if pivot == 0 and offset > 0:
-                break
-            min = pivot + 1
-            offset += 1
-        wr.r_max = max
-        wr.r_min = min
+            if mas.index <= pivot:
+                wr.r_max = pivot
         wr.offset_end = mas.offset = offset
+        return 0
 
     # Old nodes on the way up.
 
@@ -64,10 +73,10 @@ class Rebalance(Replace):
         """List the children ``start`` to ``end`` (inclusive) that are still alive as subtrees to
         destroy."""
         node: u64 = mas.node & ~255
-        type: i32 = self.node_type(mas.node)
+        type: i32 = type_of(self, mas.node)
         while start <= end:
-            child: u64 = self.slot(node, type, start)
-            if not self.ma_dead_node(child & ~255):
+            child: u64 = slot_at(self, node, type, start)
+            if not dead_node(self, child & ~255):
                 self.mat_add_subtree(mast, child)
             start += 1
 
@@ -82,16 +91,17 @@ class Rebalance(Replace):
         if left.node == right.node:
             self.mas_topiary_range(left, mast, left.offset + 1, right.offset - 1)
             return
-        self.mas_topiary_range(left, mast, left.offset + 1, self.mas_data_end(left))
+        self.mas_topiary_range(left, mast, left.offset + 1, end_at(self, left))
         self.mas_topiary_range(right, mast, 0, right.offset - 1)
 
-    def _walk_to(self, mast: SubtreeState, mas: MaState) -> None:
+    def _walk_to(self, mast: SubtreeState, mas: MaState) -> i32:
         wr: WrState = mast.l_wr
         kept: MaState = wr.mas
         wr.mas = mas
-        wr.type = self.node_type(mas.node)
+        wr.type = type_of(self, mas.node)
         self.mas_wr_node_walk(wr)
         wr.mas = kept
+        return 0
 
     def mast_ascend_free(self, mast: SubtreeState) -> None:
         """Take both edges up one level; what they leave is replaced and will be freed."""
@@ -111,19 +121,19 @@ class Rebalance(Replace):
         mast.orig_l.offset = 0
         mast.orig_l.index = mast.l.min
         self._walk_to(mast, mast.orig_l)
-        mast.bn.type = self.node_type(mast.orig_l.node)
+        mast.bn.type = type_of(self, mast.orig_l.node)
 
     # A neighbour is taken in.
 
     def mast_rebalance_next(self, mast: SubtreeState) -> None:
         """Append the node that ``orig_r`` stands in."""
-        type: i32 = self.node_type(mast.orig_r.node)
+        type: i32 = type_of(self, mast.orig_r.node)
         self.mas_mab_cp(mast.orig_r, 0, self.slots_of[type], mast.bn, mast.bn.b_end)
         mast.orig_r.last = mast.orig_r.max
 
     def mast_rebalance_prev(self, mast: SubtreeState) -> None:
         """Put the node that ``orig_l`` stands in before the data."""
-        count: i32 = self.mas_data_end(mast.orig_l) + 1
+        count: i32 = end_at(self, mast.orig_l) + 1
         b_end: i32 = mast.bn.b_end
         self.mab_shift_right(mast.bn, count)
         self.mas_mab_cp(mast.orig_l, 0, count - 1, mast.bn, 0)
@@ -156,7 +166,7 @@ class Rebalance(Replace):
                 ancestor = right.node
                 end = right.offset - 1
                 start = left.offset + 1
-            if right.offset < self.mas_data_end(right):
+            if right.offset < end_at(self, right):
                 if ancestor == 0:
                     ancestor = right.node
                     start = 0
@@ -173,18 +183,18 @@ class Rebalance(Replace):
             if left.offset != 0:
                 if ancestor == 0:
                     ancestor = left.node
-                    end = self.mas_data_end(left)
+                    end = end_at(self, left)
                 left.offset -= 1
                 while depth > 0:
                     depth -= 1
                     self.mas_descend(left)
-                    left.offset = self.mas_data_end(left)
+                    left.offset = end_at(self, left)
                 self.mast_rebalance_prev(mast)
                 if self.dead_first:
                     self._drop_left_path(mast, ancestor, end)
                 right.copy_from(mast.tmp_r)
                 return True
-            if self.ma_is_root(right.node & ~255):
+            if root_node(self, right.node & ~255):
                 break
         right.copy_from(mast.tmp_r)
         left.copy_from(mast.tmp_l)
@@ -220,7 +230,7 @@ class Rebalance(Replace):
                 self.stuck("mast_spanning_rebalance")
             child: u64 = path.node
             self.mas_ascend(path)
-            last: i32 = end if path.node == ancestor else self.mas_data_end(path)
+            last: i32 = end if path.node == ancestor else end_at(self, path)
             if path.offset < last:
                 path.offset += 1
             if path.offset < last:
@@ -251,9 +261,9 @@ class Rebalance(Replace):
             split = mast.mid_split
         if slot <= split:
             first: i32 = mast.split + 1 if left == mast.middle and mast.middle else 0
-            self.mte_set_parent(child.node, left, slot - first)
+            set_parent_of(self, child.node, left, slot - first)
         elif right:
-            self.mte_set_parent(child.node, right, slot - split - 1)
+            set_parent_of(self, child.node, right, slot - split - 1)
         return slot + 1
 
     def mast_cp_to_nodes(self, mast: SubtreeState) -> None:
@@ -280,27 +290,29 @@ class Rebalance(Replace):
             self.mab_mas_cp(bn, 1 + split, bn.b_end, mast.r, False)
             mast.r.min = bn.pivot[split] + 1
 
-    def mast_combine_cp_left(self, mast: SubtreeState) -> None:
+    def mast_combine_cp_left(self, mast: SubtreeState) -> i32:
         """The slots of the left parent before what is replaced."""
         if mast.orig_l.offset > 0:
             self.mas_mab_cp(mast.orig_l, 0, mast.orig_l.offset - 1, mast.bn, 0)
+        return 0
 
-    def mast_combine_cp_right(self, mast: SubtreeState) -> None:
+    def mast_combine_cp_right(self, mast: SubtreeState) -> i32:
         """The slots of the right parent after what is replaced."""
         bn: BigNode = mast.bn
         if bn.pivot[bn.b_end - 1] >= mast.orig_r.max:
-            return
-        type: i32 = self.node_type(mast.orig_r.node)
+            return 0
+        type: i32 = type_of(self, mast.orig_r.node)
         self.mas_mab_cp(mast.orig_r, mast.orig_r.offset + 1, self.slots_of[type], bn, bn.b_end)
         mast.orig_r.last = mast.orig_r.max
+        return 0
 
     def mast_sufficient(self, mast: SubtreeState) -> bint:
         """The gathered data is enough for a node."""
-        return mast.bn.b_end > self.min_of[self.node_type(mast.orig_l.node)]
+        return mast.bn.b_end > self.min_of[type_of(self, mast.orig_l.node)]
 
     def mast_overflow(self, mast: SubtreeState) -> bint:
         """The gathered data is more than one node holds."""
-        return mast.bn.b_end > self.slots_of[self.node_type(mast.orig_l.node)]
+        return mast.bn.b_end > self.slots_of[type_of(self, mast.orig_l.node)]
 
     def mast_is_whole_tree(self, mast: SubtreeState) -> bint:
         """The two edges enclose everything there is, so there is no neighbour to take in.
@@ -312,12 +324,12 @@ class Rebalance(Replace):
 
     def mast_new_root(self, mast: SubtreeState, mas: MaState) -> None:
         """The left node holds the whole tree: make it the root, retire the levels above."""
-        self.set_parent_word(mast.l.node & ~255, mas.tree | 1)
+        put_parent(self, mast.l.node & ~255, mas.tree | 1)
         levels: i32 = 0
         node: u64 = mast.orig_l.node & ~255
-        if self.ma_dead_node(node):
+        if dead_node(self, node):
             return
-        while not self.ma_is_root(mast.orig_l.node & ~255):
+        while not root_node(self, mast.orig_l.node & ~255):
             levels += 1
             if levels > HEIGHT_MAX:
                 self.stuck("mast_new_root")
@@ -345,7 +357,7 @@ class Rebalance(Replace):
         while count > 0:
             count -= 1
             bn.b_end -= 1
-            bn.type = self.node_type(mast.orig_l.node)
+            bn.type = type_of(self, mast.orig_l.node)
             self.mas_mab_to_node(mas, mast)
             self.mast_set_split_parents(mast)
             self.mast_cp_to_nodes(mast)
@@ -383,26 +395,26 @@ class Rebalance(Replace):
                 count = 1
         if not new_root:
             top: u64 = self.mas_pop_node(mas)
-            kind: i32 = self.node_type(mast.orig_l.node)
+            kind: i32 = type_of(self, mast.orig_l.node)
             left.node = top | (kind << 3) | 4
             levels += 1
             self.mab_mas_cp(bn, 0, self.slots_of[bn.type] - 1, left, True)
-            self.mte_set_parent(mast.left, left.node, slot)
+            set_parent_of(self, mast.left, left.node, slot)
             if mast.middle:
                 slot += 1
-                self.mte_set_parent(mast.middle, left.node, slot)
+                set_parent_of(self, mast.middle, left.node, slot)
             if mast.right:
                 slot += 1
-                self.mte_set_parent(mast.right, left.node, slot)
+                set_parent_of(self, mast.right, left.node, slot)
         if left.min == 0 and left.max == self.max_index:
             self.mast_new_root(mast, mas)
         else:
-            self.set_parent_word(left.node & ~255, self.parent_word(mast.orig_l.node & ~255))
+            put_parent(self, left.node & ~255, parent_at(self, mast.orig_l.node & ~255))
         old: u64 = mast.orig_l.node
         if self.dead_first:
-            if not self.ma_dead_node(old & ~255):
+            if not dead_node(self, old & ~255):
                 self.mat_add(mast, old)
-            self.mte_set_node_dead(mas.node)
+            set_dead(self, mas.node)
         mas.node = left.node
         mas.status = ACTIVE
         mas.min = left.min
@@ -420,12 +432,12 @@ class Rebalance(Replace):
         bn: BigNode = mast.bn
         bn.b_end += 1
         b_end: i32 = bn.b_end
-        height: i32 = self.mt_height(mas.tree)
+        height: i32 = height_of(self, mas.tree)
         if not self.typed:
             self.mas_node_count(mas, 1 + 3 * height)
-            if mas.is_err():
+            if mas.status == ERROR:
                 return
-        bn.type = self.node_type(mas.node)
+        bn.type = type_of(self, mas.node)
         left: MaState = mast.orig_l
         right: MaState = mast.orig_r
         left.copy_from(mas)
@@ -435,7 +447,7 @@ class Rebalance(Replace):
             right.last = right.index = right.max
         else:
             self.mas_prev_sibling(left)
-            shift: i32 = self.mas_data_end(left) + 1
+            shift: i32 = end_at(self, left) + 1
             self.mab_shift_right(bn, shift)
             mas.offset += shift
             self.mas_mab_cp(left, 0, shift - 1, bn, 0)

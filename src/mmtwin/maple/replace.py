@@ -12,12 +12,32 @@ are found by their parent words, and everything else on the way is adopted.
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.maple.bignode import BigNodes
 from mmtwin.maple.state import MaState, SubtreeState
+
+if not cython.compiled:
+    from mmtwin.maple.words import (
+        end_of,
+        height_of,
+        index_of,
+        inner_type_of,
+        parent_of,
+        parent_slot_of,
+        put_parent,
+        put_slot,
+        root_node,
+        root_of,
+        set_dead,
+        set_parent_of,
+        slot_at,
+        type_of,
+        word,
+    )
 
 ACTIVE = declare(i32, 0)
 NONE = declare(i32, 3)
@@ -31,19 +51,21 @@ class Replace(BigNodes):
     def mas_adopt_children(self, mas: MaState, parent: u64) -> None:
         """Make ``parent`` the parent of every child in the state's node."""
         node: u64 = mas.node & ~255
-        type: i32 = self.node_type(parent)
-        offset: i32 = self.ma_data_end(node, type, mas.max)
+        x: u64 = index_of(self, node)
+        type: i32 = type_of(self, parent)
+        slots: i32 = self.slot_word[type]
+        offset: i32 = end_of(self, x, node, type, mas.max)
         while offset >= 0:
-            self.mte_set_parent(self.slot(node, type, offset), parent, offset)
+            set_parent_of(self, word(self, x, node, slots + offset), parent, offset)
             offset -= 1
 
     def mas_old_enode(self, mas: MaState) -> u64:
         """What stands in the tree where the state's node belongs, by its parent word."""
         node: u64 = mas.node & ~255
-        if self.ma_is_root(node):
-            return self.root(mas.tree)
-        inner: i32 = self.inner_type(mas.tree)
-        return self.slot(self.mte_parent(mas.node), inner, self.mte_parent_slot(mas.node))
+        if root_node(self, node):
+            return root_of(self, mas.tree)
+        inner: i32 = inner_type_of(self, mas.tree)
+        return slot_at(self, parent_of(self, mas.node), inner, parent_slot_of(self, mas.node))
 
     def mas_put_in_tree(self, mas: MaState, old: u64, height: i32) -> None:
         """Publish the state's node where its parent word says. From 6.6 ``old`` is dead then.
@@ -51,17 +73,17 @@ class Replace(BigNodes):
         A root makes the tree ``height`` levels high; 0 leaves the height as it is.
         """
         node: u64 = mas.node & ~255
-        if self.ma_is_root(node):
-            self.set_parent_word(node, mas.tree | 1)
+        if root_node(self, node):
+            put_parent(self, node, mas.tree | 1)
             self.set_root(mas.tree, mas.node | 2)
             if height:
                 self.mt_set_height(mas.tree, height)
         else:
-            inner: i32 = self.inner_type(mas.tree)
-            parent: u64 = self.mte_parent(mas.node)
-            self.set_slot(parent, inner, self.mte_parent_slot(mas.node), mas.node)
+            inner: i32 = inner_type_of(self, mas.tree)
+            parent: u64 = parent_of(self, mas.node)
+            put_slot(self, parent, inner, parent_slot_of(self, mas.node), mas.node)
         if not self.dead_first:
-            self.mte_set_node_dead(old)
+            set_dead(self, old)
 
     def mas_replace(self, mas: MaState, advanced: bint) -> None:
         """Replace what stands in the place of the state's node by it.
@@ -70,22 +92,24 @@ class Replace(BigNodes):
         freed.
         """
         old: u64 = self.mas_old_enode(mas)
-        if not advanced and self.node_type(mas.node) != LEAF:
+        if not advanced and type_of(self, mas.node) != LEAF:
             self.mas_adopt_children(mas, mas.node)
         self.mas_put_in_tree(mas, old, 0)
         if not advanced:
-            self.mte_set_node_dead(old)
+            set_dead(self, old)
             self.mas_free(mas, old)
 
     def mas_new_child(self, mas: MaState, child: MaState) -> bint:
         """Set ``child`` on the next child (from ``offset`` on) whose parent word names the
         state's node; False if there is none."""
         node: u64 = mas.node & ~255
-        type: i32 = self.node_type(mas.node)
-        end: i32 = self.ma_data_end(node, type, mas.max)
+        x: u64 = index_of(self, node)
+        type: i32 = type_of(self, mas.node)
+        slots: i32 = self.slot_word[type]
+        end: i32 = end_of(self, x, node, type, mas.max)
         offset: i32 = mas.offset
         while offset <= end:
-            if self.mte_parent(self.slot(node, type, offset)) == node:
+            if parent_of(self, word(self, x, node, slots + offset)) == node:
                 child.copy_from(mas)
                 mas.offset = offset + 1
                 child.offset = offset
@@ -128,7 +152,7 @@ class Replace(BigNodes):
         mast.level1.status = NONE
         mast.level2.status = NONE
         levels: i32 = 0
-        while self.node_type(mast.level0.node) != LEAF:
+        while type_of(self, mast.level0.node) != LEAF:
             levels += 1
             if levels > HEIGHT_MAX:
                 self.stuck("mas_descend_adopt")
@@ -144,13 +168,14 @@ class Replace(BigNodes):
                 return
             self._go_down(mast, count)
 
-    def _go_down(self, mast: SubtreeState, count: i32) -> None:
+    def _go_down(self, mast: SubtreeState, count: i32) -> i32:
         i: i32
         for i in range(3):
             if i < count:
                 self._level(mast, i).copy_from(self._next_level(mast, i))
             else:
                 self._level(mast, i).status = NONE
+        return 0
 
     def mas_topiary_replace(self, mas: MaState, old: u64, mast: SubtreeState, height: i32) -> None:
         """Publish first, then follow the old nodes from ``old`` downwards and discard them.
@@ -160,7 +185,7 @@ class Replace(BigNodes):
         """
         self.mas_put_in_tree(mas, old, height)
         self.mas_descend_adopt(mas, mast)
-        if self.node_type(old) == LEAF:
+        if type_of(self, old) == LEAF:
             self.mas_free(mas, old)
             return
         mast.level0.copy_from(mas)
@@ -183,7 +208,7 @@ class Replace(BigNodes):
                 break
             self._discard(mas, mast)
             self._go_down(mast, count)
-            leaf = self.node_type(mast.level0.node) == LEAF
+            leaf = type_of(self, mast.level0.node) == LEAF
         self._discard(mas, mast)
         self.mas_mat_destroy(mas, mast)
 
@@ -191,7 +216,7 @@ class Replace(BigNodes):
         i: i32
         for i in range(3):
             if self._level(mast, i).status != NONE:
-                self.mte_set_node_dead(self._level(mast, i).node)
+                set_dead(self, self._level(mast, i).node)
                 self.mas_free(mas, self._level(mast, i).node)
 
     def mas_wmb_replace(self, mas: MaState, old: u64, mast: SubtreeState, height: i32) -> None:
@@ -208,6 +233,6 @@ class Replace(BigNodes):
             self.mas_mat_destroy(mas, mast)
         else:
             self.mas_topiary_replace(mas, old, mast, height)
-        if self.node_type(mas.node) != LEAF:
+        if type_of(self, mas.node) != LEAF:
             self.mas_update_gap(mas)
-        mas.depth = self.mt_height(mas.tree) - 1 + self.depth_base
+        mas.depth = height_of(self, mas.tree) - 1 + self.depth_base

@@ -1,3 +1,4 @@
+from mmtwin.maple cimport put_meta, put_parent, put_pivot, put_slot, root_of
 from mmtwin.maple.split cimport Split
 from mmtwin.maple.state cimport MaState, SubtreeState, WrState
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cython
 from cython import declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -12,7 +13,11 @@ from mmtwin.maple.state import MaState, SubtreeState, WrState
 from mmtwin.memory.allocator import Allocator
 from mmtwin.memory.memory import Memory
 
+if not cython.compiled:
+    from mmtwin.maple.words import put_meta, put_parent, put_pivot, put_slot, root_of
+
 ACTIVE = declare(i32, 0)
+ERROR = declare(i32, 7)
 LEAF = declare(i32, 1)
 
 
@@ -58,27 +63,27 @@ class Roots(Split):
         The last pivot is written even where it is the whole tree's end: 3c769fd88b97
         ("maple_tree: set the node limit when creating a new root node").
         """
-        contents: u64 = self.root(mas.tree)
+        contents: u64 = root_of(self, mas.tree)
         self.mas_node_count(mas, 1)
-        if mas.is_err():
+        if mas.status == ERROR:
             return
         node: u64 = self.mas_pop_node(mas)
-        self.set_parent_word(node, mas.tree | 1)
+        put_parent(self, node, mas.tree | 1)
         slot: i32 = 0
         if mas.index > 0:
             if contents:
-                self.set_slot(node, LEAF, 0, contents)
+                put_slot(self, node, LEAF, 0, contents)
                 if mas.index > 1:
                     slot = 1
-            self.set_pivot(node, slot, mas.index - 1)
+            put_pivot(self, node, slot, mas.index - 1)
             slot += 1
-        self.set_slot(node, LEAF, slot, entry)
+        put_slot(self, node, LEAF, slot, entry)
         mas.offset = slot
-        self.set_pivot(node, slot, mas.last)
+        put_pivot(self, node, slot, mas.last)
         if mas.last != self.max_index:
             slot += 1
-            self.set_pivot(node, slot, self.max_index)
-        self.ma_set_meta(node, LEAF, 0, slot)
+            put_pivot(self, node, slot, self.max_index)
+        put_meta(self, node, LEAF, 0, slot)
         self._root_leaf(mas, node)
 
     def _root_leaf(self, mas: MaState, node: u64) -> None:
@@ -106,7 +111,7 @@ class Roots(Split):
 
     def mas_new_root(self, mas: MaState, entry: u64) -> None:
         """The store covers everything: one slot remains, or nothing at all."""
-        old: u64 = self.root(mas.tree)
+        old: u64 = root_of(self, mas.tree)
         if entry == 0:
             self.mt_set_height(mas.tree, 0)
             self.set_root(mas.tree, 0)
@@ -114,12 +119,12 @@ class Roots(Split):
             mas.reset()
         else:
             self.mas_node_count(mas, 1)
-            if mas.is_err():
+            if mas.status == ERROR:
                 return
             node: u64 = self.mas_pop_node(mas)
-            self.set_parent_word(node, mas.tree | 1)
-            self.set_slot(node, LEAF, 0, entry)
-            self.set_pivot(node, 0, mas.last)
+            put_parent(self, node, mas.tree | 1)
+            put_slot(self, node, LEAF, 0, entry)
+            put_pivot(self, node, 0, mas.last)
             mas.offset = 0
             self._root_leaf(mas, node)
         if old & 3 == 2 and old > 4096:

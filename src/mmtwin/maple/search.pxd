@@ -1,3 +1,4 @@
+from mmtwin.maple cimport end_at, end_of, gap_before, index_of, root_node, safe_min, safe_pivot, slot_at, type_of, word
 from mmtwin.maple.state cimport MaState
 from mmtwin.maple.store cimport Store
 

@@ -7,6 +7,7 @@ Needs the tree's lock, and a tree with ``MT_FLAGS_ALLOC_RANGE``.
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -14,9 +15,24 @@ from cython import ulonglong as u64
 from mmtwin.maple.state import MaState
 from mmtwin.maple.store import Store
 
+if not cython.compiled:
+    from mmtwin.maple.words import (
+        end_at,
+        end_of,
+        gap_before,
+        index_of,
+        root_node,
+        safe_min,
+        safe_pivot,
+        slot_at,
+        type_of,
+        word,
+    )
+
 START = declare(i32, 1)
 ROOT = declare(i32, 2)
 NONE = declare(i32, 3)
+ERROR = declare(i32, 7)
 LEAF = declare(i32, 1)
 ARANGE = declare(i32, 3)
 HEIGHT_MAX = declare(i32, 32)
@@ -39,7 +55,7 @@ class Search(Store):
             levels += 1
             if levels > HEIGHT_MAX:
                 self.stuck("mas_rewind_node")
-            if self.ma_is_root(mas.node & ~255):
+            if root_node(self, mas.node & ~255):
                 slot = mas.offset
                 if slot == 0:
                     return False
@@ -55,20 +71,20 @@ class Search(Store):
         The last slot is the data end, not the node's capacity: 0fa99fdfe1b3 ("maple_tree: fix
         mas_skip_node() end slot detection"). At the root's end the state is in error -EBUSY.
         """
-        if mas.is_err():
+        if mas.status == ERROR:
             return False
         levels: i32 = 0
         while True:
             levels += 1
             if levels > HEIGHT_MAX:
                 self.stuck("mas_skip_node")
-            if self.ma_is_root(mas.node & ~255):
-                if mas.offset >= self.mas_data_end(mas):
+            if root_node(self, mas.node & ~255):
+                if mas.offset >= end_at(self, mas):
                     mas.set_err(-EBUSY)
                     return False
             else:
                 self.mas_ascend(mas)
-            if mas.offset < self.mas_data_end(mas):
+            if mas.offset < end_at(self, mas):
                 break
         mas.offset += 1
         return True
@@ -81,23 +97,28 @@ class Search(Store):
         a descent into a child, or when the node is exhausted.
         """
         node: u64 = mas.node & ~255
-        type: i32 = self.node_type(mas.node)
+        x: u64 = index_of(self, node)
+        type: i32 = type_of(self, mas.node)
+        slots: i32 = self.slot_word[type]
+        pivots: i32 = self.pivots_of[type]
         offset: i32 = mas.offset
-        min: u64 = self.mas_safe_min(node, offset, mas.min)
-        end: i32 = self.ma_data_end(node, type, mas.max)
+        min: u64 = safe_min(self, node, offset, mas.min)
+        end: i32 = end_of(self, x, node, type, mas.max)
         while offset <= end:
-            pivot: u64 = self.mas_safe_pivot(node, type, offset, mas.max)
-            if pivot == 0 and offset > 0:
-                pivot = mas.max
+            pivot: u64 = mas.max
+            if offset < pivots:
+                pivot = word(self, x, node, offset + 1)
+                if pivot == 0 and offset > 0:
+                    pivot = mas.max
             if mas.index <= pivot:
                 if type == ARANGE:
-                    if self.gap(node, offset) >= size:
-                        mas.node = self.slot(node, type, offset)
+                    if word(self, x, node, self.gap_word + offset) >= size:
+                        mas.node = word(self, x, node, slots + offset)
                         mas.min = min
                         mas.max = pivot
                         mas.offset = 0
                         return False
-                elif self.slot(node, type, offset) == 0:
+                elif word(self, x, node, slots + offset) == 0:
                     first: u64 = min if min > mas.index else mas.index
                     last: u64 = pivot if pivot < mas.last else mas.last
                     if last >= first and last - first >= size - 1:
@@ -109,13 +130,13 @@ class Search(Store):
             min = pivot + 1
             offset += 1
         mas.offset = offset
-        return self.ma_is_root(node)
+        return root_node(self, node)
 
     def mas_awalk(self, mas: MaState, size: u64) -> None:
         """Search forwards from the state's position: a leaf slot, or error -EBUSY."""
         exhausted: u64 = 0
         steps: u64 = self._steps_left()
-        while not mas.is_err() and not self.mas_anode_descend(mas, size):
+        while mas.status != ERROR and not self.mas_anode_descend(mas, size):
             if exhausted == mas.node:
                 self.mas_skip_node(mas)
             else:
@@ -133,29 +154,25 @@ class Search(Store):
         tested too: 7327e8111adb ("maple_tree: fix mas_empty_area_rev() lower bound validation").
         """
         node: u64 = mas.node & ~255
-        type: i32 = self.node_type(mas.node)
+        x: u64 = index_of(self, node)
+        type: i32 = type_of(self, mas.node)
         offset: i32 = mas.offset
-        min: u64 = self.mas_safe_min(node, offset, mas.min)
+        min: u64 = safe_min(self, node, offset, mas.min)
         while mas.last < min and offset > 0:
             offset -= 1
-            min = self.mas_safe_min(node, offset, mas.min)
-        max: u64 = self.mas_safe_pivot(node, type, offset, mas.max)
-        while mas.index <= max:
-            gap: u64 = 0
-            if type == ARANGE:
-                gap = self.gap(node, offset)
-            elif self.slot(node, type, offset) == 0:
-                gap = max - min + 1
-            if gap and size <= gap and mas.last >= min and size - 1 <= mas.last - min:
-                break
-            steps: i32 = 2 if gap and type != ARANGE else 1
-            if offset < steps:
-                if self.ma_is_root(node):
-                    mas.set_err(-EBUSY)
-                return False
-            offset -= steps
-            max = self.pivot(node, offset)
-            min = self.mas_safe_min(node, offset, mas.min)
+            min = safe_min(self, node, offset, mas.min)
+        max: u64 = safe_pivot(self, node, type, offset, mas.max)
+        here: i32 = gap_before(
+            self, x, node, type, offset, mas.min, min, max, mas.index, mas.last, size
+        )
+        if here < 0:
+            if root_node(self, node):
+                mas.set_err(-EBUSY)
+            return False
+        if here != offset:
+            offset = here
+            max = word(self, x, node, offset + 1)
+            min = safe_min(self, node, offset, mas.min)
         if mas.index > max or size - 1 > max - mas.index:
             mas.set_err(-EBUSY)
             return False
@@ -164,8 +181,8 @@ class Search(Store):
         if type == LEAF:
             mas.offset = offset
             return True
-        mas.node = self.slot(node, type, offset)
-        mas.offset = self.mas_data_end(mas)
+        mas.node = slot_at(self, node, type, offset)
+        mas.offset = end_at(self, mas)
         return False
 
     def mas_sparse_area(self, mas: MaState, min: u64, max: u64, size: u64, fwd: bint) -> i32:
@@ -219,14 +236,14 @@ class Search(Store):
         mas.index = min
         mas.last = max
         self.mas_awalk(mas, size)
-        if mas.is_err():
+        if mas.status == ERROR:
             return mas.error()
         node: u64 = mas.node & ~255
-        first: u64 = self.mas_safe_min(node, mas.offset, mas.min)
+        first: u64 = safe_min(self, node, mas.offset, mas.min)
         if mas.index < first:
             mas.index = first
         mas.last = mas.index + size - 1
-        mas.end = self.mas_data_end(mas)
+        mas.end = end_at(self, mas)
         return 0
 
     def mas_empty_area_rev(self, mas: MaState, min: u64, max: u64, size: u64) -> i32:
@@ -247,7 +264,7 @@ class Search(Store):
         if mas.offset >= 2:
             mas.offset -= 2
         else:
-            mas.offset = self.mas_data_end(mas)
+            mas.offset = end_at(self, mas)
         mas.index = min
         mas.last = max
         first: u64 = mas.min
@@ -258,7 +275,7 @@ class Search(Store):
             last = mas.max
             if self.mas_rev_awalk(mas, size):
                 break
-            if mas.is_err():
+            if mas.status == ERROR:
                 return mas.error()
             if exhausted == mas.node:
                 if not self.mas_rewind_node(mas):

@@ -1,3 +1,4 @@
+from mmtwin.maple cimport end_at, height_of, inner_type_of, parent_at, parent_slot_of, put_parent, put_pivot, root_node, set_parent_of, type_of
 from mmtwin.maple.rebalance cimport Rebalance
 from mmtwin.maple.state cimport BigNode, MaState, SubtreeState
 

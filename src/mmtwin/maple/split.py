@@ -6,6 +6,7 @@ replaces two children by two, so the parent cannot overflow and the split ends t
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -13,7 +14,22 @@ from cython import ulonglong as u64
 from mmtwin.maple.rebalance import Rebalance
 from mmtwin.maple.state import BigNode, MaState, SubtreeState
 
+if not cython.compiled:
+    from mmtwin.maple.words import (
+        end_at,
+        height_of,
+        inner_type_of,
+        parent_at,
+        parent_slot_of,
+        put_parent,
+        put_pivot,
+        root_node,
+        set_parent_of,
+        type_of,
+    )
+
 ACTIVE = declare(i32, 0)
+ERROR = declare(i32, 7)
 NONE = declare(i32, 3)
 LEAF = declare(i32, 1)
 RANGE = declare(i32, 2)
@@ -28,12 +44,12 @@ class Split(Rebalance):
         """Write the slots up to ``split`` to the left node, the others to the right one."""
         bn: BigNode = mast.bn
         self.mab_mas_cp(bn, 0, split, mast.l, True)
-        self.set_pivot(mast.r.node & ~255, 0, mast.r.max)
+        put_pivot(self, mast.r.node & ~255, 0, mast.r.max)
         self.mab_mas_cp(bn, split + 1, bn.b_end, mast.r, False)
-        mast.l.offset = self.mte_parent_slot(mas.node)
+        mast.l.offset = parent_slot_of(self, mas.node)
         mast.l.max = bn.pivot[split]
         mast.r.min = mast.l.max + 1
-        if self.node_type(mas.node) == LEAF:
+        if type_of(self, mas.node) == LEAF:
             return
         slot: i32 = mast.orig_l.offset
         mast.left = mast.l.node
@@ -53,12 +69,12 @@ class Split(Rebalance):
         bn: BigNode = mast.bn
         old: u64 = mas.node
         bn.clear()
-        inside: bint = not self.ma_is_root(old & ~255)
+        inside: bint = not root_node(self, old & ~255)
         if inside:
             self.mas_ascend(mas)
             if self.dead_first:
                 self.mat_add(mast, old)
-            mas.offset = self.mte_parent_slot(mas.node)
+            mas.offset = parent_slot_of(self, mas.node)
             if mast.l.offset > 0:
                 self.mas_mab_cp(mas, 0, mast.l.offset - 1, bn, 0)
         before: i32 = bn.b_end
@@ -66,20 +82,20 @@ class Split(Rebalance):
         mast.r.offset = bn.b_end
         self.mab_set_b_end(bn, mast.r, mast.r.node)
         if inside and bn.pivot[bn.b_end - 1] != mas.max:
-            type: i32 = self.node_type(mas.node)
+            type: i32 = type_of(self, mas.node)
             self.mas_mab_cp(mas, before + skip, self.slots_of[type] - 1, bn, bn.b_end)
         bn.b_end -= 1
-        bn.type = self.node_type(mas.node)
+        bn.type = type_of(self, mas.node)
 
     def mas_split_final_node(self, mast: SubtreeState, mas: MaState) -> None:
         """Write the level that fits into one node; at the top it is the new root."""
         bn: BigNode = mast.bn
-        if self.ma_is_root(mas.node & ~255):
-            bn.type = self.inner_type(mas.tree)
+        if root_node(self, mas.node & ~255):
+            bn.type = inner_type_of(self, mas.tree)
         ancestor: u64 = self.mas_new_ma_node(mas, bn)
-        self.mte_set_parent(mast.l.node, ancestor, mast.l.offset)
-        self.mte_set_parent(mast.r.node, ancestor, mast.r.offset)
-        self.set_parent_word(ancestor & ~255, self.parent_word(mas.node & ~255))
+        set_parent_of(self, mast.l.node, ancestor, mast.l.offset)
+        set_parent_of(self, mast.r.node, ancestor, mast.r.offset)
+        put_parent(self, ancestor & ~255, parent_at(self, mas.node & ~255))
         mast.l.node = ancestor
         self.mab_mas_cp(bn, 0, self.slots_of[bn.type] - 1, mast.l, True)
         mas.offset = bn.b_end - 1
@@ -99,9 +115,9 @@ class Split(Rebalance):
                 return False
         elif not self.mas_next_sibling(sibling):
             return False
-        end: i32 = self.mas_data_end(sibling)
+        end: i32 = end_at(self, sibling)
         total: i32 = bn.b_end + end
-        space: i32 = 2 * self.slots_of[self.node_type(mas.node)] - 2
+        space: i32 = 2 * self.slots_of[type_of(self, mas.node)] - 2
         if bn.type == LEAF:
             space -= 1
         if mas.max == self.max_index:
@@ -141,10 +157,10 @@ class Split(Rebalance):
         anything is touched, so on -ENOMEM nothing has changed.
         """
         bn: BigNode = mast.bn
-        levels: i32 = self.mt_height(mas.tree)
+        levels: i32 = height_of(self, mas.tree)
         if not self.typed:
             self.mas_node_count(mas, 1 + 2 * levels)
-            if mas.is_err():
+            if mas.status == ERROR:
                 return
         mast.orig_l.status = mast.orig_r.status = NONE
         mast.orig_l.offset = mast.orig_r.offset = 0

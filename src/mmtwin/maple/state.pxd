@@ -2,12 +2,12 @@ cdef class MaState:
     cdef public unsigned long long tree, index, last, node, min, max, alloc
     cdef public int status, depth, offset, mas_flags, end, store_type
     cdef MaState spare
-    cdef void copy_from(self, MaState other) except *
-    cpdef void reset(self) except *
-    cpdef void set(self, unsigned long long index) except *
-    cpdef void set_range(self, unsigned long long index, unsigned long long last) except *
-    cpdef void pause(self) except *
-    cpdef void set_err(self, int errno) except *
+    cdef void copy_from(self, MaState other) noexcept
+    cpdef void reset(self) noexcept
+    cpdef void set(self, unsigned long long index) noexcept
+    cpdef void set_range(self, unsigned long long index, unsigned long long last) noexcept
+    cpdef void pause(self) noexcept
+    cpdef void set_err(self, int errno) noexcept
     cpdef int error(self) except? -1
     cpdef bint is_err(self) except -1
     cpdef bint is_none(self) except -1
@@ -21,7 +21,7 @@ cdef class BigNode:
     cdef unsigned long long slot[68]
     cdef unsigned long long gap[68]
     cdef public int b_end, type, size
-    cpdef void clear(self) except *
+    cpdef void clear(self) noexcept
     cpdef unsigned long long get_pivot(self, int at) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long get_slot(self, int at) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long get_gap(self, int at) except? 0xDEADBEEFDEADBEEF

@@ -1,3 +1,4 @@
+from mmtwin.maple cimport data_end_of, dead_node, pivot_at, root_of, safe_min, safe_pivot, slot_at, type_of
 from mmtwin.maple.state cimport MaState
 from mmtwin.maple.typed cimport Typed
 

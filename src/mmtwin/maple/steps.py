@@ -7,12 +7,25 @@ too: the end is told by the status, not by the NULL returned.
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.maple.state import MaState
 from mmtwin.maple.typed import Typed
+
+if not cython.compiled:
+    from mmtwin.maple.words import (
+        data_end_of,
+        dead_node,
+        pivot_at,
+        root_of,
+        safe_min,
+        safe_pivot,
+        slot_at,
+        type_of,
+    )
 
 ACTIVE = declare(i32, 0)
 START = declare(i32, 1)
@@ -30,7 +43,7 @@ class Steps(Typed):
     """``mas_next``, ``mas_prev``, ``mas_find``, ``mas_find_rev`` and their slot-wise kin."""
 
     def _rewalked(self, mas: MaState, node: u64, index: u64) -> bint:
-        if not self.ma_dead_node(node):
+        if not dead_node(self, node):
             return False
         self.mas_rewalk(mas, index)
         return True
@@ -53,11 +66,11 @@ class Steps(Typed):
             if tries > SLOTS_MAX:
                 self.stuck("mas_next_slot")
             node: u64 = mas.node & ~255
-            type: i32 = self.node_type(mas.node)
-            end: i32 = self.ma_data_end(node, type, mas.max)
+            type: i32 = type_of(self, mas.node)
+            end: i32 = data_end_of(self, node, type, mas.max)
             pivot: u64 = mas.max
             if mas.offset < end:
-                pivot = self.pivot(node, mas.offset)
+                pivot = pivot_at(self, node, mas.offset)
             if self._rewalked(mas, node, save):
                 continue
             if pivot >= max:
@@ -66,7 +79,7 @@ class Steps(Typed):
             if mas.offset < end:
                 mas.index = pivot + 1
                 mas.offset += 1
-                mas.last = self.mas_safe_pivot(node, type, mas.offset, mas.max)
+                mas.last = safe_pivot(self, node, type, mas.offset, mas.max)
                 if mas.offset == end:
                     mas.last = mas.max
             else:
@@ -79,9 +92,9 @@ class Steps(Typed):
                 mas.offset = 0
                 mas.index = mas.min
                 node = mas.node & ~255
-                type = self.node_type(mas.node)
-                mas.last = self.pivot(node, 0)
-            entry: u64 = self.slot(node, type, mas.offset)
+                type = type_of(self, mas.node)
+                mas.last = pivot_at(self, node, 0)
+            entry: u64 = slot_at(self, node, type, mas.offset)
             if self._rewalked(mas, node, save):
                 continue
             if entry != 0 or empty:
@@ -102,8 +115,8 @@ class Steps(Typed):
             if tries > SLOTS_MAX:
                 self.stuck("mas_prev_slot")
             node: u64 = mas.node & ~255
-            type: i32 = self.node_type(mas.node)
-            first: u64 = self.mas_safe_min(node, mas.offset, mas.min)
+            type: i32 = type_of(self, mas.node)
+            first: u64 = safe_min(self, node, mas.offset, mas.min)
             if self._rewalked(mas, node, save):
                 continue
             if first <= min:
@@ -121,9 +134,9 @@ class Steps(Typed):
                     return 0
                 mas.last = mas.max
                 node = mas.node & ~255
-                type = self.node_type(mas.node)
-            mas.index = self.mas_safe_min(node, mas.offset, mas.min)
-            entry: u64 = self.slot(node, type, mas.offset)
+                type = type_of(self, mas.node)
+            mas.index = safe_min(self, node, mas.offset, mas.min)
+            entry: u64 = slot_at(self, node, type, mas.offset)
             if self._rewalked(mas, node, save):
                 continue
             if entry != 0 or empty:
@@ -174,7 +187,7 @@ class Steps(Typed):
                 return 0
             mas.index = mas.last = 0
             mas.status = ROOT
-            return self.root(mas.tree)
+            return root_of(self, mas.tree)
         return self.mas_prev_slot(mas, min, empty)
 
     def _leave_limit(self, mas: MaState) -> None:
@@ -244,7 +257,7 @@ class Steps(Typed):
             if mas.status == NONE:
                 mas.last = mas.index = 0
                 mas.status = ROOT
-                return self.root(mas.tree)
+                return root_of(self, mas.tree)
         if mas.index < min:
             return 0
         return self.mas_prev_slot(mas, min, empty)

@@ -1,3 +1,4 @@
+from mmtwin.maple cimport height_of, in_rcu, parent_at, put_parent, put_pivot, put_slot, root_node, safe_min, safe_pivot, slot_at, type_of
 from mmtwin.maple.leaf cimport Leaf
 from mmtwin.maple.state cimport BigNode, MaState, SubtreeState, WrState
 

@@ -7,6 +7,7 @@ store leaves the leaf, the spanning store.
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -14,7 +15,23 @@ from cython import ulonglong as u64
 from mmtwin.maple.leaf import Leaf
 from mmtwin.maple.state import BigNode, MaState, SubtreeState, WrState
 
+if not cython.compiled:
+    from mmtwin.maple.words import (
+        height_of,
+        in_rcu,
+        parent_at,
+        put_parent,
+        put_pivot,
+        put_slot,
+        root_node,
+        safe_min,
+        safe_pivot,
+        slot_at,
+        type_of,
+    )
+
 ACTIVE = declare(i32, 0)
+ERROR = declare(i32, 7)
 START = declare(i32, 1)
 ROOT = declare(i32, 2)
 NONE = declare(i32, 3)
@@ -32,8 +49,12 @@ class Store(Leaf):
         slot: i32 = left.offset
         if l_wr.content == 0:
             left.index = l_wr.r_min
-        if left.index == l_wr.r_min and slot > 0 and self.slot(l_wr.node, l_wr.type, slot - 1) == 0:
-            left.index = self.mas_safe_min(l_wr.node, slot - 1, left.min)
+        if (
+            left.index == l_wr.r_min
+            and slot > 0
+            and slot_at(self, l_wr.node, l_wr.type, slot - 1) == 0
+        ):
+            left.index = safe_min(self, l_wr.node, slot - 1, left.min)
             left.offset = slot - 1
         if r_wr.content == 0:
             if right.last < r_wr.r_max:
@@ -42,9 +63,9 @@ class Store(Leaf):
         elif (
             right.last == r_wr.r_max
             and right.last < right.max
-            and self.slot(r_wr.node, r_wr.type, right.offset + 1) == 0
+            and slot_at(self, r_wr.node, r_wr.type, right.offset + 1) == 0
         ):
-            right.last = self.mas_safe_pivot(r_wr.node, r_wr.type, right.offset + 1, right.max)
+            right.last = safe_pivot(self, r_wr.node, r_wr.type, right.offset + 1, right.max)
             right.offset += 1
 
     def mas_wr_spanning_store(self, wr: WrState) -> None:
@@ -60,10 +81,10 @@ class Store(Leaf):
         if mas.index == 0 and mas.last == self.max_index:
             self.mas_new_root(mas, wr.entry)
             return
-        height: i32 = self.mt_height(mas.tree)
+        height: i32 = height_of(self, mas.tree)
         if not self.typed:
             self.mas_node_count(mas, 1 + height * 3)
-            if mas.is_err():
+            if mas.status == ERROR:
                 return
         l_wr: WrState = mast.l_wr
         r_wr: WrState = mast.r_wr
@@ -126,7 +147,7 @@ class Store(Leaf):
         bn.b_end = end
         if mas.last >= mas.max:
             return
-        pivot: u64 = self.mas_safe_pivot(wr.node, wr.type, offset_end, mas.max)
+        pivot: u64 = safe_pivot(self, wr.node, wr.type, offset_end, mas.max)
         if pivot == 0 and offset_end > 0:
             pivot = mas.max
         if pivot > mas.last:
@@ -135,7 +156,7 @@ class Store(Leaf):
             end += 1
             tail: u64 = wr.content
             if offset_end != slot:
-                tail = self.slot(wr.node, wr.type, offset_end)
+                tail = slot_at(self, wr.node, wr.type, offset_end)
             bn.put(end, tail, pivot)
         bn.b_end = end
         if offset_end + 1 > wr.node_end:
@@ -147,14 +168,14 @@ class Store(Leaf):
         """Write the big node over the leaf itself; not in RCU mode."""
         mas: MaState = wr.mas
         bn: BigNode = wr.mast.bn
-        if self.mt_in_rcu(mas.tree):
+        if in_rcu(self, mas.tree):
             return False
         if end > bn.b_end:
             i: i32
             for i in range(bn.b_end, self.slots_of[wr.type]):
-                self.set_slot(wr.node, wr.type, i, 0)
+                put_slot(self, wr.node, wr.type, i, 0)
                 if i < self.pivots_of[wr.type]:
-                    self.set_pivot(wr.node, i, 0)
+                    put_pivot(self, wr.node, i, 0)
         self.mab_mas_cp(bn, 0, bn.b_end, mas, False)
         return True
 
@@ -164,8 +185,8 @@ class Store(Leaf):
         bn: BigNode = wr.mast.bn
         if (
             bn.b_end < self.min_of[bn.type]
-            and not self.ma_is_root(mas.node & ~255)
-            and self.mt_height(mas.tree) > 1
+            and not root_node(self, mas.node & ~255)
+            and height_of(self, mas.tree) > 1
         ):
             self.mas_rebalance(mas, wr.mast)
             return
@@ -174,10 +195,10 @@ class Store(Leaf):
             return
         if not self.mas_reuse_node(wr, end):
             self.mas_node_count(mas, 1)
-            if mas.is_err():
+            if mas.status == ERROR:
                 return
             node: u64 = self.mas_pop_node(mas)
-            self.set_parent_word(node, self.parent_word(mas.node & ~255))
+            put_parent(self, node, parent_at(self, mas.node & ~255))
             mas.node = node | (bn.type << 3) | 4
             self.mab_mas_cp(bn, 0, bn.b_end, mas, False)
             self.mas_replace(mas, False)
@@ -195,7 +216,7 @@ class Store(Leaf):
         """Change the leaf by the first way that fits."""
         mas: MaState = wr.mas
         if wr.r_min == mas.index and wr.r_max == mas.last:
-            self.set_slot(wr.node, wr.type, mas.offset, wr.entry)
+            put_slot(self, wr.node, wr.type, mas.offset, wr.entry)
             if (wr.entry != 0) != (wr.content != 0):
                 self.mas_update_gap(mas)
             return
@@ -215,7 +236,7 @@ class Store(Leaf):
                 return
             if wr.offset_end - mas.offset <= 1 and self.mas_wr_slot_store(wr):
                 return
-            if self.mas_wr_node_store(wr) or mas.is_err():
+            if self.mas_wr_node_store(wr) or mas.status == ERROR:
                 return
         self.mas_wr_bnode(wr)
 
@@ -249,6 +270,6 @@ class Store(Leaf):
             mas.reset()
             return
         wr.r_max = mas.max
-        wr.type = self.node_type(mas.node)
+        wr.type = type_of(self, mas.node)
         if mas.index < mas.min or self.mas_is_span_wr(wr):
             mas.reset()

@@ -1,3 +1,4 @@
+from mmtwin.maple cimport height_of, in_rcu, pivot_at, put_meta, put_pivot, put_slot, root_node, slot_at, type_of
 from mmtwin.maple.search cimport Search
 from mmtwin.maple.state cimport MaState, WrState
 

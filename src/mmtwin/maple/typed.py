@@ -16,6 +16,7 @@ node there has room; ``x`` is the sufficient height if smaller: above it no node
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -23,6 +24,19 @@ from cython import ulonglong as u64
 from mmtwin.machine.bug import KernelWarning
 from mmtwin.maple.search import Search
 from mmtwin.maple.state import MaState, WrState
+
+if not cython.compiled:
+    from mmtwin.maple.words import (
+        height_of,
+        in_rcu,
+        pivot_at,
+        put_meta,
+        put_pivot,
+        put_slot,
+        root_node,
+        slot_at,
+        type_of,
+    )
 
 WR_INVALID = 0
 WR_NEW_ROOT = 1
@@ -50,6 +64,7 @@ STORE_TYPE_NAMES = (
 """Names of ``MaState.store_type``, in the order of the kernel's ``enum store_type``."""
 
 ACTIVE = declare(i32, 0)
+ERROR = declare(i32, 7)
 START = declare(i32, 1)
 ROOT = declare(i32, 2)
 NONE = declare(i32, 3)
@@ -75,7 +90,7 @@ class Typed(Search):
         if mas.status != START:
             leaf_null: bint = False
             if mas.status == ACTIVE and wr.entry == 0 and mas.last == mas.max:
-                leaf_null = self.node_type(mas.node) == LEAF
+                leaf_null = type_of(self, mas.node) == LEAF
             inside: bint = mas.last <= mas.max and mas.index >= mas.min
             if mas.status != ACTIVE or leaf_null or not inside:
                 mas.reset()
@@ -113,12 +128,12 @@ class Typed(Search):
             return NEW_ROOT
         new_end: i32 = self.mas_wr_new_end(wr)
         if new_end < self.min_of[wr.type]:
-            if not self.ma_is_root(mas.node & ~255) and not mas.mas_flags & BULK:
+            if not root_node(self, mas.node & ~255) and not mas.mas_flags & BULK:
                 return REBALANCE
             return NODE_STORE
         if new_end >= self.slots_of[wr.type]:
             return SPLIT_STORE
-        rcu: bint = self.mt_in_rcu(mas.tree)
+        rcu: bint = in_rcu(self, mas.tree)
         if not rcu and mas.offset == wr.node_end:
             return APPEND
         if new_end == wr.node_end and (not rcu or wr.offset_end - mas.offset == 1):
@@ -129,13 +144,13 @@ class Typed(Search):
         """How many nodes the store whose type is decided asks for."""
         mas: MaState = wr.mas
         type: i32 = mas.store_type
-        height: i32 = self.mt_height(mas.tree)
+        height: i32 = height_of(self, mas.tree)
         if type == STORE_ROOT:
             return 1 if mas.last != 0 or mas.index != 0 or wr.entry & 3 == 2 else 0
         if type == NEW_ROOT:
             return 1
         if type == NODE_STORE:
-            return 1 if self.mt_in_rcu(mas.tree) else 0
+            return 1 if in_rcu(self, mas.tree) else 0
         if type != SPLIT_STORE and type != REBALANCE and type != SPANNING_STORE:
             return 0
         spared: i32 = 0
@@ -153,21 +168,21 @@ class Typed(Search):
         node: u64 = wr.node
         end: i32 = wr.node_end
         if new_end < self.pivots_of[wr.type]:
-            self.set_pivot(node, new_end, self.pivot(node, end))
-            self.ma_set_meta(node, wr.type, 0, new_end)
+            put_pivot(self, node, new_end, pivot_at(self, node, end))
+            put_meta(self, node, wr.type, 0, new_end)
         if new_end == end + 1 and mas.last == wr.r_max:
-            self.set_slot(node, wr.type, new_end, wr.entry)
-            self.set_pivot(node, end, mas.index - 1)
+            put_slot(self, node, wr.type, new_end, wr.entry)
+            put_pivot(self, node, end, mas.index - 1)
             mas.offset = new_end
         elif new_end == end + 1:
-            self.set_slot(node, wr.type, new_end, wr.content)
-            self.set_pivot(node, end, mas.last)
-            self.set_slot(node, wr.type, end, wr.entry)
+            put_slot(self, node, wr.type, new_end, wr.content)
+            put_pivot(self, node, end, mas.last)
+            put_slot(self, node, wr.type, end, wr.entry)
         else:
-            self.set_slot(node, wr.type, new_end, wr.content)
-            self.set_pivot(node, end + 1, mas.last)
-            self.set_slot(node, wr.type, end + 1, wr.entry)
-            self.set_pivot(node, end, mas.index - 1)
+            put_slot(self, node, wr.type, new_end, wr.content)
+            put_pivot(self, node, end + 1, mas.last)
+            put_slot(self, node, wr.type, end + 1, wr.entry)
+            put_pivot(self, node, end, mas.index - 1)
             mas.offset = end + 1
         if wr.content == 0 or wr.entry == 0:
             self.mas_update_gap(mas)
@@ -177,25 +192,25 @@ class Typed(Search):
         mas: MaState = wr.mas
         node: u64 = wr.node
         offset: i32 = mas.offset
-        gap: bint = self.slot(node, wr.type, offset) == 0
-        if self.slot(node, wr.type, offset + 1) == 0:
+        gap: bint = slot_at(self, node, wr.type, offset) == 0
+        if slot_at(self, node, wr.type, offset + 1) == 0:
             gap = True
         if wr.offset_end - offset == 1:
             if mas.index == wr.r_min:
-                self.set_slot(node, wr.type, offset, wr.entry)
-                self.set_pivot(node, offset, mas.last)
+                put_slot(self, node, wr.type, offset, wr.entry)
+                put_pivot(self, node, offset, mas.last)
             else:
-                self.set_slot(node, wr.type, offset + 1, wr.entry)
-                self.set_pivot(node, offset, mas.index - 1)
+                put_slot(self, node, wr.type, offset + 1, wr.entry)
+                put_pivot(self, node, offset, mas.index - 1)
                 mas.offset += 1
         else:
-            if self.mt_in_rcu(mas.tree):
+            if in_rcu(self, mas.tree):
                 raise KernelWarning("mt_in_rcu(mas->tree)", "mas_wr_slot_store")
-            if self.slot(node, wr.type, offset + 2) == 0:
+            if slot_at(self, node, wr.type, offset + 2) == 0:
                 gap = True
-            self.set_slot(node, wr.type, offset + 1, wr.entry)
-            self.set_pivot(node, offset, mas.index - 1)
-            self.set_pivot(node, offset + 1, mas.last)
+            put_slot(self, node, wr.type, offset + 1, wr.entry)
+            put_pivot(self, node, offset, mas.index - 1)
+            put_pivot(self, node, offset + 1, mas.last)
             mas.offset += 1
         if wr.entry == 0 or gap:
             self.mas_update_gap(mas)
@@ -205,7 +220,7 @@ class Typed(Search):
         mas: MaState = wr.mas
         type: i32 = mas.store_type
         if type == EXACT_FIT:
-            self.set_slot(wr.node, wr.type, mas.offset, wr.entry)
+            put_slot(self, wr.node, wr.type, mas.offset, wr.entry)
             if (wr.entry != 0) != (wr.content != 0):
                 self.mas_update_gap(mas)
         elif type == APPEND:
@@ -234,5 +249,5 @@ class Typed(Search):
         mas: MaState = wr.mas
         mas.store_type = self.mas_wr_store_type(wr)
         self.mas_node_count(mas, self.mas_prealloc_calc(wr))
-        if not mas.is_err():
+        if mas.status != ERROR:
             self.mas_wr_store_decided(wr)

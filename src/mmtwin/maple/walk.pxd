@@ -1,11 +1,11 @@
-from mmtwin.maple cimport end_of, index_of, is_dead, slot_for, word
+from mmtwin.maple cimport data_end_of, dead_node, end_at, end_of, index_of, inner_type_of, is_dead, parent_at, parent_of, parent_slot_of, root_node, root_of, slot_for, type_of, word
 from mmtwin.maple.nodes cimport Nodes
 from mmtwin.maple.state cimport MaState
 
 cdef class Walk(Nodes):
     cdef void stuck(self, str where) except *
     cpdef unsigned long long mas_start(self, MaState mas) except? 0xDEADBEEFDEADBEEF
-    cpdef void mas_descend(self, MaState mas) except *
+    cpdef int mas_descend(self, MaState mas) except -1
     cpdef int mas_ascend(self, MaState mas) except? -1
     cpdef int mas_data_end(self, MaState mas) except? -1
     cpdef bint mas_prev_sibling(self, MaState mas) except? -1

@@ -12,7 +12,23 @@ from mmtwin.maple.nodes import Nodes
 from mmtwin.maple.state import MaState
 
 if not cython.compiled:
-    from mmtwin.maple.words import end_of, index_of, is_dead, slot_for, word
+    from mmtwin.maple.words import (
+        data_end_of,
+        dead_node,
+        end_at,
+        end_of,
+        index_of,
+        inner_type_of,
+        is_dead,
+        parent_at,
+        parent_of,
+        parent_slot_of,
+        root_node,
+        root_of,
+        slot_for,
+        type_of,
+        word,
+    )
 
 ACTIVE = declare(i32, 0)
 START = declare(i32, 1)
@@ -48,13 +64,13 @@ class Walk(Nodes):
         mas.depth = 0
         tries: i32 = 0
         while tries < RETRIES_MAX:
-            root: u64 = self.root(mas.tree)
+            root: u64 = root_of(self, mas.tree)
             if root & 3 == 2 and root > 4096:
                 mas.status = ACTIVE
                 mas.node = root & ~2
                 mas.depth = self.depth_base
                 mas.offset = 0
-                if not self.ma_dead_node(root & ~255):
+                if not dead_node(self, root & ~255):
                     return 0
                 tries += 1
                 continue
@@ -68,14 +84,17 @@ class Walk(Nodes):
         self.stuck("mas_start")
         return 0
 
-    def mas_descend(self, mas: MaState) -> None:
+    def mas_descend(self, mas: MaState) -> i32:
         """Go into the child at ``offset``; ``min`` and ``max`` become the child's."""
         node: u64 = mas.node & ~255
-        type: i32 = self.node_type(mas.node)
+        type: i32 = type_of(self, mas.node)
+        x: u64 = index_of(self, node)
         if mas.offset > 0:
-            mas.min = (self.pivot(node, mas.offset - 1) + 1) & self.max_index
-        mas.max = self.mas_safe_pivot(node, type, mas.offset, mas.max)
-        mas.node = self.slot(node, type, mas.offset)
+            mas.min = (word(self, x, node, mas.offset) + 1) & self.max_index
+        if mas.offset < self.pivots_of[type]:
+            mas.max = word(self, x, node, mas.offset + 1)
+        mas.node = word(self, x, node, self.slot_word[type] + mas.offset)
+        return 0
 
     def mas_ascend(self, mas: MaState) -> i32:
         """Go to the parent; 1 if a dead node was met and the walk must start again.
@@ -84,16 +103,16 @@ class Walk(Nodes):
         ``max`` come from the nearest ancestors that bound them.
         """
         node: u64 = mas.node & ~255
-        word: u64 = self.parent_word(node)
-        if word & 1:
+        up: u64 = parent_at(self, node)
+        if up & 1:
             mas.offset = 0
             return 0
-        parent: u64 = word & ~255
+        parent: u64 = up & ~255
         if parent == node:
             return 1
-        inner: i32 = self.inner_type(mas.tree)
-        offset: i32 = (word >> 3) & 31
-        if self.mte_parent(mas.node) != parent:
+        inner: i32 = inner_type_of(self, mas.tree)
+        offset: i32 = (up >> 3) & 31
+        if parent_of(self, mas.node) != parent:
             return 1
         mas.node = parent | (inner << 3) | 4
         mas.offset = offset
@@ -103,24 +122,26 @@ class Walk(Nodes):
         found_max: bint = False
         node = parent
         levels: i32 = 0
+        x: u64
         while not (found_min and found_max):
-            word = self.parent_word(node)
-            if word & 1:
+            up = parent_at(self, node)
+            if up & 1:
                 break
             levels += 1
             if levels > HEIGHT_MAX:
                 self.stuck("mas_ascend")
-            node = word & ~255
-            offset = (word >> 3) & 31
-            if self.ma_dead_node(node):
+            node = up & ~255
+            offset = (up >> 3) & 31
+            x = index_of(self, node)
+            if is_dead(self, x, node):
                 return 1
             if not found_min and offset > 0:
                 found_min = True
-                min = (self.pivot(node, offset - 1) + 1) & self.max_index
+                min = (word(self, x, node, offset) + 1) & self.max_index
             if not found_max and offset < self.pivots_of[inner]:
                 found_max = True
-                max = self.pivot(node, offset)
-            if self.ma_dead_node(node):
+                max = word(self, x, node, offset + 1)
+            if is_dead(self, x, node):
                 return 1
         mas.min = min
         mas.max = max
@@ -128,12 +149,12 @@ class Walk(Nodes):
 
     def mas_data_end(self, mas: MaState) -> i32:
         """The last used slot of the state's node."""
-        return self.ma_data_end(mas.node & ~255, self.node_type(mas.node), mas.max)
+        return data_end_of(self, mas.node & ~255, type_of(self, mas.node), mas.max)
 
     def mas_prev_sibling(self, mas: MaState) -> bint:
         """Move to the node on the left under the same parent; False if there is none."""
-        slot: i32 = self.mte_parent_slot(mas.node)
-        if slot == 0 or self.ma_is_root(mas.node & ~255):
+        slot: i32 = parent_slot_of(self, mas.node)
+        if slot == 0 or root_node(self, mas.node & ~255):
             return False
         self.mas_ascend(mas)
         mas.offset = slot - 1
@@ -142,15 +163,15 @@ class Walk(Nodes):
 
     def mas_next_sibling(self, mas: MaState) -> bint:
         """Move to the node on the right under the same parent; False if there is none."""
-        if self.ma_is_root(mas.node & ~255):
+        if root_node(self, mas.node & ~255):
             return False
         node: u64 = mas.node
         min: u64 = mas.min
         max: u64 = mas.max
         offset: i32 = mas.offset
-        slot: i32 = self.mte_parent_slot(node) + 1
+        slot: i32 = parent_slot_of(self, node) + 1
         self.mas_ascend(mas)
-        if slot > self.mas_data_end(mas):
+        if slot > end_at(self, mas):
             mas.node = node
             mas.min = min
             mas.max = max
@@ -177,7 +198,7 @@ class Walk(Nodes):
             x: u64 = index_of(self, node)
             type: i32 = (enode >> 3) & 15
             if type < 1 or type > 3:
-                self.node_type(enode)
+                type_of(self, enode)
             end: i32 = end_of(self, x, node, type, max)
             if is_dead(self, x, node):
                 mas.reset()
@@ -268,7 +289,7 @@ class Walk(Nodes):
         tries: i32 = 0
         while tries < RETRIES_MAX:
             tries += 1
-            enode: u64 = self.root(tree)
+            enode: u64 = root_of(self, tree)
             if enode & 3 != 2 or enode <= 4096:
                 return enode if index == 0 else 0
             max: u64 = self.max_index
@@ -279,7 +300,7 @@ class Walk(Nodes):
                 x: u64 = index_of(self, node)
                 type: i32 = (enode >> 3) & 15
                 if type < 1 or type > 3:
-                    self.node_type(enode)
+                    type_of(self, enode)
                 end: i32 = end_of(self, x, node, type, max)
                 if is_dead(self, x, node):
                     break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import cython
 from cython import declare
 from cython import ulonglong as u64
 
@@ -76,8 +77,15 @@ class Arena(Allocator):
             x: u64 = (self.control - memory.base) >> 3
             address = memory.w[x]
             if address >= memory.base and address - memory.base < memory.size:
-                memory.poke(x, memory.w[(address - memory.base + self.link) >> 3])
-                memory.poke(x + 3, memory.w[x + 3] + 1)
+                next: u64 = memory.w[(address - memory.base + self.link) >> 3]
+                if cython.compiled and memory.journal is None:
+                    memory.w[x] = next
+                    memory.w[x + 3] += 1
+                    memory.d[x >> 9] = 1
+                    memory.d[(x + 3) >> 9] = 1
+                else:
+                    memory.poke(x, next)
+                    memory.poke(x + 3, memory.w[x + 3] + 1)
                 return address
         address = memory.load(self.control + FREE_LIST)
         if address != 0:
@@ -114,9 +122,18 @@ class Arena(Allocator):
             offset: u64 = address - memory.base
             if offset < memory.size and offset & 7 == 0:
                 x: u64 = (self.control - memory.base) >> 3
-                memory.poke((offset + self.link) >> 3, memory.w[x])
-                memory.poke(x, address)
-                memory.poke(x + 3, memory.w[x + 3] - 1)
+                link: u64 = (offset + self.link) >> 3
+                if cython.compiled and memory.journal is None:
+                    memory.w[link] = memory.w[x]
+                    memory.w[x] = address
+                    memory.w[x + 3] -= 1
+                    memory.d[link >> 9] = 1
+                    memory.d[x >> 9] = 1
+                    memory.d[(x + 3) >> 9] = 1
+                else:
+                    memory.poke(link, memory.w[x])
+                    memory.poke(x, address)
+                    memory.poke(x + 3, memory.w[x + 3] - 1)
                 return
         memory.store(address + self.link, memory.load(self.control + FREE_LIST))
         memory.store(self.control + FREE_LIST, address)

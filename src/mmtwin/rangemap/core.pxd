@@ -2,7 +2,8 @@ from mmtwin.maple.maple cimport Maple
 from mmtwin.maple.state cimport MaState
 from mmtwin.memory.allocator cimport Arena
 from mmtwin.rangemap.growing cimport GrowingMemory
-from mmtwin.rangemap.spot cimport Spot
+from mmtwin.maple.share cimport Share
+from mmtwin.maple.spot cimport Spot
 from mmtwin.rangemap.values cimport Values
 from mmtwin.rangemap.words cimport Words
 
@@ -14,6 +15,7 @@ cdef class Core:
     cdef readonly unsigned long long tree
     cdef readonly Values values
     cdef Spot spot
+    cdef Share share
     cdef readonly unsigned long long count, version
     cdef public long users
     cdef readonly MaState writer, reader
@@ -26,7 +28,7 @@ cdef class Core:
     cpdef object store(self, unsigned long long first, unsigned long long last, object value)
     cpdef object erase(self, unsigned long long first, unsigned long long last)
     cdef object put(self, unsigned long long first, unsigned long long last, unsigned long long entry)
-    cdef object put_here(self, unsigned long long entry)
+    cdef object put_here(self, unsigned long long entry, bint full)
     cdef object covered_here(self, bint left, bint right)
     cdef object put_anywhere(self, unsigned long long first, unsigned long long last, unsigned long long entry)
     cdef object cut(self, bint left, bint right, unsigned long long old)

@@ -11,10 +11,11 @@ from cython import ulonglong as u64
 
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.maple import Maple
+from mmtwin.maple.share import Share
+from mmtwin.maple.spot import Spot
 from mmtwin.maple.state import MaState
 from mmtwin.memory.allocator import Arena
 from mmtwin.rangemap.growing import GrowingMemory
-from mmtwin.rangemap.spot import Spot
 from mmtwin.rangemap.values import Values
 from mmtwin.rangemap.words import Words
 
@@ -55,6 +56,7 @@ class Core:
         self.engine.mt_init_flags(self.tree, ALLOC_RANGE if gaps else 0)
         self.root_word = (self.tree - self.memory.base + self.engine.root_at) >> 3
         self.spot = Spot(self.memory)
+        self.share = Share(self.engine, self.tree, self.spot, gaps)
         self.values = Values()
         self.count = 0
         self.version = 0
@@ -73,31 +75,8 @@ class Core:
     # Reading.
 
     def load(self, index: u64) -> u64:
-        """The entry at ``index``, 0 for none.
-
-        The walk of ``mtree_load`` without its tests for dead nodes: nobody writes meanwhile.
-        A pivot of 0 behind the first slot means that the slot is the last one; counted from one
-        below, as everything is here, it is the highest number there is.
-        """
-        memory: GrowingMemory = self.memory
-        enode: u64 = memory.w[self.root_word]
-        if enode & 3 != 2 or enode <= 4096:
-            return enode if index == 0 else 0
-        below: u64 = index - 1 if index != 0 else 0
-        level: i32 = 0
-        while level < HEIGHT_MAX:
-            level += 1
-            word: u64 = (((enode & ~255) - memory.base) >> 3) + 1
-            pivots: i32 = 9 if enode & TYPE_BITS == ARANGE_BITS else 15
-            at: i32 = 0
-            if index > memory.w[word]:
-                at = 1
-                while at < pivots and ((memory.w[word + at] - 1) & TOP) < below:
-                    at += 1
-            if enode & TYPE_BITS == LEAF_BITS:
-                return memory.w[word + pivots + at]
-            enode = memory.w[word + pivots + at]
-        raise RuntimeError("the tree is deeper than a maple tree can be")
+        """The entry at ``index``, 0 for none."""
+        return self.spot.load(self.root_word, index)
 
     def look(self, index: u64) -> u64:
         """The entry at ``index``; the range of its slot, NULL or not, is then ``reader``'s."""
@@ -137,19 +116,24 @@ class Core:
         """Store an entry that `values` has just given out, or 0; there is room for new nodes."""
         spot: Spot = self.spot
         gone: object = None
-        if not spot.seek(self.root_word, first) or not spot.take(first, last, entry):
+        if not spot.seek(self.root_word, first):
             gone = self.put_anywhere(first, last, entry)
-        elif entry != 0 or spot.at != spot.stop or spot.slot(spot.at) != 0:
-            gone = self.put_here(entry)
+        elif spot.take(first, last, entry):
+            if entry == 0 and spot.at == spot.stop and spot.slot(spot.at) == 0:
+                return None
+            gone = self.put_here(entry, False)
+        elif self.share.prepare(entry):
+            gone = self.put_here(entry, True)
         else:
-            return None
+            gone = self.put_anywhere(first, last, entry)
         self.version += 1
         if entry != 0:
             self.count += 1
         return gone
 
-    def put_here(self, entry: u64) -> object:
-        """A store that only changes the leaf that ``spot`` has found."""
+    def put_here(self, entry: u64, full: bint) -> object:
+        """A store that only changes the leaf that ``spot`` has found, or the two and their parent
+        that ``share`` has prepared if it is ``full``."""
         spot: Spot = self.spot
         left: bint = spot.first > spot.start
         right: bint = spot.last < spot.high
@@ -159,6 +143,9 @@ class Core:
             gone = self.covered_here(left, right)
         elif old != 0:
             gone = self.cut(left, right, old)
+        if full:
+            self.share.write()
+            return gone
         gaps: bint = self.gaps and not spot.alone and spot.touches_gap(entry)
         spot.write(entry)
         if gaps:

@@ -11,7 +11,7 @@ from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
-from mmtwin.rangemap.growing import GrowingMemory
+from mmtwin.memory.memory import Memory
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 ARANGE_BITS = declare(u64, 0x18)
@@ -30,11 +30,11 @@ class Spot:
     """The slots ``at`` to ``stop`` of a leaf, which a store changes.
 
     They cover ``start`` to ``high``; the leaf begins at the word ``word`` of memory, covers up to
-    ``max`` and has its last slot at ``end``. ``first`` to ``last`` is what is stored. All ranges
-    are inclusive.
+    ``max`` and has its last slot at ``end``. ``first`` to ``last`` is what is stored. The node
+    above it, unless it is ``alone``, covers ``up_min`` to ``up_max``. All ranges are inclusive.
     """
 
-    def __init__(self, memory: GrowingMemory) -> None:
+    def __init__(self, memory: Memory) -> None:
         self.memory = memory
 
     def seek(self, root_word: u64, index: u64) -> bint:
@@ -43,7 +43,7 @@ class Spot:
         A pivot of 0 behind the first slot means that the slot is the last one. Counted from one
         below, as they are here, it is the highest number there is.
         """
-        memory: GrowingMemory = self.memory
+        memory: Memory = self.memory
         enode: u64 = memory.w[root_word]
         if enode & 3 != 2 or enode <= 4096:
             return False
@@ -67,8 +67,10 @@ class Spot:
                 self.min = low
                 self.max = high
                 self.alone = level == 0
-                self.end = self.data_end()
+                self.end = self.end_of(word, high)
                 return True
+            self.up_min = low
+            self.up_max = high
             if at > 0:
                 low = memory.w[word + at] + 1
             if at < pivots and (at == 0 or memory.w[word + 1 + at] != 0):
@@ -77,12 +79,38 @@ class Spot:
             level += 1
         raise RuntimeError("the tree is deeper than a maple tree can be")
 
-    def data_end(self) -> i32:
-        """The last slot in use."""
-        pivot: u64 = self.memory.w[self.word + PIVOTS]
+    def load(self, root_word: u64, index: u64) -> u64:
+        """The entry at ``index``, 0 for none.
+
+        The walk of ``mtree_load`` without its tests for dead nodes: nobody writes meanwhile. Pivots
+        as in `seek`.
+        """
+        memory: Memory = self.memory
+        enode: u64 = memory.w[root_word]
+        if enode & 3 != 2 or enode <= 4096:
+            return enode if index == 0 else 0
+        below: u64 = index - 1 if index != 0 else 0
+        level: i32 = 0
+        while level < HEIGHT_MAX:
+            level += 1
+            word: u64 = (((enode & ~255) - memory.base) >> 3) + 1
+            pivots: i32 = 9 if enode & TYPE_BITS == ARANGE_BITS else PIVOTS
+            at: i32 = 0
+            if index > memory.w[word]:
+                at = 1
+                while at < pivots and ((memory.w[word + at] - 1) & TOP) < below:
+                    at += 1
+            if enode & TYPE_BITS == LEAF_BITS:
+                return memory.w[word + pivots + at]
+            enode = memory.w[word + pivots + at]
+        raise RuntimeError("the tree is deeper than a maple tree can be")
+
+    def end_of(self, word: u64, max: u64) -> i32:
+        """The last slot in use of the leaf at ``word`` that covers up to ``max``."""
+        pivot: u64 = self.memory.w[word + PIVOTS]
         if pivot == 0:
-            return self.memory.w[self.word + META] & 255
-        return PIVOTS - 1 if pivot == self.max else PIVOTS
+            return self.memory.w[word + META] & 255
+        return PIVOTS - 1 if pivot == max else PIVOTS
 
     def slot(self, at: i32) -> u64:
         """The entry in a slot."""
@@ -96,8 +124,10 @@ class Spot:
         """Prepare a store of ``entry`` over a range that begins in the slot ``at``.
 
         False if that is more than a change of this leaf: it ends elsewhere, the leaf would hold
-        too much or too little, or the NULLs that join would end it. `write` carries it out.
+        too much (``full``) or too little, or the NULLs that join would end it. `write` carries it
+        out.
         """
+        self.full = False
         if last > self.max:
             return False
         stop: i32 = self.at
@@ -112,7 +142,8 @@ class Spot:
             if self.last == self.max and (self.max != TOP or self.first == 0):
                 return False
         new_end: i32 = self.end + self.growth()
-        return new_end < SLOTS and (self.alone or new_end >= MIN_END)
+        self.full = new_end >= SLOTS
+        return not self.full and (self.alone or new_end >= MIN_END)
 
     def growth(self) -> i32:
         """By how many slots the leaf grows."""
@@ -151,7 +182,7 @@ class Spot:
 
     def write(self, entry: u64) -> None:
         """Carry out the store that `take` prepared."""
-        memory: GrowingMemory = self.memory
+        memory: Memory = self.memory
         pivot: u64 = self.word + 1
         slot: u64 = self.word + SLOTS
         content: u64 = memory.w[slot + self.at]
@@ -178,7 +209,7 @@ class Spot:
 
     def move(self, more: i32) -> None:
         """Move what lies behind ``stop`` by ``more`` slots, up or down, and clear what is left."""
-        memory: GrowingMemory = self.memory
+        memory: Memory = self.memory
         pivot: u64 = self.word + 1
         slot: u64 = self.word + SLOTS
         at: i32

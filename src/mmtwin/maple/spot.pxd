@@ -1,12 +1,13 @@
-from mmtwin.rangemap.growing cimport GrowingMemory
+from mmtwin.memory.memory cimport Memory
 
 cdef class Spot:
-    cdef GrowingMemory memory
-    cdef readonly unsigned long long word, enode, start, high, min, max, first, last
+    cdef Memory memory
+    cdef readonly unsigned long long word, enode, start, high, min, max, first, last, up_min, up_max
     cdef readonly int at, stop, end
-    cdef readonly bint alone
+    cdef readonly bint alone, full
     cpdef bint seek(self, unsigned long long root_word, unsigned long long index) except? -1
-    cdef int data_end(self) except? -1
+    cpdef unsigned long long load(self, unsigned long long root_word, unsigned long long index) except? 0xDEADBEEFDEADBEEF
+    cdef int end_of(self, unsigned long long word, unsigned long long max) except? -1
     cdef unsigned long long slot(self, int at) except? 0xDEADBEEFDEADBEEF
     cdef unsigned long long slot_end(self, int at) except? 0xDEADBEEFDEADBEEF
     cpdef bint take(self, unsigned long long first, unsigned long long last, unsigned long long entry) except? -1
