@@ -41,6 +41,8 @@ class Node:
     slots: list[int | Node]
     gaps: list[int]
     widest: int | None
+    meta_end: int | None = None
+    """The data end in the metadata; None where slots take its place."""
 
     @property
     def end(self) -> int:
@@ -113,14 +115,10 @@ def _node(
         if pivot == last:
             break
         low = pivot + 1
+    meta = words[META_AT[kind]]
+    if kind == ARANGE or words[count - 1] == 0:
+        node.meta_end = (meta >> 56 if big_endian else meta) & 255
     if kind == ARANGE:
         node.gaps = words[GAP_AT : GAP_AT + len(node.slots)]
-        meta = words[META_AT[kind]]
         node.widest = (meta >> 48 if big_endian else meta >> 8) & 255
     return node
-
-
-def meta_end(words: list[int], kind: int, *, big_endian: bool = False) -> int:
-    """The data end that the metadata of a node holds."""
-    meta = words[META_AT[kind]]
-    return (meta >> 56 if big_endian else meta) & 255

@@ -78,6 +78,8 @@ def node_difference(left: Node, right: Node, *, exact: bool = True) -> str:
         return "other pivots"
     if left.gaps != right.gaps:
         return "other gaps"
+    if left.meta_end != right.meta_end:
+        return f"the metadata's end is {left.meta_end} here, {right.meta_end} there"
     if any(left.gaps) and left.widest != right.widest:
         return f"the largest gap in slot {left.widest} here, {right.widest} there"
     return ""

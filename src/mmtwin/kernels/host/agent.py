@@ -88,6 +88,8 @@ class Agent(ABC):
         self._texts = [Texts() for _ in range(SLOTS)]
         self._current = 0
         self._alive: set[int] = set()
+        self.pids: dict[int, int] = {}
+        """Process ids by slot, of the living and of those that were there before."""
 
     def __enter__(self) -> Self:
         """This kernel."""
@@ -171,6 +173,7 @@ class Agent(ABC):
             raise AgentError(f"the agent did not start in slot {slot}: {answer}")
         self._current = slot
         self._alive.add(slot)
+        self.pids[slot] = answer.result
         maps = answer.maps or ""
         start, end = agent_image(maps, answer.detail)
         return Image(answer.result, maps, start, end)
@@ -218,6 +221,7 @@ class Agent(ABC):
                 answers.append(self._answer(reports))
                 self._current = call.args[0]
                 self._alive.add(self._current)
+                self.pids[self._current] = answer.result
         waiting.clear()
 
     def _end_workers(self) -> None:

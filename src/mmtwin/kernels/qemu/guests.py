@@ -15,8 +15,8 @@ class Guest:
 
     ``qemu`` is the program that emulates it and ``qemu_package`` what it comes in; ``package`` a
     pattern of the kernel package's name; ``modules`` the drivers that a port of a virtio console
-    needs there, in the order of loading; ``port`` the devices of that port; ``console`` the
-    kernel's own.
+    needs there, in the order of loading, and with which the guest tells qemu where its kernel
+    lies; ``port`` the devices of that port; ``console`` the kernel's own.
     """
 
     machine: Machine
@@ -44,6 +44,7 @@ GUESTS: Final = {
                 "virtio_pci_legacy_dev",
                 "virtio_pci",
                 "virtio_console",
+                "qemu_fw_cfg",
             ),
             ("virtio-serial-pci", "virtserialport,chardev=agent,nr=1"),
             "ttyS0",

@@ -26,7 +26,11 @@ MEMORY_MEGABYTES: Final = 1024
 
 
 class QemuKernel(Agent):
-    """The guest; ``files`` are put into its root directory by name."""
+    """The guest; ``files`` are put into its root directory by name.
+
+    With ``inspect`` a debugger can read its memory over ``qmp``, a socket of the QEMU Machine
+    Protocol.
+    """
 
     own_machine = True
 
@@ -36,6 +40,7 @@ class QemuKernel(Agent):
         *,
         files: Mapping[str, bytes] | None = None,
         segments: Sequence[int] = (),
+        inspect: bool = False,
     ) -> None:
         super().__init__(segments, machine=guest.machine)
         kernel, qemu = find_kernel(guest), find_qemu(guest)
@@ -59,6 +64,9 @@ class QemuKernel(Agent):
         ]
         for device in guest.port:
             command += ["-device", device]
+        self.qmp = Path(self._scratch.name) / "qmp"
+        if inspect:
+            command += ["-device", "vmcoreinfo", "-qmp", f"unix:{self.qmp},server=on,wait=off"]
         self._child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )

@@ -55,9 +55,44 @@ def find_kernel(guest: Guest) -> GuestKernel:
     )
 
 
+def find_vmlinux(guest: Guest) -> Path:
+    """The guest's kernel with debug information; AgentError says how to get it."""
+    pattern = f"{guest.package}-dbg_*.deb"
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        for package in sorted((folder / FETCHED).glob(pattern), reverse=True):
+            return _unpacked_debug(package)
+    raise AgentError(f"no {pattern} with the guest's debug information: run `make guest-debug`")
+
+
+def _unpacked_debug(package: Path) -> Path:
+    """The one file that matters of a package of debug information, unpacked into the cache."""
+    target = cache_directory() / f"{package.stem}-vmlinux"
+    if not target.is_file():
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            archive = subprocess.Popen(
+                ["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE
+            )
+            done = subprocess.run(
+                ["tar", "-x", "-C", scratch, "--wildcards", "*/vmlinux-*"],
+                stdin=archive.stdout,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            found = [
+                path
+                for path in Path(scratch).rglob("vmlinux-*")
+                if path.is_file() and not path.is_symlink()
+            ]
+            if archive.wait() or done.returncode or not found:
+                raise AgentError(f"no vmlinux in {package.name}: {done.stderr.strip()}")
+            found[0].replace(target)
+    return target
+
+
 def _unpacked(package: Path, guest: Guest) -> GuestKernel:
     """The image and the modules inside a package, unpacked once into the cache."""
-    target = cache_directory() / f"guest-{package.stem}"
+    target = cache_directory() / f"guest-{package.stem}-{len(guest.modules)}"
     if not target.is_dir():
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             # A kernel is some 30 MB; of its thousands of modules only these few are kept.
