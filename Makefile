@@ -5,7 +5,7 @@ STAMP  := $(VENV)/.installed
 ROOMS  := $(shell find src -name '*.pxd')
 PURE   := MMTWIN_PURE=1
 
-.PHONY: all demo test test-pure test-deep lint bench oracle guest clean
+.PHONY: all demo test test-pure test-deep lint bench oracle guest guest-debug nodes clean
 
 all: $(STAMP)
 
@@ -42,6 +42,15 @@ oracle: ## fetch the source package of the kernel, for the comparison with its o
 guest: ## fetch the distribution's 6.1 kernel, for the comparison in qemu (package qemu-system-x86)
 	mkdir -p .oracle
 	cd .oracle && apt-get download "$$(apt-cache search --names-only '^linux-image-6\.1\.0-[0-9]+-cloud-amd64$$' | cut -d' ' -f1 | sort -V | tail -1)"
+
+guest-debug: guest ## fetch the guest kernel's debug information too (283 MB)
+	cd .oracle && apt-get download "$$(ls -v linux-image-6.1.0-*-cloud-amd64_*.deb | tail -1 | cut -d_ -f1)-dbg"
+
+PROGRAM := push @a, "x" x (5000 * $$_) for 1..60; @a = (); $$h{$$_} = "y" x ($$_ % 700) for 1..20000;
+nodes: $(STAMP) guest-debug ## the guest kernel's maple trees against the twin's, node for node
+	$(BIN)/python -m pip install -q --disable-pip-version-check "drgn>=0.2"
+	$(BIN)/mmtwin diff --kernel qemu --nodes --calls 40000
+	$(BIN)/mmtwin diff --kernel qemu --nodes --program "$$(command -v perl) -e '$(PROGRAM)'"
 
 clean:
 	rm -rf build out $(VENV)

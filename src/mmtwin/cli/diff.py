@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mmtwin.cli.nodes import node_for_node, program_node_for_node
 from mmtwin.cli.outcome import CLEAN, FOUND, document, fail, write_json
 from mmtwin.kernels.diff import Run, compare, on_host, on_qemu, show
 from mmtwin.kernels.host.build import AgentError
@@ -31,12 +32,36 @@ def diff(
     seed: Annotated[int, typer.Option(help="The first run's seed; each run takes the next.")] = 1,
     most: Annotated[int, typer.Option(help="Stop after so many disagreements.", min=1)] = 1,
     shrink: Annotated[bool, typer.Option(help="Shrink what is found to a few calls.")] = True,
+    nodes: Annotated[
+        bool,
+        typer.Option(
+            "--nodes",
+            help="With qemu: after each run, compare the processes' maple trees too, node for "
+            "node, as they lie in the guest's memory.",
+        ),
+    ] = False,
+    program: Annotated[
+        str | None,
+        typer.Option(
+            help="With --nodes: run this command in the guest instead of random calls, replay "
+            "what it did and compare its tree after every call.",
+            metavar="COMMAND",
+        ),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="One JSON document on standard output.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Only the exit code.")] = False,
 ) -> None:
     """Make random calls on a real kernel and on the twin, and compare after each."""
+    if nodes:
+        if kernel is not Kernel.QEMU:
+            fail("diff --nodes: only a guest's memory can be read; it needs --kernel qemu")
+        if program is not None:
+            program_node_for_node(program, json=json, quiet=quiet)
+        node_for_node(calls=calls, seed=seed, most=most, json=json, quiet=quiet)
+    if program is not None:
+        fail("diff --program: it needs --nodes")
     try:
         with OPENERS[kernel]() as differ:
             total = compare(differ, seed, calls, most)

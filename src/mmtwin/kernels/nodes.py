@@ -7,20 +7,31 @@ height and flags; an entry stands for the range of its VMA.
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from mmtwin.kernels.diff import CALLS_A_RUN, FILES, SEGMENTS, Differ, Run
+from mmtwin.kernels.diff import FILES, SEGMENTS, Differ, Run
 from mmtwin.kernels.machine import TwinMachine
 from mmtwin.kernels.qemu.guests import guest
 from mmtwin.kernels.qemu.kernel import QemuKernel
 from mmtwin.kernels.qemu.packages import find_vmlinux
+from mmtwin.kernels.qemu.program import run_program
 from mmtwin.kernels.qemu.trees import GuestMemory, GuestTree
+from mmtwin.machine.profile import profile
 from mmtwin.maple.shape import Node, decode
+from mmtwin.replay.finding import Counts, Finding
+from mmtwin.replay.replay import Replay
 from mmtwin.replay.trees import Areas, tree_difference
+from mmtwin.trace.reader import read_trace
 from mmtwin.twin import Twin
+
+SHORT_RUN = 120
+LONG_RUN = 1500
+LONG_EVERY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +105,20 @@ def compare_nodes(
     differ: Differ,
     memory: GuestMemory,
     seed: int,
-    runs: int,
+    calls: int,
     *,
-    calls: int = CALLS_A_RUN,
     most: int = 1,
 ) -> NodeTotal:
-    """Runs from ``seed`` on, the trees of all living processes after each.
+    """Runs from ``seed`` on until ``calls`` calls are made, the living processes' trees after each.
 
-    Ends early once ``most`` runs disagreed, in a call or in a node.
+    Ends early once ``most`` runs disagreed, in a call or in a node. Every sixteenth run is a long
+    one, so that trees grow levels.
     """
     total = NodeTotal()
     begin = time.monotonic()
-    while total.runs < runs and len(total.found) + len(total.runs_found) < most:
-        run = differ.run(seed + total.runs, calls)
+    while total.calls < calls and len(total.found) + len(total.runs_found) < most:
+        at = seed + total.runs
+        run = differ.run(at, LONG_RUN if at % LONG_EVERY == 0 else SHORT_RUN)
         total.runs += 1
         total.calls += len(run.calls)
         if run.found is not None:
@@ -130,3 +142,47 @@ def _processes(differ: Differ, memory: GuestMemory, run: Run, total: NodeTotal) 
         if difference is not None:
             message, path = difference
             total.found.append(NodeDifference(run, slot, path, message))
+
+
+@dataclass(slots=True)
+class ProgramTotal:
+    """What the comparison with a program came to: the replay's counts and findings, the trees."""
+
+    counts: Counts
+    findings: list[Finding]
+    nodes: int = 0
+    areas: int = 0
+    trees: int = 0
+    deepest: int = 0
+    found: list[str] = field(default_factory=list)
+
+
+def compare_program(command: Sequence[str], keep: Path | None = None) -> ProgramTotal:
+    """Run a program in the guest, replay what it did, compare the trees after every call.
+
+    ``keep`` is where the trace is written, None for nowhere. AgentError if it cannot be done.
+    """
+    lines: list[str] = []
+    trees: list[GuestTree | None] = []
+    for line, tree in run_program(guest("x86_64"), command):
+        lines.append(line)
+        trees.append(tree)
+    with tempfile.TemporaryDirectory(prefix="mmtwin-") as scratch:
+        path = keep or Path(scratch) / "program.jsonl"
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+        replay = Replay(Twin(profile("6.1")), read_trace(str(path)))
+        total = ProgramTotal(replay.counts, replay.findings)
+        for record, tree in zip(replay.steps(), trees, strict=False):
+            if tree is not None and not replay.died:
+                _one_tree(replay, record.pid, tree, total)
+    return total
+
+
+def _one_tree(replay: Replay, pid: int, kernel: GuestTree, total: ProgramTotal) -> None:
+    total.trees += 1
+    total.areas += len(kernel.areas)
+    total.nodes += 1 if isinstance(kernel.root, int) else sum(1 for _ in kernel.root.nodes())
+    total.deepest = max(total.deepest, kernel.flags >> 2 & 31)
+    difference = same_tree(replay.twin, replay.processes.mm(pid), kernel)
+    if difference is not None:
+        total.found.append(f"step {replay.step}: {difference[0]} at {difference[1]}")

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmtwin.kernels.host.machines import X86_64, Machine
@@ -44,7 +45,12 @@ def cache_directory() -> Path:
 
 
 def agent_program(machine: Machine = X86_64) -> Path:
-    """The compiled agent; built if this source was not yet compiled by this compiler.
+    """The compiled agent (see :func:`compiled`)."""
+    return compiled(SOURCE, FLAGS, machine)
+
+
+def compiled(source_file: Path, flags: Sequence[str], machine: Machine = X86_64) -> Path:
+    """The program of a C source; built if it was not yet compiled by this compiler.
 
     Raises AgentError where there is no compiler or it refuses the source.
     """
@@ -54,17 +60,17 @@ def agent_program(machine: Machine = X86_64) -> Path:
             f"no C compiler for {machine.name} ({', '.join(machine.compilers)}): "
             f"install {machine.compiler_package}"
         )
-    source = SOURCE.read_bytes()
-    key = hashlib.sha256(source + "\0".join([compiler, *FLAGS]).encode()).hexdigest()[:16]
-    program = cache_directory() / f"agent-{machine.name}-{key}"
+    source = source_file.read_bytes()
+    key = hashlib.sha256(source + "\0".join([compiler, *flags]).encode()).hexdigest()[:16]
+    program = cache_directory() / f"{source_file.stem}-{machine.name}-{key}"
     if program.exists():
         return program
     # Built beside its place and moved there, so that two builders cannot see half a program.
     with tempfile.TemporaryDirectory(dir=program.parent) as scratch:
-        fresh = Path(scratch) / "agent"
-        command = [compiler, *FLAGS, "-o", str(fresh), str(SOURCE)]
+        fresh = Path(scratch) / source_file.stem
+        command = [compiler, *flags, "-o", str(fresh), str(source_file)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise AgentError(f"{compiler} refused {SOURCE.name}: {done.stderr.strip()}")
+            raise AgentError(f"{compiler} refused {source_file.name}: {done.stderr.strip()}")
         fresh.replace(program)
     return program

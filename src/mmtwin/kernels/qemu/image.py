@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import stat
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 
 TRAILER = "TRAILER!!!"
 
@@ -22,11 +23,20 @@ def _entry(name: str, number: int, mode: int, content: bytes) -> bytes:
 
 
 def cpio(files: Mapping[str, bytes], executable: str) -> bytes:
-    """A gzipped archive of regular files and their folders; ``executable`` may be run."""
-    folders = dict.fromkeys(name.rpartition("/")[0] for name in files if "/" in name)
+    """A gzipped archive of files and all folders above them; ``executable`` may be run.
+
+    So may everything in a folder ``bin`` or ``lib`` and below.
+    """
+    folders = dict.fromkeys(
+        parent.as_posix()
+        for name in files
+        for parent in reversed(PurePosixPath(name).parents)
+        if parent.name
+    )
     parts = [_entry(name, 1 + at, stat.S_IFDIR | 0o755, b"") for at, name in enumerate(folders)]
     for number, (name, content) in enumerate(files.items(), 1 + len(folders)):
-        mode = stat.S_IFREG | (0o755 if name == executable else 0o644)
+        runs = name == executable or {"bin", "lib", "lib64"} & set(name.split("/")[:-1])
+        mode = stat.S_IFREG | (0o755 if runs else 0o644)
         parts.append(_entry(name, number, mode, content))
     parts.append(_entry(TRAILER, 0, 0, b""))
     return gzip.compress(b"".join(parts), mtime=0)

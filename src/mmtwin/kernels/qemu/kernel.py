@@ -25,6 +25,36 @@ MEMORY_MEGABYTES: Final = 1024
 """From 512 on huge pages are there, as on any machine of today."""
 
 
+def launch(
+    guest: Guest, content: Mapping[str, bytes], scratch: Path, *, inspect: bool = False
+) -> subprocess.Popen[bytes]:
+    """A running guest whose port is this process's pipe; ``content`` is its root directory.
+
+    The file ``init`` is what it runs. In ``scratch`` are its ``console`` and, with ``inspect``,
+    the socket ``qmp``. AgentError if there is no qemu or no kernel.
+    """
+    kernel, qemu = find_kernel(guest), find_qemu(guest)
+    files = dict(content)
+    for number, module in enumerate(kernel.modules):
+        files[f"modules/{number}"] = module.read_bytes()
+    initrd = scratch / "initrd"
+    initrd.write_bytes(cpio(files, "init"))
+    command = [
+        *qemu,
+        *guest.options,
+        *("-accel", "tcg", "-m", str(MEMORY_MEGABYTES), "-smp", "1"),
+        *("-display", "none", "-monitor", "none", "-nic", "none", "-no-reboot"),
+        *("-kernel", str(kernel.image), "-initrd", str(initrd)),
+        *("-append", f"console={guest.console} quiet panic=-1"),
+        *("-serial", f"file:{scratch / 'console'}", "-chardev", "stdio,id=agent,signal=off"),
+    ]
+    for device in guest.port:
+        command += ["-device", device]
+    if inspect:
+        command += ["-device", "vmcoreinfo", "-qmp", f"unix:{scratch / 'qmp'},server=on,wait=off"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+
+
 class QemuKernel(Agent):
     """The guest; ``files`` are put into its root directory by name.
 
@@ -43,33 +73,14 @@ class QemuKernel(Agent):
         inspect: bool = False,
     ) -> None:
         super().__init__(segments, machine=guest.machine)
-        kernel, qemu = find_kernel(guest), find_qemu(guest)
         program = agent_program(guest.machine)
         self._scratch = tempfile.TemporaryDirectory(prefix="mmtwin-guest-")
         self._held = bytearray()
-        self._console = Path(self._scratch.name) / "console"
-        initrd = Path(self._scratch.name) / "initrd"
+        scratch = Path(self._scratch.name)
+        self._console = scratch / "console"
+        self.qmp = scratch / "qmp"
         content = {"init": program.read_bytes(), **(files or {})}
-        for number, module in enumerate(kernel.modules):
-            content[f"modules/{number}"] = module.read_bytes()
-        initrd.write_bytes(cpio(content, "init"))
-        command = [
-            *qemu,
-            *guest.options,
-            *("-accel", "tcg", "-m", str(MEMORY_MEGABYTES), "-smp", "1"),
-            *("-display", "none", "-monitor", "none", "-nic", "none", "-no-reboot"),
-            *("-kernel", str(kernel.image), "-initrd", str(initrd)),
-            *("-append", f"console={guest.console} quiet panic=-1"),
-            *("-serial", f"file:{self._console}", "-chardev", "stdio,id=agent,signal=off"),
-        ]
-        for device in guest.port:
-            command += ["-device", device]
-        self.qmp = Path(self._scratch.name) / "qmp"
-        if inspect:
-            command += ["-device", "vmcoreinfo", "-qmp", f"unix:{self.qmp},server=on,wait=off"]
-        self._child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-        )
+        self._child = launch(guest, content, scratch, inspect=inspect)
         try:
             self._answer_of_start()
         except AgentError:
