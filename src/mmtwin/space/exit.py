@@ -38,10 +38,14 @@ class Exit(Mbind):
             return
         # Nobody walks the tree without a lock any more: nodes may be freed at once.
         self.maple.mt_clear_in_rcu(mas.tree)
+        self.unmap_vmas(mas)
+        mas.set(0)
+        vma = self.exit_next(mas)
         while vma != 0:
             self.unlink_anon_vmas(vma)
             self.unlink_file_vma(vma)
             vma = self.exit_next(mas)
+        self.free_pgtables(mas, 0, 0)
         count: u64 = 0
         charged: u64 = 0
         mas.set(0)
@@ -61,7 +65,14 @@ class Exit(Mbind):
         """The next VMA to take down; 0 at the end."""
         return self.maple.mas_find(mas, TOP)
 
+    def free_pgtables(self, mas: MaState, floor: u64, ceiling: u64) -> None:
+        """Free the page tables of the VMAs that ``mas`` walks, between two bounds."""
+
+    def mm_free_pgd(self, mm: u64) -> None:
+        """Free the top page table."""
+
     def mm_free(self, mm: u64) -> None:
         """Give an address space back that holds nothing any more."""
+        self.mm_free_pgd(mm)
         self.put_task(self.owner(mm))
         self.mm_cache.free(mm)

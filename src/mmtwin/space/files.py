@@ -153,6 +153,7 @@ class Files(VmaFields):
         memory.store32(inode + I_COUNT, count)
         if count != 0:
             return
+        self.evict_inode(inode)
         dev: u64 = memory.load(inode + I_SB)
         ino: u64 = memory.load(inode + I_INO)
         link: u64 = self.inode_hash + 8 * ((ino * 31 + dev) % INODE_BUCKETS)
@@ -162,6 +163,9 @@ class Files(VmaFields):
         committed: u64 = self.sysctl + VM_COMMITTED_AS
         memory.store(committed, memory.load(committed) - memory.load(inode + I_CHARGED))
         self.inode_cache.free(inode)
+
+    def evict_inode(self, inode: u64) -> None:
+        """An inode that nobody refers to is about to go: so do its pages."""
 
     def alloc_file(self, inode: u64, path: u64, operations: u64, f_flags: u64) -> u64:
         """A new open file description that takes over a reference to ``inode``.

@@ -36,10 +36,27 @@ class Fork(Exit):
         memory.zero(mm, self.mm_size)
         self.maple.mt_init_flags(self.mm_mt(mm), MM_MT_FLAGS)
         self.set_mm_users(mm, 1)
+        if not self.mm_alloc_pgd(mm):
+            self.mm_cache.free(mm)
+            return 0
         self.set_task_size(mm, self.profile.task_size)
         self.set_owner(mm, task)
         memory.store(task + TASK_USAGE, memory.load(task + TASK_USAGE) + 1)
         return mm
+
+    def mm_alloc_pgd(self, mm: u64) -> bint:
+        """Give a new address space its top page table; False without memory."""
+        return True
+
+    def dup_pages(self, tmp: u64, mpnt: u64) -> i64:
+        """Copy the pages of a copied VMA, unless it is to be wiped: 0 or ``-ENOMEM``."""
+        if self.vm_flags(tmp) & VM_WIPEONFORK != 0:
+            return 0
+        return self.copy_page_range(tmp, mpnt)
+
+    def copy_page_range(self, dst: u64, src: u64) -> i64:
+        """Copy what page tables hold of ``src`` for ``dst``: 0 or ``-ENOMEM``."""
+        return 0
 
     def dup_mmap(self, oldmm: int, task: int) -> int:
         """A copy of ``oldmm`` for ``task`` as fork(2) makes it: its address or a negative errno.
@@ -104,6 +121,9 @@ class Fork(Exit):
                     error = -errno.ENOMEM
                     break
                 self.dup_vma_link(mm, tmp)
+                error = self.dup_pages(tmp, mpnt)
+                if error != 0:
+                    break
             mpnt = self.maple.mas_find(old, TOP)
         self.maple.mas_destroy(mas)
         if error == 0:

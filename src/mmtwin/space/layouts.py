@@ -86,6 +86,13 @@ MM_MEMBERS = {
     "mmap_base": "where top-down searches begin (exclusive end)",
     "mmap_legacy_base": "where bottom-up searches begin",
     "task_size": "end of user space",
+    "pgd": "the top page table",
+    "pgtables_bytes": "bytes of page tables below the top one",
+    "hiwater_rss": "most pages ever resident, as of the last time some went",
+    "rss_stat": "resident pages of files (rss_stat[MM_FILEPAGES])",
+    "rss_stat_1": "anonymous pages (rss_stat[MM_ANONPAGES])",
+    "rss_stat_2": "pages swapped out (rss_stat[MM_SWAPENTS])",
+    "rss_stat_3": "pages of shared memory (rss_stat[MM_SHMEMPAGES])",
     "mm_users": "tasks that use the address space",
     "mm_count": "references to the structure",
     "map_count": "number of VMAs",
@@ -122,9 +129,12 @@ MM_6_1 = (
         "mmap_base": 32,
         "mmap_legacy_base": 40,
         "task_size": 64,
+        "pgd": 72,
         "mm_users": 84,
         "mm_count": 88,
+        "pgtables_bytes": 96,
         "map_count": 104,
+        "hiwater_rss": 176,
         "hiwater_vm": 184,
         "total_vm": 192,
         "locked_vm": 200,
@@ -144,6 +154,10 @@ MM_6_1 = (
         "arg_end": 320,
         "env_start": 328,
         "env_end": 336,
+        "rss_stat": 728,
+        "rss_stat_1": 736,
+        "rss_stat_2": 744,
+        "rss_stat_3": 752,
         "flags": 904,
         "owner": 928,
     },
@@ -156,8 +170,11 @@ MM_6_18 = (
         "mmap_base": 80,
         "mmap_legacy_base": 88,
         "task_size": 112,
+        "pgd": 120,
         "mm_users": 132,
+        "pgtables_bytes": 168,
         "map_count": 176,
+        "hiwater_rss": 344,
         "hiwater_vm": 352,
         "total_vm": 360,
         "locked_vm": 368,
@@ -177,6 +194,10 @@ MM_6_18 = (
         "arg_end": 488,
         "env_start": 496,
         "env_end": 504,
+        "rss_stat": 968,
+        "rss_stat_1": 1008,
+        "rss_stat_2": 1048,
+        "rss_stat_3": 1088,
         "flags": 1272,
         "owner": 1296,
     },
@@ -222,6 +243,7 @@ FILE_OPERATIONS_FIELDS = (
 SPECIAL_MAPPING_FIELDS = (
     Field("name", 0, 8, "name in /proc/PID/maps", "string"),
     Field("mremap", 8, 8, "has a mremap hook"),
+    Field("pages", 16, 8, "head of the xarray of its pages", "pointer"),
 )
 FILE_MEMBERS = {
     "f_mode": (4, "FMODE_*"),
@@ -267,6 +289,8 @@ INODE_MEMBERS = {
     "i_count": (4, "references"),
     "i_mmap_writable": (4, "VMAs that share it and may write (i_data)"),
     "i_mmap": (8, "first VMA that maps it (i_data)"),
+    "i_pages": (8, "head of the xarray of its pages (i_data.i_pages.xa_head)"),
+    "nrpages": (8, "pages in the cache (i_data)"),
     "i_charged": (8, "pages charged for a shmem object (the kernel: shmem_inode_info)"),
     "i_seals": (4, "F_SEAL_* of a memfd (the kernel: shmem_inode_info)"),
 }
@@ -281,13 +305,15 @@ INODE_6_18 = (
         "i_size": 80,
         "i_hash": 208,
         "i_count": 344,
+        "i_pages": 392,
         "i_mmap_writable": 444,
         "i_mmap": 448,
+        "nrpages": 464,
         "i_charged": 600,
         "i_seals": 608,
     },
 )
-INODE_6_1 = (632, {**INODE_6_18[1], "i_hash": 216})
+INODE_6_1 = (632, {**INODE_6_18[1], "i_hash": 216, "nrpages": 504})
 
 TASK_FIELDS = (
     Field("mm", 0, 8, "struct mm_struct", "pointer"),
@@ -324,6 +350,8 @@ SYSCTL_FIELDS = (
     Field("thp", 144, 8, "1 with CONFIG_TRANSPARENT_HUGEPAGE"),
     Field("dac_mmap_min_addr", 152, 8, "vm.mmap_min_addr as set: below it takes CAP_SYS_RAWIO"),
 )
+XA_NODE_SIZE = 576
+"""sizeof(struct xa_node) on 64-bit."""
 
 
 def _layout(
@@ -369,6 +397,7 @@ class Layouts:
             "task_struct": (self.task_struct.size, 64),
             "signal_cache": (self.signal_struct.size, 64),
             "cred_jar": (self.cred.size, 64),
+            "radix_tree_node": (XA_NODE_SIZE, 8),
         }
 
 
@@ -396,7 +425,7 @@ def layouts_for(layout: str) -> Layouts:
         inode=_layout("inode", inode, INODE_MEMBERS, source),
         vm_operations_struct=Layout("vm_operations_struct", 128, source, VM_OPERATIONS_FIELDS),
         file_operations=Layout("file_operations", 24, own, FILE_OPERATIONS_FIELDS),
-        vm_special_mapping=Layout("vm_special_mapping", 16, own, SPECIAL_MAPPING_FIELDS),
+        vm_special_mapping=Layout("vm_special_mapping", 24, own, SPECIAL_MAPPING_FIELDS),
         task_struct=Layout("task_struct", 48, own, TASK_FIELDS),
         signal_struct=Layout("signal_struct", 256, own, SIGNAL_FIELDS),
         cred=Layout("cred", 8, own, CRED_FIELDS),

@@ -263,7 +263,13 @@ class Madvise(Mlock):
                 error = -errno.EACCES
         elif advice == MADV_COLLAPSE:
             error = self.madvise_collapse(vma, start, end)
-        return vma if error == 0 else err_ptr(error)
+        if error != 0:
+            return err_ptr(error)
+        self.advise_pages(vma, start, end, advice)
+        return vma
+
+    def advise_pages(self, vma: u64, start: u64, end: u64, advice: u64) -> None:
+        """Carry out advice that was found good on the pages of [start, end)."""
 
     def madvise_remove_allowed(self, vma: u64) -> bint:
         """Whether holes may be punched through this mapping: shared, and writable some day."""
@@ -276,7 +282,7 @@ class Madvise(Mlock):
             return -errno.EINVAL
         if vm_flags & (VM_WRITE if write else VM_READ) == 0:
             return -errno.EINVAL
-        return self.handle_mm_fault(vma, start, end, write)
+        return self.populate_range(vma, start, end, write)
 
     def madvise_collapse(self, vma: u64, start: u64, end: u64) -> i64:
         """Huge pages at once for the 2 MiB blocks inside [start, end).

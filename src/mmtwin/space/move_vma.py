@@ -72,7 +72,12 @@ class MoveVma(PrctlVma):
             if charged != 0:
                 self.vm_unacct_memory(charged)
             return ptr_err(target)
-        self.move_page_tables(move, target)
+        moved: u64 = self.move_page_tables(move, target)
+        if moved < move.old_len:
+            self.move_undo(move, target, moved)
+            if charged != 0:
+                self.vm_unacct_memory(charged)
+            return -errno.ENOMEM
         hiwater: u64 = self.hiwater_vm(mm)
         self.vm_stat_account(mm, vm_flags, move.new_len >> 12)
         if keeps:
@@ -172,8 +177,22 @@ class MoveVma(PrctlVma):
         self.vm_area_free(new)
         return err_ptr(-errno.ENOMEM)
 
-    def move_page_tables(self, move: Move, target: u64) -> None:
-        """Page tables follow the area: none are kept on this floor."""
+    def move_page_tables(self, move: Move, target: u64) -> u64:
+        """The pages and their entries follow the area: how many bytes of it were moved."""
+        return move.old_len
+
+    def move_undo(self, move: Move, target: u64, moved: u64) -> None:
+        """No memory for page tables: the pages go back, and the copy of the area goes."""
+        self.move_back(move, target, moved)
+        self.set_vm_flags(target, self.vm_flags(target) & ~VM_ACCOUNT)
+        self.vm_stat_account(move.mm, self.vm_flags(move.vma), move.new_len >> 12)
+        locked: bint = self.vm_flags(target) & VM_LOCKED != 0
+        if locked:
+            self.set_locked_vm(move.mm, self.locked_vm(move.mm) + (move.new_len >> 12))
+        self.do_munmap(move.mm, move.new_addr, move.new_len)
+
+    def move_back(self, move: Move, target: u64, moved: u64) -> None:
+        """Move the entries of the first ``moved`` bytes back."""
 
     def dontunmap_complete(self, move: Move, target: u64) -> None:
         """The source stays, without its pages: unlocked, and clean again if all of it moved."""

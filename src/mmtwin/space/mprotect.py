@@ -161,6 +161,7 @@ class Mprotect(Brk):
                 self.vm_unacct_memory(charged)
             return changed
         self.vm_flags_reset(changed, self.vma_flags_kept(changed, new))
+        self.change_protection(changed, start, end, old)
         if old & ~new & VM_ACCOUNT != 0:
             self.vm_unacct_memory(pages)
         if old & (VM_WRITE | VM_SHARED | VM_LOCKED) == VM_LOCKED and new & VM_WRITE != 0:
@@ -168,6 +169,9 @@ class Mprotect(Brk):
         self.vm_stat_account(mm, old, -pages)
         self.vm_stat_account(mm, new, pages)
         return changed
+
+    def change_protection(self, vma: u64, start: u64, end: u64, old: u64) -> None:
+        """Give the page-table entries of [start, end) the area's new bits; ``old`` flags it had."""
 
     def mprotect_account(self, vma: u64, old: u64, new: u64) -> u64:
         """``new`` with VM_ACCOUNT if private memory becomes writable for the first time.

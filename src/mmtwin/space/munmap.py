@@ -132,14 +132,22 @@ class Munmap(Merge):
         return 0
 
     def unmap_region(self, detach: Detach) -> None:
-        """Take the gathered VMAs out of reverse mapping, once their pages are gone."""
+        """Zap the gathered VMAs' pages, take them out of reverse mapping, free their tables."""
         mas: MaState = detach.mas
+        self.unmap_vmas(mas)
         mas.set(0)
         vma: u64 = self.maple.mas_find(mas, TOP)
         while vma != 0:
             self.unlink_anon_vmas(vma)
             self.unlink_file_vma(vma)
             vma = self.maple.mas_find(mas, TOP)
+        self.free_region_tables(mas)
+
+    def unmap_vmas(self, mas: MaState) -> None:
+        """Zap the pages of every VMA that ``mas`` walks from its beginning."""
+
+    def free_region_tables(self, mas: MaState) -> None:
+        """Free the page tables of the VMAs that ``mas`` walks, but what the neighbours need."""
 
     def remove_mt(self, mm: u64, detach: Detach) -> None:
         """Count out, uncharge, close and free the gathered VMAs."""

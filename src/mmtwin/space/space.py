@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mmtwin.space.proc_maps import ProcMaps
+from mmtwin.space.madvise_pages import MadvisePages
 
 
-class Space(ProcMaps):
+class Space(MadvisePages):
     """Address spaces and every call on them, as Linux 6.1 has them.
 
     ``Space(memory, maple, caches, profile)``: the tree engine and the allocators are given; all

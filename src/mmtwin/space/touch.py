@@ -1,7 +1,6 @@
-"""Faults as far as VMAs see them: first anonymous pages, stack growth, populate.
+"""Access by a program: look-up of the area, growth of stacks, population.
 
-No pages are kept on this floor. What a fault changes in a VMA is that it gets an anon_vma, and
-that a stack grows.
+What a fault does to pages stands in ``fault`` and the classes below it.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from mmtwin.space import flags as c
 from mmtwin.space.unmapped_area import UnmappedArea
 
 PAGE_MASK = declare(u64, c.PAGE_MASK)
-PMD_SIZE = declare(u64, c.PMD_SIZE)
 VM_READ = declare(u64, c.VM_READ)
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_EXEC = declare(u64, c.VM_EXEC)
@@ -29,13 +27,7 @@ VM_LOCKONFAULT = declare(u64, c.VM_LOCKONFAULT)
 VM_IO = declare(u64, c.VM_IO)
 VM_PFNMAP = declare(u64, c.VM_PFNMAP)
 VM_ACCESS_FLAGS = declare(u64, c.VM_ACCESS_FLAGS)
-VM_HUGEPAGE = declare(u64, c.VM_HUGEPAGE)
-VM_NOHUGEPAGE = declare(u64, c.VM_NOHUGEPAGE)
-VM_NO_KHUGEPAGED = declare(u64, c.VM_NO_KHUGEPAGED)
-VM_STACK_INCOMPLETE_SETUP = declare(u64, c.VM_STACK_INCOMPLETE_SETUP)
 RLIMIT_STACK = declare(u64, c.RLIMIT_STACK)
-THP_ENABLED = declare(u64, 96)
-I_SIZE = declare(u64, 80)
 
 
 class Touch(UnmappedArea):
@@ -67,52 +59,15 @@ class Touch(UnmappedArea):
             past: u64 = self.vm_end(vma)
             if past > end:
                 past = end
-            error: i64 = self.handle_mm_fault(vma, start, past, write)
+            error: i64 = self.handle_range(vma, start, past, write)
             if error != 0:
                 return error
             start = past
         return 0 if whole else -errno.EFAULT
 
-    def handle_mm_fault(self, vma: u64, start: u64, end: u64, write: bint) -> i64:
-        """Faults on all pages of [start, end) of ``vma``: 0, ``-ENOMEM``, ``-EFAULT`` past a file.
-
-        A private area gets its anon_vma by a write, and by any fault that may take a huge page.
-        """
-        vm_flags: u64 = self.vm_flags(vma)
-        error: i64 = 0
-        if (
-            vm_flags & VM_SHARED == 0
-            and self.anon_vma(vma) == 0
-            and (write or (self.vma_is_anonymous(vma) and self.thp_possible(vma, start, end)))
-        ):
-            error = self.anon_vma_prepare(vma)
-        if error == 0 and self.reaches_past_file(vma, end):
-            return -errno.EFAULT
-        return error
-
-    def reaches_past_file(self, vma: u64, end: u64) -> bint:
-        """Whether a page below ``end`` lies wholly past the end of the file (SIGBUS)."""
-        file: u64 = self.vm_file(vma)
-        if file == 0 or self.vma_is_anonymous(vma):
-            return False
-        size: u64 = self.memory.load(self.file_inode(file) + I_SIZE)
-        pages: u64 = (size >> 12) + (1 if size & 0xFFF != 0 else 0)
-        return self.vm_pgoff(vma) + ((end - self.vm_start(vma)) >> 12) > pages
-
-    def thp_possible(self, vma: u64, start: u64, end: u64) -> bint:
-        """Whether a fault in [start, end) may take a huge page: 2 MiB around it in the area."""
-        enabled: u64 = self.memory.load(self.sysctl + THP_ENABLED)
-        vm_flags: u64 = self.vm_flags(vma)
-        if enabled == 0 or vm_flags & (VM_NOHUGEPAGE | VM_NO_KHUGEPAGED) != 0:
-            return False
-        if enabled == 1 and vm_flags & VM_HUGEPAGE == 0:
-            return False
-        incomplete: u64 = vm_flags & VM_STACK_INCOMPLETE_SETUP
-        if incomplete == VM_STACK_INCOMPLETE_SETUP:
-            return False
-        first: u64 = (self.vm_start(vma) + PMD_SIZE - 1) & ~(PMD_SIZE - 1)
-        past: u64 = self.vm_end(vma) & ~(PMD_SIZE - 1)
-        return first < past and start < past and end > first
+    def handle_range(self, vma: u64, start: u64, end: u64, write: bint) -> i64:
+        """Faults on all pages of [start, end) of ``vma``: 0 or a negative errno."""
+        raise TypeError(f"{type(self).__name__} handles no faults")
 
     # Stack growth.
 
@@ -206,4 +161,8 @@ class Touch(UnmappedArea):
         if vm_flags & VM_ACCESS_FLAGS == 0:
             return -errno.EFAULT
         write: bint = vm_flags & (VM_WRITE | VM_SHARED) == VM_WRITE
-        return self.handle_mm_fault(vma, start, end, write)
+        return self.populate_range(vma, start, end, write)
+
+    def populate_range(self, vma: u64, start: u64, end: u64, write: bint) -> i64:
+        """``__get_user_pages`` for [start, end) of one VMA: 0 or a negative errno."""
+        raise TypeError(f"{type(self).__name__} handles no faults")

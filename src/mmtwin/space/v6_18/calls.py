@@ -95,6 +95,7 @@ class Calls618(Mmap618):
         if vm_flags & VM_UNGUARDED != 0:
             return err_ptr(-errno.EINVAL)
         if advice == MADV_GUARD_REMOVE:
+            self.remove_guards(vma, start, end)
             return vma
         if vm_flags & VM_LOCKED != 0:
             return err_ptr(-errno.EINVAL)
@@ -103,6 +104,8 @@ class Calls618(Mmap618):
         if error != 0:
             return err_ptr(error)
         self.set_vm_flags(vma, vm_flags | VM_MAYBE_GUARD)
+        if self.install_guards(vma, start, end) != 0:
+            return err_ptr(-errno.ENOMEM)
         return vma
 
     def madvise_vma_anon_name(

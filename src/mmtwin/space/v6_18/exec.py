@@ -30,6 +30,8 @@ class Exec618(Fork618):
         vmg.target = vma
         if self.vmg_expand(vmg) != 0:
             return -errno.ENOMEM
+        if not self.shift_page_tables(vma, start, end, shift):
+            return -errno.ENOMEM
         return self.vma_shrink(vma, start - shift, end - shift, pgoff)
 
     def vma_shrink(self, vma: u64, start: u64, end: u64, pgoff: u64) -> i64:

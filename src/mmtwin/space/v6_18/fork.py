@@ -50,6 +50,11 @@ class Fork618(Calls618):
                     return -errno.ENOMEM
                 self.maple.mas_store(mas, tmp)
                 self.dup_vma_link(mm, tmp)
+                if self.dup_pages(tmp, mpnt) != 0:
+                    mpnt = self.maple.mas_find(mas, TOP)
+                    if mpnt != 0:
+                        self.dup_mark_failure(mas, mm, mpnt)
+                    return -errno.ENOMEM
             mpnt = self.maple.mas_find(mas, TOP)
         self.maple.mas_destroy(mas)
         self.maple.mt_set_in_rcu(mas.tree)

@@ -133,12 +133,14 @@ class Munmap618(Merge618):
         """Pages and page tables go; with them the places in reverse mapping."""
         if not vms.clear_ptes:
             return
+        self.unmap_vmas(vms.mas)
         vms.mas.set(0)
         vma: u64 = self.maple.mas_find(vms.mas, TOP)
         while vma != 0:
             self.unlink_anon_vmas(vma)
             self.unlink_file_vma(vma)
             vma = self.maple.mas_find(vms.mas, TOP)
+        self.free_region_tables(vms.mas)
         vms.clear_ptes = False
 
     def vms_clean_up_area(self, vms: VmaMunmap) -> None:

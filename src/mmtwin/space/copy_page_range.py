@@ -1,0 +1,145 @@
+"""fork's copy of page tables: which areas, and what becomes of each entry.
+
+Private pages are shared and write-protected on both sides; an area that faults can fill again is
+not copied at all. ``copy_page_range``, mm/memory.c.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from cython import bint, declare
+from cython import longlong as i64
+from cython import ulonglong as u64
+
+from mmtwin.memory.memory import Memory
+from mmtwin.space import flags as c
+from mmtwin.space import pte_bits as p
+from mmtwin.space.zap import Zap
+
+PMD_SIZE = declare(u64, c.PMD_SIZE)
+VM_SHARED = declare(u64, c.VM_SHARED)
+VM_MAYWRITE = declare(u64, c.VM_MAYWRITE)
+VM_PFNMAP = declare(u64, c.VM_PFNMAP)
+VM_MIXEDMAP = declare(u64, c.VM_MIXEDMAP)
+VM_UFFD_WP = declare(u64, c.VM_UFFD_WP)
+PRESENT = declare(u64, p.PRESENT)
+PROTNONE = declare(u64, p.PROTNONE)
+RW = declare(u64, p.RW)
+DIRTY = declare(u64, p.DIRTY)
+ACCESSED = declare(u64, p.ACCESSED)
+UFFD_WP = declare(u64, p.UFFD_WP)
+SWP_EXCLUSIVE = declare(u64, p.SWP_EXCLUSIVE)
+MIGRATION_READ = declare(u64, p.SWP_MIGRATION_READ)
+MARKER_GUARD = declare(u64, p.MARKER_GUARD)
+MM_SWAPENTS = declare(u64, p.MM_SWAPENTS)
+
+
+class CopyPageRange(Zap):
+    """``copy_page_range``."""
+
+    def vma_needs_copy(self, dst: u64, src: u64) -> bint:
+        """Whether the child needs the parent's entries: faults cannot bring all of them back."""
+        vm_flags: u64 = self.vm_flags(src)
+        if self.vm_flags(dst) & VM_UFFD_WP != 0 or vm_flags & (VM_PFNMAP | VM_MIXEDMAP) != 0:
+            return True
+        return self.anon_vma(src) != 0
+
+    def copy_page_range(self, dst: u64, src: u64) -> i64:
+        """Copy the entries of the parent's ``src`` for the child's ``dst``: 0 or ``-ENOMEM``."""
+        mm: u64 = self.vm_mm(src)
+        if self.pgtables_bytes(mm) == 0 or not self.vma_needs_copy(dst, src):
+            return 0
+        child: u64 = self.vm_mm(dst)
+        memory: Memory = self.memory
+        at: u64 = self.vm_start(src)
+        end: u64 = self.vm_end(src)
+        while at < end:
+            pmd: u64 = self.walk(mm, at, 1)
+            if pmd == 0:
+                at = self.next_table(mm, at, end)
+                continue
+            past: u64 = (at & ~(PMD_SIZE - 1)) + PMD_SIZE
+            if past > end:
+                past = end
+            entry: u64 = memory.load(pmd)
+            if entry != 0:
+                to: u64 = self.pmd_alloc(child, at)
+                if to == 0:
+                    return -errno.ENOMEM
+                if self.pmd_is_leaf(entry):
+                    if self.copy_huge_pmd(dst, src, to, pmd, at) != 0:
+                        return -errno.ENOMEM
+                    # Without a page of its own the parent's may have been split.
+                    entry = memory.load(pmd)
+                if not self.pmd_is_leaf(entry):
+                    if not self.pte_alloc(child, to):
+                        return -errno.ENOMEM
+                    self.copy_pte_range(
+                        dst,
+                        src,
+                        self.pte_offset(memory.load(to), at),
+                        self.pte_offset(entry, at),
+                        (past - at) >> 12,
+                    )
+            at = past
+        return 0
+
+    def copy_huge_pmd(self, dst: u64, src: u64, to: u64, pmd: u64, address: u64) -> i64:
+        """Copy the entry of a huge page at ``pmd`` to ``to``: 0 or ``-ENOMEM``."""
+        raise TypeError("huge pages are copied by a class further up")
+
+    def copy_pte_range(self, dst: u64, src: u64, to: u64, pte: u64, count: u64) -> None:
+        """Copy ``count`` entries."""
+        memory: Memory = self.memory
+        pages = self.pages
+        child: u64 = self.vm_mm(dst)
+        vm_flags: u64 = self.vm_flags(src)
+        cow: bint = vm_flags & (VM_SHARED | VM_MAYWRITE) == VM_MAYWRITE
+        anon: i64 = 0
+        while count > 0:
+            entry: u64 = memory.load(pte)
+            if entry & (PRESENT | PROTNONE) != 0:
+                page: u64 = self.vm_normal_page(entry)
+                if page != 0:
+                    pages.get_page(self.pages.compound_head(page))
+                    self.mapcount_add(page, 1)
+                    if self.page_anon(page):
+                        self.clear_page_flag(page, self.pg_anon_exclusive)
+                        anon += 1
+                    else:
+                        self.add_mm_counter(child, self.mm_counter(page), 1)
+                if cow and entry & RW != 0:
+                    entry &= ~RW
+                    memory.store(pte, entry)
+                if vm_flags & VM_SHARED != 0:
+                    entry &= ~DIRTY
+                memory.store(to, entry & ~(ACCESSED | UFFD_WP))
+            elif entry != 0:
+                self.copy_nonpresent_pte(dst, to, pte, entry, cow)
+            pte += 8
+            to += 8
+            count -= 1
+        if anon != 0:
+            self.add_mm_counter(child, 1, anon)
+
+    def copy_nonpresent_pte(self, dst: u64, to: u64, pte: u64, entry: u64, cow: bint) -> None:
+        """Copy an entry whose page is elsewhere; what was exclusive or writable is so no more."""
+        memory: Memory = self.memory
+        child: u64 = self.vm_mm(dst)
+        if self.is_swap_pte(entry):
+            self.swap_duplicate(self.swp_offset(entry))
+            self.add_mm_counter(child, MM_SWAPENTS, 1)
+            if entry & SWP_EXCLUSIVE != 0:
+                entry &= ~SWP_EXCLUSIVE
+                memory.store(pte, entry)
+            memory.store(to, entry)
+        elif self.is_migration_pte(entry):
+            page: u64 = self.migration_page(entry)
+            self.add_mm_counter(child, self.mm_counter(page), 1)
+            if cow and self.swp_type(entry) != MIGRATION_READ:
+                entry = self.swp_pte(MIGRATION_READ, self.swp_offset(entry))
+                memory.store(pte, entry)
+            memory.store(to, entry)
+        elif self.is_marker_pte(entry) and self.swp_offset(entry) & MARKER_GUARD != 0:
+            memory.store(to, entry)

@@ -1,0 +1,240 @@
+"""What advice does to pages, and population: ``madvise_dontneed_free`` and its kin, GUP's faults.
+
+mm/madvise.c, mm/gup.c.
+"""
+
+from __future__ import annotations
+
+from cython import bint, declare
+from cython import longlong as i64
+from cython import ulonglong as u64
+
+from mmtwin.memory.memory import Memory
+from mmtwin.space import flags as c
+from mmtwin.space import pte_bits as p
+from mmtwin.space.move_page_tables import MovePageTables
+
+TOP = declare(u64, c.MAX)
+PMD_SIZE = declare(u64, c.PMD_SIZE)
+PRESENT = declare(u64, p.PRESENT)
+RW = declare(u64, p.RW)
+ACCESSED = declare(u64, p.ACCESSED)
+DIRTY = declare(u64, p.DIRTY)
+ANON = declare(u64, p.PAGE_MAPPING_ANON)
+MARKER_GUARD = declare(u64, p.MARKER_GUARD)
+PTE_MARKER = declare(u64, p.SWP_PTE_MARKER)
+MADV_WILLNEED = declare(u64, c.MADV_WILLNEED)
+MADV_DONTNEED = declare(u64, c.MADV_DONTNEED)
+MADV_DONTNEED_LOCKED = declare(u64, c.MADV_DONTNEED_LOCKED)
+MADV_FREE = declare(u64, c.MADV_FREE)
+MADV_REMOVE = declare(u64, c.MADV_REMOVE)
+MADV_COLD = declare(u64, c.MADV_COLD)
+MADV_PAGEOUT = declare(u64, c.MADV_PAGEOUT)
+I_MMAP = declare(u64, 448)
+
+
+class MadvisePages(MovePageTables):
+    """Advice about pages, and ``populate_vma_page_range``."""
+
+    def advise_pages(self, vma: u64, start: u64, end: u64, advice: u64) -> None:
+        """Carry out advice that was found good on the pages of [start, end) of one area."""
+        if advice in (MADV_DONTNEED, MADV_DONTNEED_LOCKED):
+            self.zap_page_range(vma, start, end)
+        elif advice == MADV_REMOVE:
+            self.punch_hole(vma, start, end)
+        elif advice == MADV_WILLNEED:
+            self.madvise_willneed(vma, start, end)
+        elif advice in (MADV_FREE, MADV_COLD, MADV_PAGEOUT):
+            self.walk_present(vma, start, end, advice)
+
+    def walk_present(self, vma: u64, start: u64, end: u64, advice: u64) -> None:
+        """Advise each entry of [start, end) that is not empty."""
+        mm: u64 = self.vm_mm(vma)
+        memory: Memory = self.memory
+        if self.pgtables_bytes(mm) == 0:
+            return
+        if advice == MADV_FREE:
+            self.update_hiwater_rss(mm)
+        at: u64 = start
+        while at < end:
+            pmd: u64 = self.walk(mm, at, 1)
+            if pmd == 0:
+                at = self.next_table(mm, at, end)
+                continue
+            past: u64 = (at & ~(PMD_SIZE - 1)) + PMD_SIZE
+            if past > end:
+                past = end
+            entry: u64 = memory.load(pmd)
+            if entry != 0 and self.pmd_is_leaf(entry):
+                entry = self.advise_huge_pmd(vma, pmd, at, past, advice)
+            if entry != 0:
+                pte: u64 = self.pte_offset(entry, at)
+                while at < past:
+                    entry = memory.load(pte)
+                    if entry != 0:
+                        self.advise_pte(vma, at, pte, entry, advice)
+                    pte += 8
+                    at += 0x1000
+            at = past
+
+    def advise_huge_pmd(self, vma: u64, pmd: u64, start: u64, end: u64, advice: u64) -> u64:
+        """Advise or split a huge page: the pmd entry that leads to ptes then, 0 for none."""
+        raise TypeError("huge pages are advised by a class further up")
+
+    def advise_pte(self, vma: u64, address: u64, pte: u64, entry: u64, advice: u64) -> None:
+        """MADV_FREE, MADV_COLD or MADV_PAGEOUT on one entry that is not empty."""
+        if not self.pte_present(entry):
+            if advice == MADV_FREE and not self.is_migration_pte(entry):
+                self.zap_swap_pte(self.vm_mm(vma), pte, entry)
+            return
+        page: u64 = self.vm_normal_page(entry)
+        if page == 0 or self.mapcount(page) != 1:
+            return
+        if advice == MADV_FREE:
+            self.madvise_free_pte(pte, entry, page)
+            return
+        if entry & ACCESSED != 0:
+            self.memory.store(pte, entry & ~ACCESSED)
+        self.clear_page_flag(page, self.pg_referenced)
+        if advice == MADV_PAGEOUT:
+            self.page_out(page)
+
+    def madvise_free_pte(self, pte: u64, entry: u64, page: u64) -> None:
+        """The page may be dropped unless it is written to again: clean, and not swap-backed."""
+        if not self.page_anon(page):
+            return
+        if self.page_flag(page, self.pg_swapcache):
+            self.delete_from_swap_cache(page)
+        self.memory.store(pte, entry & ~(ACCESSED | DIRTY))
+        self.clear_page_flag(page, self.pg_dirty | self.pg_referenced | self.pg_swapbacked)
+
+    def page_out(self, page: u64) -> bint:
+        """Reclaim a page at once, if that can be; whether it went."""
+        return False
+
+    def madvise_willneed(self, vma: u64, start: u64, end: u64) -> None:
+        """Read a file's pages ahead; bring shared memory and anonymous memory back from swap."""
+        file: u64 = self.vm_file(vma)
+        memory: Memory = self.memory
+        if file != 0 and not self.vma_is_anonymous(vma) and not self.file_is_shmem(file):
+            inode: u64 = self.file_inode(file)
+            index: u64 = self.linear_page_index(vma, start)
+            past: u64 = self.linear_page_index(vma, end)
+            limit: u64 = self.max_index(inode)
+            while index < past and index < limit:
+                if self.find_get_page(inode, index) == 0 and not self.read_page(
+                    inode, index, False
+                ):
+                    return
+                index += 1
+            return
+        while start < end:
+            pte: u64 = self.pte_at(self.vm_mm(vma), start)
+            if pte != 0:
+                entry: u64 = memory.load(pte)
+                if entry != 0 and not self.pte_present(entry) and self.is_swap_pte(entry):
+                    self.swap_readahead(self.swp_offset(entry))
+            start += 0x1000
+
+    def swap_readahead(self, slot: u64) -> None:
+        """Bring a slot's page into the swap cache."""
+        if self.swap_cache_lookup(slot) != 0:
+            return
+        page: u64 = self.alloc_user_page()
+        if page != 0:
+            self.set_page_flag(page, self.pg_uptodate)
+            self.add_to_swap_cache(page, slot)
+            self.put_user_page(page)
+
+    def punch_hole(self, vma: u64, start: u64, end: u64) -> None:
+        """Take pages out of the file itself, and so out of every mapping of it."""
+        inode: u64 = self.file_inode(self.vm_file(vma))
+        first: u64 = self.linear_page_index(vma, start)
+        last: u64 = self.linear_page_index(vma, end) - 1
+        self.unmap_mapping_range(inode, first, last, False)
+        self.truncate_inode_pages(inode, first, last)
+
+    def unmap_mapping_range(self, inode: u64, first: u64, last: u64, even_cows: bint) -> None:
+        """Zap pages ``first`` to ``last`` (inclusive) of an inode from every mapping of it.
+
+        Private copies stay unless ``even_cows``.
+        """
+        vma: u64 = self.memory.load(inode + I_MMAP)
+        while vma != 0:
+            low: u64 = self.vm_pgoff(vma)
+            high: u64 = low + self.vma_pages(vma) - 1
+            if low <= last and high >= first and self.pgtables_bytes(self.vm_mm(vma)) != 0:
+                start: u64 = self.vm_start(vma)
+                at: u64 = start + ((first - low) << 12 if first > low else 0)
+                past: u64 = start + ((last - low + 1) << 12) if last < high else self.vm_end(vma)
+                self.update_hiwater_rss(self.vm_mm(vma))
+                self.unmap_page_range(vma, at, past, even_cows)
+            vma = self.memory.load(vma + self.at_shared)
+
+    def truncate(self, inode: u64, size: u64) -> None:
+        """The file becomes ``size`` bytes long: what lies behind goes, private copies too."""
+        old: u64 = self.max_index(inode)
+        self.set_inode_size(inode, size)
+        first: u64 = self.max_index(inode)
+        if first < old:
+            self.unmap_mapping_range(inode, first, TOP - 1, True)
+            self.truncate_inode_pages(inode, first, TOP - 1)
+
+    # Guards (6.13).
+
+    def install_guards(self, vma: u64, start: u64, end: u64) -> i64:
+        """Put a marker in every entry of [start, end), whatever was there: 0 or -1: no memory."""
+        self.zap_page_range(vma, start, end)
+        mm: u64 = self.vm_mm(vma)
+        while start < end:
+            pmd: u64 = self.pmd_alloc(mm, start)
+            if pmd == 0 or not self.pte_alloc(mm, pmd):
+                return -1
+            pte: u64 = self.pte_offset(self.memory.load(pmd), start)
+            self.memory.store(pte, self.swp_pte(PTE_MARKER, MARKER_GUARD))
+            start += 0x1000
+        return 0
+
+    def remove_guards(self, vma: u64, start: u64, end: u64) -> None:
+        """Take the markers of [start, end) away."""
+        while start < end:
+            pte: u64 = self.pte_at(self.vm_mm(vma), start)
+            if pte != 0:
+                entry: u64 = self.memory.load(pte)
+                guard: bint = entry != 0 and not self.pte_present(entry)
+                if guard and self.is_marker_pte(entry):
+                    self.memory.store(pte, 0)
+            start += 0x1000
+
+    # Population.
+
+    def populate_range(self, vma: u64, start: u64, end: u64, write: bint) -> i64:
+        """``__get_user_pages`` without pages to return: fault what is not there: 0 or an errno.
+
+        The processor touches nothing, so its bits stay as they are in entries that do already.
+        """
+        mm: u64 = self.vm_mm(vma)
+        while start < end:
+            pte: u64 = self.pte_at(mm, start)
+            entry: u64 = self.memory.load(pte) if pte != 0 else 0
+            if entry & PRESENT == 0 or (write and entry & RW == 0):
+                failed: u64 = 0
+                if pte != 0 or not self.touch_huge(mm, start, write):
+                    failed = self.fault_page_in(vma, start, write)
+                if failed != 0:
+                    return self.vm_fault_to_errno(failed)
+                pte = self.pte_at(mm, start)
+                entry = self.memory.load(pte) if pte != 0 else 0
+            if entry & PRESENT != 0:
+                self.follow_page_touch(entry, write)
+            start += 0x1000
+        return 0
+
+    def follow_page_touch(self, entry: u64, write: bint) -> None:
+        """FOLL_TOUCH: the page counts as used, and as dirty if it was wanted for writing."""
+        page: u64 = self.vm_normal_page(entry)
+        if page == 0:
+            return
+        if write and entry & DIRTY == 0:
+            self.set_page_flag(page, self.pg_dirty)
+        self.mark_page_accessed(page)

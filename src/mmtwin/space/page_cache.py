@@ -1,0 +1,106 @@
+"""The page cache: an inode's pages, by index in its ``i_pages``.
+
+The cache holds a reference to each page and ``nrpages`` counts them. Pages of shared-memory objects
+are swap-backed, and come into being by faults; a file's come from its disk, a readahead window at
+a time.
+"""
+
+from __future__ import annotations
+
+from cython import bint, declare
+from cython import ulonglong as u64
+
+from mmtwin.machine.profile import Profile
+from mmtwin.maple.maple import Maple
+from mmtwin.memory.memory import Memory
+from mmtwin.space import files
+from mmtwin.space import flags as c
+from mmtwin.space.fields import Caches
+from mmtwin.space.swap import Swap
+
+I_MAPPING = declare(u64, 48)
+I_SIZE = declare(u64, 80)
+I_DATA = declare(u64, 376)
+I_PAGES = declare(u64, 392)
+TOP = declare(u64, c.MAX)
+FILE_SHMEM = declare(u64, files.FILE_SHMEM)
+FILE_SYSV = declare(u64, files.FILE_SYSV)
+
+
+class PageCache(Swap):
+    """Pages of inodes: look-up, adding, removing, truncation."""
+
+    def __init__(self, memory: Memory, maple: Maple, caches: Caches, profile: Profile) -> None:
+        super().__init__(memory, maple, caches, profile)
+        self.at_nrpages = self.layouts.inode.offset("nrpages")
+
+    def inode_pages(self, inode: u64) -> u64:
+        """Pages in the cache."""
+        return self.memory.load(inode + self.at_nrpages)
+
+    def max_index(self, inode: u64) -> u64:
+        """The first page index wholly past the end of the file."""
+        size: u64 = self.memory.load(inode + I_SIZE)
+        return (size >> 12) + (1 if size & 0xFFF != 0 else 0)
+
+    def set_inode_size(self, inode: u64, size: u64) -> None:
+        """Set the bytes of a file; its pages are the caller's business."""
+        self.memory.store(inode + I_SIZE, size)
+
+    def find_get_page(self, inode: u64, index: u64) -> u64:
+        """The page at ``index``, 0 for none; a value stands for one that is swapped out."""
+        return self.xa.load(inode + I_PAGES, index)
+
+    def add_to_page_cache(self, inode: u64, page: u64, index: u64) -> bint:
+        """Put a page at ``index``; the cache takes a reference. False without memory."""
+        if not self.xa.store(inode + I_PAGES, index, page):
+            return False
+        self.pages.get_page(page)
+        self.set_page_mapping(page, inode + I_DATA, index)
+        self.set_page_flag(page, self.pg_uptodate)
+        self.memory.store(inode + self.at_nrpages, self.inode_pages(inode) + 1)
+        return True
+
+    def delete_from_page_cache(self, page: u64) -> None:
+        """Take a page out; the cache's reference goes."""
+        inode: u64 = self.pages.page_mapping(page) - I_DATA
+        self.xa.erase(inode + I_PAGES, self.page_index(page))
+        self.set_page_mapping(page, 0, self.page_index(page))
+        self.memory.store(inode + self.at_nrpages, self.inode_pages(inode) - 1)
+        self.put_user_page(page)
+
+    def read_page(self, inode: u64, index: u64, shared_memory: bint) -> u64:
+        """A fresh page at ``index``, read from disk or zeroed; 0 without memory."""
+        page: u64 = self.alloc_user_page()
+        if page == 0:
+            return 0
+        if shared_memory:
+            self.set_page_flag(page, self.pg_swapbacked)
+        added: bint = self.add_to_page_cache(inode, page, index)
+        self.put_user_page(page)
+        return page if added else 0
+
+    def file_is_shmem(self, file: u64) -> bint:
+        """Is it a file of shared memory?"""
+        kind: u64 = self.file_kind(file)
+        return kind == FILE_SHMEM or kind == FILE_SYSV
+
+    def truncate_inode_pages(self, inode: u64, first: u64, last: u64) -> None:
+        """Drop the pages ``first`` to ``last`` (inclusive) from the cache; none may be mapped."""
+        index: u64 = self.xa.find(inode + I_PAGES, first, last)
+        while index != TOP:
+            entry: u64 = self.xa.load(inode + I_PAGES, index)
+            if entry & 1 != 0:
+                self.xa.erase(inode + I_PAGES, index)
+                self.swap_free(entry >> 1)
+            else:
+                self.clear_page_flag(entry, self.pg_dirty)
+                self.delete_from_page_cache(entry)
+            if index >= last:
+                return
+            index = self.xa.find(inode + I_PAGES, index + 1, last)
+
+    def evict_inode(self, inode: u64) -> None:
+        """The inode goes, and its pages with it."""
+        if self.memory.load(inode + I_PAGES) != 0:
+            self.truncate_inode_pages(inode, 0, TOP - 1)

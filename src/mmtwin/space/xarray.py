@@ -1,0 +1,221 @@
+"""The xarray: the kernel's map from an index to a word, here of an inode's pages.
+
+A tree of ``struct xa_node`` with 64 slots each. The head is a word: 0 if empty, the entry of
+index 0 alone, or a node (address with binary 10 in its low bits). An entry is an aligned pointer
+or a value ``v`` as ``v << 1 | 1``. Entries of one slot each only.
+"""
+
+from __future__ import annotations
+
+from cython import bint, declare
+from cython import int as i32
+from cython import ulonglong as u64
+
+from mmtwin.machine.gfp import GFP_KERNEL
+from mmtwin.memory.allocator import Allocator
+from mmtwin.memory.memory import Memory
+
+NODE_SIZE = 576
+"""sizeof(struct xa_node) on 64-bit."""
+NODE_BYTES = declare(u64, NODE_SIZE)
+SHIFT_AT = declare(u64, 0)
+OFFSET_AT = declare(u64, 1)
+COUNT_AT = declare(u64, 2)
+VALUES_AT = declare(u64, 3)
+PARENT_AT = declare(u64, 8)
+SLOTS_AT = declare(u64, 40)
+NODE_BITS = declare(u64, 2)
+TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
+
+
+class XArray:
+    """Loads, stores and walks; ``head`` is the address of the ``xa_head`` word."""
+
+    def __init__(self, memory: Memory, nodes: Allocator) -> None:
+        self.memory = memory
+        self.nodes = nodes
+
+    def is_node(self, entry: u64) -> bint:
+        """Does the entry lead to a node?"""
+        return entry & 3 == NODE_BITS and entry > 4096
+
+    def load(self, head: u64, index: u64) -> u64:
+        """The entry at ``index``, 0 for none."""
+        memory: Memory = self.memory
+        entry: u64 = memory.load(head)
+        if not self.is_node(entry):
+            return entry if index == 0 else 0
+        node: u64 = entry - NODE_BITS
+        shift: i32 = memory.load8(node + SHIFT_AT)
+        if shift + 6 < 64 and index >> (shift + 6) != 0:
+            return 0
+        while True:
+            entry = memory.load(node + SLOTS_AT + 8 * ((index >> shift) & 63))
+            if shift == 0 or not self.is_node(entry):
+                return entry
+            node = entry - NODE_BITS
+            shift -= 6
+
+    def store(self, head: u64, index: u64, entry: u64) -> bint:
+        """Make the entry at ``index`` ``entry``, which is not 0; False without memory."""
+        memory: Memory = self.memory
+        if index == 0 and not self.is_node(memory.load(head)):
+            memory.store(head, entry)
+            return True
+        if not self._reach(head, index):
+            return False
+        node: u64 = memory.load(head) - NODE_BITS
+        shift: i32 = memory.load8(node + SHIFT_AT)
+        at: u64
+        while shift > 0:
+            at = node + SLOTS_AT + 8 * ((index >> shift) & 63)
+            found: u64 = memory.load(at)
+            if found == 0:
+                found = self._new_node(shift - 6, (index >> shift) & 63, node)
+                if found == 0:
+                    self._prune(head, node)
+                    return False
+                memory.store(at, found + NODE_BITS)
+                self._count(node, 1)
+                node = found
+            else:
+                node = found - NODE_BITS
+            shift -= 6
+        at = node + SLOTS_AT + 8 * (index & 63)
+        old: u64 = memory.load(at)
+        memory.store(at, entry)
+        if old == 0:
+            self._count(node, 1)
+        self._count_values(node, (entry & 1) - (old & 1))
+        return True
+
+    def erase(self, head: u64, index: u64) -> u64:
+        """Take the entry at ``index`` away; what it was. Nodes left empty go."""
+        memory: Memory = self.memory
+        entry: u64 = memory.load(head)
+        if not self.is_node(entry):
+            if index != 0:
+                return 0
+            memory.store(head, 0)
+            return entry
+        node: u64 = entry - NODE_BITS
+        shift: i32 = memory.load8(node + SHIFT_AT)
+        if shift + 6 < 64 and index >> (shift + 6) != 0:
+            return 0
+        at: u64 = node + SLOTS_AT + 8 * ((index >> shift) & 63)
+        while shift > 0:
+            entry = memory.load(at)
+            if entry == 0:
+                return 0
+            node = entry - NODE_BITS
+            shift -= 6
+            at = node + SLOTS_AT + 8 * ((index >> shift) & 63)
+        entry = memory.load(at)
+        if entry != 0:
+            memory.store(at, 0)
+            self._count(node, -1)
+            if entry & 1 != 0:
+                self._count_values(node, -1)
+            self._prune(head, node)
+        return entry
+
+    def find(self, head: u64, index: u64, most: u64) -> u64:
+        """The first index from ``index`` to ``most`` (inclusive) with an entry; 2^64 - 1 if none.
+
+        The last index of all is never found: nothing is stored there.
+        """
+        memory: Memory = self.memory
+        entry: u64 = memory.load(head)
+        if not self.is_node(entry):
+            return 0 if entry != 0 and index == 0 else TOP
+        while index <= most:
+            node: u64 = entry - NODE_BITS
+            shift: i32 = memory.load8(node + SHIFT_AT)
+            if shift + 6 < 64 and index >> (shift + 6) != 0:
+                return TOP
+            found: u64 = memory.load(node + SLOTS_AT + 8 * ((index >> shift) & 63))
+            while shift > 0 and found != 0:
+                shift -= 6
+                found = memory.load(found - NODE_BITS + SLOTS_AT + 8 * ((index >> shift) & 63))
+            if found != 0:
+                return index
+            one: u64 = 1
+            step: u64 = one << shift
+            past: u64 = (index & ~(step - 1)) + step
+            if past <= index:
+                return TOP
+            index = past
+        return TOP
+
+    def _new_node(self, shift: i32, offset: u64, parent: u64) -> u64:
+        node: u64 = self.nodes.alloc(GFP_KERNEL)
+        if node != 0:
+            self.memory.zero(node, NODE_BYTES)
+            self.memory.store8(node + SHIFT_AT, shift)
+            self.memory.store8(node + OFFSET_AT, offset)
+            self.memory.store(node + PARENT_AT, parent)
+        return node
+
+    def _reach(self, head: u64, index: u64) -> bint:
+        """Make the tree high enough for ``index``; False without memory."""
+        memory: Memory = self.memory
+        while True:
+            entry: u64 = memory.load(head)
+            shift: i32 = -6
+            if self.is_node(entry):
+                shift = memory.load8(entry - NODE_BITS + SHIFT_AT)
+                if shift + 6 >= 64 or index >> (shift + 6) == 0:
+                    return True
+            node: u64 = self._new_node(shift + 6, 0, 0)
+            if node == 0:
+                if self.is_node(entry):
+                    self._shrink(head)
+                return False
+            if entry != 0:
+                memory.store(node + SLOTS_AT, entry)
+                self._count(node, 1)
+                if self.is_node(entry):
+                    memory.store(entry - NODE_BITS + PARENT_AT, node)
+                else:
+                    self._count_values(node, entry & 1)
+            memory.store(head, node + NODE_BITS)
+
+    def _count(self, node: u64, change: i32) -> None:
+        self.memory.store8(node + COUNT_AT, self.memory.load8(node + COUNT_AT) + change)
+
+    def _count_values(self, node: u64, change: i32) -> None:
+        if change != 0:
+            self.memory.store8(node + VALUES_AT, self.memory.load8(node + VALUES_AT) + change)
+
+    def _prune(self, head: u64, node: u64) -> None:
+        """Free ``node`` if it is empty, and its parents as far as that empties them; then shrink."""
+        memory: Memory = self.memory
+        while memory.load8(node + COUNT_AT) == 0:
+            parent: u64 = memory.load(node + PARENT_AT)
+            offset: u64 = memory.load8(node + OFFSET_AT)
+            self.nodes.free(node)
+            if parent == 0:
+                memory.store(head, 0)
+                return
+            memory.store(parent + SLOTS_AT + 8 * offset, 0)
+            self._count(parent, -1)
+            node = parent
+        self._shrink(head)
+
+    def _shrink(self, head: u64) -> None:
+        """Lower a tree whose head node has nothing but slot 0."""
+        memory: Memory = self.memory
+        while True:
+            entry: u64 = memory.load(head)
+            if not self.is_node(entry):
+                return
+            node: u64 = entry - NODE_BITS
+            only: u64 = memory.load(node + SLOTS_AT)
+            if memory.load8(node + COUNT_AT) != 1 or only == 0:
+                return
+            if not self.is_node(only) and memory.load8(node + SHIFT_AT) != 0:
+                return
+            memory.store(head, only)
+            if self.is_node(only):
+                memory.store(only - NODE_BITS + PARENT_AT, 0)
+            self.nodes.free(node)
