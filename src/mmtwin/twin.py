@@ -102,7 +102,7 @@ class Twin:
         self.maple = maple(self.memory, self.caches.get("maple_node"), era=profile.maple_era)
         space = with_overrides(space_for(profile), self._overrides("space"))
         self.space = space(self.memory, self.maple, self.caches, profile)
-        self.space.pages = self.pages
+        self.space.take_pages(self.pages)
         self.pids = Pids(self.memory, self.caches.get("pid"))
         self.keep_journal = keep_journal
         self.memory.journal = Journal(keep_all=keep_journal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mmtwin.check.space_step import SpaceCheck
+from mmtwin.check.page_tables import PageTableCheck
 from mmtwin.check.step import STEP_RULES
 from mmtwin.check.violation import Violation
 from mmtwin.machine.pids import Pids
@@ -36,11 +36,12 @@ class Checker:
         self.memory = twin.memory
         self.threads = twin.pids.head
         era = twin.maple.era
-        self.spaces = SpaceCheck(
+        self.spaces = PageTableCheck(
             twin.memory,
             twin.layouts,
             twin.caches,
             twin.space.sysctl,
+            twin.space.page_facts(),
             root_at=era.root_offset,
             flags_at=era.flags_offset,
             old_metadata=era.gap_none != 0,

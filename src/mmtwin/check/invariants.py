@@ -376,6 +376,79 @@ _ALL = (
         "mm_init()",
         "spaces.SpaceRules.space",
     ),
+    _vm(
+        36,
+        "pgtables_bytes is 4096 for each page table below the pgd, put by for a huge page or not.",
+        "mm_inc_nr_ptes(), check_mm()",
+        "page_tables.PageTableCheck.resident_sums",
+    ),
+    _vm(
+        37,
+        "Page-table entries lie only inside of VMAs.",
+        "free_pgtables(), unmap_vmas()",
+        "page_tables.PageTableCheck.judge_entry",
+    ),
+    _vm(
+        38,
+        "rss_stat is the number of entries of each kind: file, anonymous, swapped, shmem.",
+        "check_mm()",
+        "page_tables.PageTableCheck.resident_sums",
+    ),
+    _vm(
+        39,
+        "A page's mapcount is the number of entries that map it.",
+        "page_add_anon_rmap(), page_remove_rmap()",
+        "page_tables.PageTableCheck.mapped_sum",
+    ),
+    _vm(
+        40,
+        "The VMA that maps an anonymous page has its anon_vma in the chain and its index in place.",
+        "__page_check_anon_rmap()",
+        "page_tables.PageTableCheck.judge_page",
+    ),
+    _vm(
+        41,
+        "A page of a file belongs to the inode that the VMA maps, at the VMA's offset.",
+        "vma_address(), linear_page_index()",
+        "page_tables.PageTableCheck.judge_page",
+    ),
+    _vm(
+        42,
+        "No file VMA reaches past the largest size of its file.",
+        "file_mmap_ok()",
+        "page_tables.PageTableCheck.area",
+    ),
+    _vm(
+        43,
+        "An entry is writable only if its VMA is, of an anonymous page only if that is exclusive.",
+        "maybe_mkwrite(), PageAnonExclusive()",
+        "page_tables.PageTableCheck.judge_entry",
+    ),
+    _vm(
+        44,
+        "The page of a migration entry is locked.",
+        "pfn_swap_entry_to_page()",
+        "page_tables.PageTableCheck.judge_absent",
+    ),
+    _vm(
+        45,
+        "A mapped page is a frame of memory and has a reference for each mapping.",
+        "folio_get(), zap_pte_range()",
+        "page_tables.PageTableCheck.mapped_sum",
+    ),
+    _vm(
+        46,
+        "A swap slot's count is the number of entries that name it.",
+        "swap_duplicate()",
+        "page_tables.PageTableCheck.sums_of_tables",
+    ),
+    _vm(
+        47,
+        "nrpages is the number of pages in the inode's cache.",
+        "__filemap_add_folio()",
+        "page_tables.PageTableCheck.sums_of_tables",
+    ),
+    _vm(48, "mm->pgd is its own top table.", "pgd_alloc()", "page_tables.PageTableCheck.space"),
 )
 
 REGISTRY: dict[str, Invariant] = {invariant.id: invariant for invariant in _ALL}

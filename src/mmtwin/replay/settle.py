@@ -227,9 +227,11 @@ class Settler:
                 )
 
     def _turn(self, pid: int, areas: tuple[View, ...]) -> None:
+        space = self.replay.processes.space
         for area in areas:
             if area.get("anon_vma"):
-                self.replay.processes.space.unlink_anon_vmas(area.address)
+                space.zap_page_range(area.address, area.get("vm_start"), area.get("vm_end"))
+                space.unlink_anon_vmas(area.address)
             else:
                 self._touch(pid, area.get("vm_start"))
 

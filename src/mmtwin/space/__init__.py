@@ -14,7 +14,7 @@ a file, each built on the one before:
 ``merge``               ``Merge``: merging and splitting
 ``munmap``              ``Munmap``
 ``unmapped_area``       ``UnmappedArea``: where a new area goes
-``touch``               ``Touch``: faults as far as VMAs see them, stack growth, populate
+``touch``               ``Touch``: access by a program, stack growth, populate
 ``mmap_region``         ``MmapRegion``: the old mapping, merging, the new VMA
 ``mmap``                ``Mmap``: the checks of mmap
 ``brk``                 ``Brk``
@@ -34,6 +34,19 @@ a file, each built on the one before:
 ``exec_stack``          ``ExecStack``: the temporary stack and its move
 ``binfmt_elf``          ``BinfmtElf``: a fresh image, as exec maps an ELF program
 ``proc_maps``           ``ProcMaps``: the text of /proc/PID/maps
+``page_table``          ``PageTable``: levels, walks, allocation, ``free_pgd_range``
+``page_state``          ``PageState``: struct page of user memory, RSS counters, entries
+``swap``                ``Swap``: swap and migration entries, the swap area and cache
+``page_cache``          ``PageCache``: an inode's pages (``xarray`` holds them)
+``zap``                 ``Zap``: pages and tables of areas that go
+``copy_page_range``     ``CopyPageRange``: fork's copy of page tables
+``anon_fault``          ``AnonFault``: zero page, own page, copy-on-write, reuse
+``file_fault``          ``FileFault``: files, shared memory, fault-around, readahead
+``swap_fault``          ``SwapFault``: pages that are elsewhere
+``fault``               ``Fault``: ``handle_mm_fault`` and what comes of it
+``move_page_tables``    ``MovePageTables``: entries that mremap moves and mprotect changes
+``madvise_pages``       ``MadvisePages``: advice about pages, population
+``thp``                 ``Thp``: huge pages of anonymous memory
 ``space``               ``Space``: the whole, with the 6.1 rules
 ``v6_18``               ``Space618``: what 6.18 does otherwise
 ======================  ========================================================================

@@ -9,6 +9,7 @@ cdef class VmaAdjust:
     cdef public unsigned long long exporter, importer, anon_dup
 
 cdef class Adjust(Lookup):
+    cpdef void split_huge_at(self, unsigned long long vma, unsigned long long address) except *
     cpdef long long vma_adjust(self, unsigned long long vma, unsigned long long start, unsigned long long end, unsigned long long pgoff, unsigned long long insert, unsigned long long expand) except? -1000000
     cpdef void vma_adjust_classify(self, VmaAdjust plan, unsigned long long expand) except *
     cpdef long long dup_anon_vma(self, unsigned long long dst, unsigned long long src) except? -1000000

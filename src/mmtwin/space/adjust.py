@@ -80,6 +80,10 @@ class Adjust(Lookup):
             self.vma_adjust_undo_anon(plan)
             return -errno.ENOMEM
         adjusting: bint = plan.adjust_up != 0 or plan.adjust_down != 0
+        self.split_huge_at(vma, plan.start)
+        self.split_huge_at(vma, plan.end)
+        if adjusting:
+            self.split_huge_at(plan.next, plan.end)
         if file != 0 and insert != 0:
             self.vma_link_file(insert)
         anon: u64 = self.anon_vma(vma)
@@ -146,6 +150,9 @@ class Adjust(Lookup):
             plan.adjust_down = self.vm_end(vma) - plan.end
             plan.exporter = vma
             plan.importer = near
+
+    def split_huge_at(self, vma: u64, address: u64) -> None:
+        """A border comes to lie at ``address`` in ``vma``: no huge page may lie across it."""
 
     def dup_anon_vma(self, dst: u64, src: u64) -> i64:
         """Let a clean ``dst`` share all anon_vmas of ``src``: it is to take over its pages."""

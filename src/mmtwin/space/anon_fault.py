@@ -62,7 +62,7 @@ class AnonFault(CopyPageRange):
             self.wp_page_reuse(vma, pte, entry)
             return 0
         if page != 0 and self.page_anon(page) and self.wp_can_reuse(page):
-            if not self.page_flag(page, self.pg_anon_exclusive):
+            if not self.page_exclusive(page):
                 self.page_move_anon_rmap(page, vma)
             self.wp_page_reuse(vma, pte, entry)
             return 0
@@ -70,7 +70,7 @@ class AnonFault(CopyPageRange):
 
     def wp_can_reuse(self, page: u64) -> bint:
         """Whether nobody else can see an anonymous page: exclusive, or referenced once."""
-        if self.page_flag(page, self.pg_anon_exclusive):
+        if self.page_exclusive(page):
             return True
         head: u64 = self.pages.compound_head(page)
         if head != page or self.pages.page_head(page):
@@ -87,7 +87,7 @@ class AnonFault(CopyPageRange):
     def page_move_anon_rmap(self, page: u64, vma: u64) -> None:
         """The page is ``vma``'s alone now: reverse mapping begins at its own anon_vma."""
         self.pages.st(page + self.pages.o_mapping, self.anon_vma(vma) | ANON)
-        self.set_page_flag(page, self.pg_anon_exclusive)
+        self.set_page_exclusive(page, True)
 
     def wp_page_reuse(self, vma: u64, pte: u64, entry: u64) -> None:
         """Make the entry writable in place."""

@@ -73,7 +73,7 @@ class CopyPageRange(Zap):
                     # Without a page of its own the parent's may have been split.
                     entry = memory.load(pmd)
                 if not self.pmd_is_leaf(entry):
-                    if not self.pte_alloc(child, to):
+                    if not self.pte_alloc(child, to, at):
                         return -errno.ENOMEM
                     self.copy_pte_range(
                         dst,
@@ -92,7 +92,6 @@ class CopyPageRange(Zap):
     def copy_pte_range(self, dst: u64, src: u64, to: u64, pte: u64, count: u64) -> None:
         """Copy ``count`` entries."""
         memory: Memory = self.memory
-        pages = self.pages
         child: u64 = self.vm_mm(dst)
         vm_flags: u64 = self.vm_flags(src)
         cow: bint = vm_flags & (VM_SHARED | VM_MAYWRITE) == VM_MAYWRITE
@@ -102,10 +101,10 @@ class CopyPageRange(Zap):
             if entry & (PRESENT | PROTNONE) != 0:
                 page: u64 = self.vm_normal_page(entry)
                 if page != 0:
-                    pages.get_page(self.pages.compound_head(page))
+                    self.pages.get_page(self.pages.compound_head(page))
                     self.mapcount_add(page, 1)
                     if self.page_anon(page):
-                        self.clear_page_flag(page, self.pg_anon_exclusive)
+                        self.set_page_exclusive(page, False)
                         anon += 1
                     else:
                         self.add_mm_counter(child, self.mm_counter(page), 1)

@@ -130,7 +130,7 @@ class Fault(SwapFault):
             done = self.huge_pmd_fault(vma, address, pmd, write)
             if done & VM_FAULT_FALLBACK == 0:
                 return done
-        if not self.pte_alloc(mm, pmd):
+        if not self.pte_alloc(mm, pmd, address):
             return VM_FAULT_OOM
         pte: u64 = self.pte_offset(self.memory.load(pmd), address)
         return self.handle_pte_fault(vma, address, pte, write)

@@ -16,7 +16,6 @@ from mmtwin.memory.allocator import Allocator
 from mmtwin.memory.layout import Layout
 from mmtwin.memory.memory import Memory
 from mmtwin.memory.view import View
-from mmtwin.pages.pages import Pages
 from mmtwin.space import flags as c
 from mmtwin.space.layouts import layouts_for
 
@@ -41,7 +40,7 @@ class VmaFields:
     """Typed access to ``vm_area_struct`` and ``mm_struct`` at the profile's offsets.
 
     ``memory`` holds everything; ``caches`` gives an allocator for each kind of object; ``profile``
-    says which kernel this is. ``pages`` is where whole pages come from, once a twin has set it.
+    says which kernel this is.
     """
 
     def __init__(self, memory: Memory, caches: Caches, profile: Profile) -> None:
@@ -49,7 +48,6 @@ class VmaFields:
         self.profile = profile
         self.layouts = layouts_for(profile.layout)
         self.pte_none, self.pte_read, self.pte_write, self.pte_nx = profile.protection
-        self.pages: Pages | None = None
         self.sysctl = memory.boot_alloc(self.layouts.sysctl.size, 8)
         self.vma_cache = caches.get("vm_area_struct")
         self.mm_cache = caches.get("mm_struct")

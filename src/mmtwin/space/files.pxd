@@ -1,6 +1,7 @@
 from mmtwin.space.fields cimport VmaFields
 
 cdef class Files(VmaFields):
+    cpdef void evict_inode(self, unsigned long long inode) except *
     cdef readonly unsigned long long inode_hash
     cdef readonly unsigned long long generic_file_vm_ops, shmem_vm_ops, special_mapping_vmops
     cdef readonly unsigned long long shm_vm_ops, device_vm_ops

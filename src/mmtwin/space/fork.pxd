@@ -8,3 +8,6 @@ cdef class Fork(Exit):
     cpdef unsigned long long dup_vma(self, unsigned long long mm, unsigned long long mpnt) except? 0xDEADBEEFDEADBEEF
     cpdef void dup_vma_undo(self, unsigned long long tmp) except *
     cpdef void dup_vma_link(self, unsigned long long mm, unsigned long long tmp) except *
+    cpdef bint mm_alloc_pgd(self, unsigned long long mm) except -1
+    cpdef long long dup_pages(self, unsigned long long tmp, unsigned long long mpnt) except? -1000000
+    cpdef long long copy_page_range(self, unsigned long long dst, unsigned long long src) except? -1000000

@@ -13,6 +13,7 @@ cdef class Madvise(Mlock):
     cpdef unsigned long long madvise_pages(self, unsigned long long mm, unsigned long long vma, unsigned long long start, unsigned long long end, unsigned long long advice) except? 0xDEADBEEFDEADBEEF
     cpdef bint madvise_remove_allowed(self, unsigned long long vma) except -1
     cpdef long long madvise_populate_area(self, unsigned long long vma, unsigned long long start, unsigned long long end, bint write) except? -1000000
+    cpdef void advise_pages(self, unsigned long long vma, unsigned long long start, unsigned long long end, unsigned long long advice) except *
     cpdef long long madvise_collapse(self, unsigned long long vma, unsigned long long start, unsigned long long end) except? -1000000
     cpdef long long madvise_set_anon_name(self, unsigned long long mm, unsigned long long start, unsigned long long length, unsigned long long name) except? -1000000
     cpdef unsigned long long madvise_vma_anon_name(self, unsigned long long mm, unsigned long long vma, unsigned long long prev, unsigned long long start, unsigned long long end, unsigned long long name) except? 0xDEADBEEFDEADBEEF

@@ -188,7 +188,7 @@ class MadvisePages(MovePageTables):
         mm: u64 = self.vm_mm(vma)
         while start < end:
             pmd: u64 = self.pmd_alloc(mm, start)
-            if pmd == 0 or not self.pte_alloc(mm, pmd):
+            if pmd == 0 or not self.pte_alloc(mm, pmd, start):
                 return -1
             pte: u64 = self.pte_offset(self.memory.load(pmd), start)
             self.memory.store(pte, self.swp_pte(PTE_MARKER, MARKER_GUARD))

@@ -74,14 +74,13 @@ class MovePageTables(Fault):
                 if to == 0:
                     return done
                 if step == PMD_SIZE and memory.load(to) == 0:
-                    memory.store(pmd, 0)
-                    memory.store(to, entry)
+                    self.move_pmd(pmd, to, old + done, new + done)
                     done += step
                     continue
                 if self.pmd_is_leaf(entry):
                     self.split_huge_pmd(vma, pmd, old + done)
                     entry = memory.load(pmd)
-                if not self.pte_alloc(mm, to):
+                if not self.pte_alloc(mm, to, new + done):
                     return done
                 self.move_ptes(
                     self.pte_offset(entry, old + done),
@@ -90,6 +89,17 @@ class MovePageTables(Fault):
                 )
             done += step
         return done
+
+    def move_pmd(self, pmd: u64, to: u64, old: u64, new: u64) -> None:
+        """Move a whole pmd entry: a table of ptes, or a huge page and the table put by for it."""
+        entry: u64 = self.memory.load(pmd)
+        self.memory.store(pmd, 0)
+        if self.pmd_is_leaf(entry):
+            table: u64 = self.pgtable_trans_huge_withdraw(pmd, new)
+            self.pgtable_trans_huge_deposit(to, table)
+        else:
+            self.place_table(self.table_page(self.table_of(entry)), new, 0)
+        self.memory.store(to, entry)
 
     def split_huge_pmd(self, vma: u64, pmd: u64, address: u64) -> bint:
         """Let ptes map what the pmd entry at ``pmd`` maps; False without memory."""
@@ -154,13 +164,11 @@ class MovePageTables(Fault):
                 if upgrade and self.can_change_pte_writable(vm_flags, entry):
                     entry |= RW
                 memory.store(pte, entry)
-            elif entry != 0 and self.is_migration_pte(entry):
-                if self.swp_type(entry) == MIGRATION_WRITE:
-                    page: u64 = self.migration_page(entry)
-                    kind: u64 = MIGRATION_READ
-                    if self.page_anon(page):
-                        kind = MIGRATION_READ_EXCLUSIVE
-                    memory.store(pte, self.swp_pte(kind, self.swp_offset(entry)))
+            elif entry != 0 and self.swp_type(entry) == MIGRATION_WRITE:
+                kind: u64 = MIGRATION_READ
+                if self.page_anon(self.migration_page(entry)):
+                    kind = MIGRATION_READ_EXCLUSIVE
+                memory.store(pte, self.swp_pte(kind, self.swp_offset(entry)))
             pte += 8
             count -= 1
 
@@ -169,4 +177,4 @@ class MovePageTables(Fault):
         if vm_flags & VM_SHARED != 0:
             return entry & DIRTY != 0
         page: u64 = self.vm_normal_page(entry)
-        return page != 0 and self.page_anon(page) and self.page_flag(page, self.pg_anon_exclusive)
+        return page != 0 and self.page_anon(page) and self.page_exclusive(page)

@@ -10,10 +10,12 @@ cdef class MoveVma(PrctlVma):
     cpdef long long move_vma(self, Move move) except? -1000000
     cpdef long long move_may_split(self, Move move) except? -1000000
     cpdef long long move_split_locked(self, Move move) except? -1000000
+    cpdef unsigned long long move_page_tables(self, Move move, unsigned long long target) except? 0xDEADBEEFDEADBEEF
+    cpdef void move_undo(self, Move move, unsigned long long target, unsigned long long moved) except *
+    cpdef void move_back(self, Move move, unsigned long long target, unsigned long long moved) except *
     cpdef unsigned long long copy_vma(self, Move move, unsigned long long pgoff) except? 0xDEADBEEFDEADBEEF
     cpdef bint copy_may_merge(self, Move move, bint clean) except -1
     cpdef unsigned long long copy_vma_new(self, unsigned long long vma, unsigned long long addr, unsigned long long length, unsigned long long pgoff) except? 0xDEADBEEFDEADBEEF
-    cpdef void move_page_tables(self, Move move, unsigned long long target) except *
     cpdef void dontunmap_complete(self, Move move, unsigned long long target) except *
     cpdef void dontunmap_reset_pgoff(self, unsigned long long vma) except *
     cpdef void unmap_source_vma(self, Move move, unsigned long long vm_flags) except *

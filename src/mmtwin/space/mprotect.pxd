@@ -11,6 +11,7 @@ cdef class Mprotect(Brk):
     cpdef long long mprotect_failed(self, unsigned long long error) except? -1000000
     cpdef long long mprotect_hole(self, unsigned long long prev, unsigned long long at, unsigned long long end) except? -1000000
     cpdef unsigned long long mprotect_fixup(self, unsigned long long mm, unsigned long long vma, unsigned long long prev, unsigned long long start, unsigned long long end, unsigned long long new) except? 0xDEADBEEFDEADBEEF
+    cpdef void change_protection(self, unsigned long long vma, unsigned long long start, unsigned long long end, unsigned long long old) except *
     cpdef unsigned long long mprotect_account(self, unsigned long long vma, unsigned long long old, unsigned long long new) except? 0xDEADBEEFDEADBEEF
     cpdef void vm_flags_reset(self, unsigned long long vma, unsigned long long new) except *
     cpdef unsigned long long vma_flags_kept(self, unsigned long long vma, unsigned long long new) except? 0xDEADBEEFDEADBEEF

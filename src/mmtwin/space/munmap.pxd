@@ -16,3 +16,5 @@ cdef class Munmap(Merge):
     cpdef long long munmap_gather(self, MaState mas, Detach detach, unsigned long long mm, unsigned long long start, unsigned long long end) except? -1000000
     cpdef void remove_mt(self, unsigned long long mm, Detach detach) except *
     cpdef void unmap_region(self, Detach detach) except *
+    cpdef void unmap_vmas(self, MaState mas) except *
+    cpdef void free_region_tables(self, MaState mas) except *

@@ -83,7 +83,7 @@ class PageCache(Swap):
     def file_is_shmem(self, file: u64) -> bint:
         """Is it a file of shared memory?"""
         kind: u64 = self.file_kind(file)
-        return kind == FILE_SHMEM or kind == FILE_SYSV
+        return kind in (FILE_SHMEM, FILE_SYSV)
 
     def truncate_inode_pages(self, inode: u64, first: u64, last: u64) -> None:
         """Drop the pages ``first`` to ``last`` (inclusive) from the cache; none may be mapped."""

@@ -15,7 +15,7 @@ from cython import ulonglong as u64
 from mmtwin.machine.profile import Profile
 from mmtwin.maple.maple import Maple
 from mmtwin.memory.memory import PAGE, Memory
-from mmtwin.pages.page_alloc import PageAlloc
+from mmtwin.pages.pages import Pages
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.fields import Caches
@@ -53,7 +53,7 @@ class PageState(PageTable):
         zero = memory.boot_alloc(PAGE, PAGE)
         self.zero_pfn = (zero - memory.base) >> 12
 
-    def take_pages(self, pages: PageAlloc) -> None:
+    def take_pages(self, pages: Pages) -> None:
         """Learn where this kernel keeps what in a ``struct page``."""
         PageTable.take_pages(self, pages)
         flags = pages.era.page_flags
@@ -65,7 +65,6 @@ class PageState(PageTable):
         self.pg_swapcache = 1 << flags["owner_priv_1"]
         self.pg_anon_exclusive = 1 << flags["mappedtodisk"]
         self.pg_head = 1 << flags["head"]
-        self.map_shift = 32 if self.memory.big_endian else 0
 
     # RSS.
 
@@ -111,24 +110,40 @@ class PageState(PageTable):
         return self.page_of(entry)
 
     def page_flag(self, page: u64, flag: u64) -> bint:
-        """Is a PG_* flag set?"""
-        return self.pages.ld(page) & flag != 0
+        """Is a PG_* flag set? Of a large folio the head has them."""
+        return self.pages.ld(self.pages.compound_head(page)) & flag != 0
 
     def set_page_flag(self, page: u64, flag: u64) -> None:
         """Set PG_* flags."""
+        page = self.pages.compound_head(page)
         self.pages.st(page, self.pages.ld(page) | flag)
 
     def clear_page_flag(self, page: u64, flag: u64) -> None:
         """Clear PG_* flags."""
+        page = self.pages.compound_head(page)
         self.pages.st(page, self.pages.ld(page) & ~flag)
+
+    def page_exclusive(self, page: u64) -> bint:
+        """``PageAnonExclusive``, which every page of a large folio has for itself."""
+        return self.pages.ld(page) & self.pg_anon_exclusive != 0
+
+    def set_page_exclusive(self, page: u64, exclusive: bint) -> None:
+        """Set or clear ``PageAnonExclusive``."""
+        flags: u64 = self.pages.ld(page)
+        if exclusive:
+            self.pages.st(page, flags | self.pg_anon_exclusive)
+        elif flags & self.pg_anon_exclusive != 0:
+            self.pages.st(page, flags & ~self.pg_anon_exclusive)
 
     def page_anon(self, page: u64) -> bint:
         """Is the page anonymous (``PageAnon``)?"""
-        return self.pages.ld(page + self.pages.o_mapping) & ANON != 0
+        head: u64 = self.pages.compound_head(page)
+        return self.pages.ld(head + self.pages.o_mapping) & ANON != 0
 
     def page_index(self, page: u64) -> u64:
-        """``page->index``."""
-        return self.pages.ld(page + self.pages.o_index)
+        """``page->index``, counted on within a large folio."""
+        head: u64 = self.pages.compound_head(page)
+        return self.pages.ld(head + self.pages.o_index) + ((page - head) >> 6)
 
     def set_page_mapping(self, page: u64, mapping: u64, index: u64) -> None:
         """Set what a page belongs to and at which offset."""
@@ -141,7 +156,7 @@ class PageState(PageTable):
 
     def mapcount_add(self, page: u64, change: i32) -> u64:
         """Add 1 or -1 to ``_mapcount``; how many mappings there are then."""
-        pages: PageAlloc = self.pages
+        pages: Pages = self.pages
         at: u64 = page + pages.o_counts
         word: u64 = pages.ld(at)
         count: u64 = ((word >> self.map_shift) + change) & TOP32
@@ -152,7 +167,7 @@ class PageState(PageTable):
         """Which counter of ``rss_stat`` a page counts in."""
         if self.page_anon(page):
             return MM_ANONPAGES
-        return MM_SHMEMPAGES if self.pages.ld(page) & self.pg_swapbacked != 0 else MM_FILEPAGES
+        return MM_SHMEMPAGES if self.page_flag(page, self.pg_swapbacked) else MM_FILEPAGES
 
     def alloc_user_page(self) -> u64:
         """A page for a process, one reference; 0 without memory."""

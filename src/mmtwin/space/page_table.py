@@ -14,7 +14,7 @@ from cython import ulonglong as u64
 from mmtwin.machine.profile import Profile
 from mmtwin.maple.maple import Maple
 from mmtwin.memory.memory import Memory
-from mmtwin.pages.page_alloc import PageAlloc
+from mmtwin.pages.pages import Pages
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.fields import Caches
@@ -25,7 +25,16 @@ TABLE = declare(u64, p.TABLE)
 PRESENT = declare(u64, p.PRESENT)
 PSE = declare(u64, p.PSE)
 TABLE_BYTES = declare(u64, p.TABLE_BYTES)
+PMD_HUGE_PTE = declare(u64, 16)
+"""struct page of a table of pmds: the first table put by (pmd_huge_pte)."""
 PMD_SIZE = declare(u64, c.PMD_SIZE)
+TOP32 = declare(u64, 0xFFFFFFFF)
+PT_MM = declare(u64, 0x20)
+PT_PLACE = declare(u64, 0x28)
+"""struct page of a table: its first address and its level (the kernel: its lock)."""
+PG_TABLE = declare(u64, 0xFFFFFBFF)
+PG_TABLE_6_10 = declare(u64, 0xF2000000)
+"""page_type of a table, in place of _mapcount."""
 GFP_PGTABLE_USER = declare(u64, 0x400DC0)
 """GFP_KERNEL_ACCOUNT | __GFP_ZERO."""
 
@@ -43,15 +52,18 @@ class PageTable(ProcMaps):
         self.at_pgtables_bytes = mm.offset("pgtables_bytes")
         self.top_level = profile.page_table_levels - 1
 
-    def take_pages(self, pages: PageAlloc) -> None:
+    def take_pages(self, pages: Pages) -> None:
         """Let page tables and user pages come from this page allocator."""
         self.pages = pages
+        self.map_shift = 32 if self.memory.big_endian else 0
+        kind: u64 = PG_TABLE_6_10 if self.profile.since(6, 10) else PG_TABLE
+        self.table_type = kind << self.map_shift
 
     # The top table.
 
     def mm_alloc_pgd(self, mm: u64) -> bint:
         """Give a new address space its pgd; False without memory."""
-        table: u64 = self.pt_alloc_one()
+        table: u64 = self.pt_alloc_one(mm, 0, self.top_level)
         self.memory.store(mm + self.at_pgd, table)
         return table != 0
 
@@ -71,17 +83,40 @@ class PageTable(ProcMaps):
 
     # Tables.
 
-    def pt_alloc_one(self) -> u64:
-        """A zeroed table: its address in the direct map, 0 without memory."""
-        page: u64 = self.pages.alloc_pages(GFP_PGTABLE_USER, 0, 0)
+    def pt_alloc_one(self, mm: u64, address: u64, level: i32) -> u64:
+        """A zeroed table of ``level`` for ``address``: where it lies, 0 without memory.
+
+        Its struct page is marked as a table's (PG_table) and tells whose it is.
+        """
+        pages: Pages = self.pages
+        page: u64 = pages.alloc_pages(GFP_PGTABLE_USER, 0, 0)
         if page == 0:
             return 0
-        return self.memory.base + (self.pages.page_to_pfn(page) << 12)
+        pages.st(page + PMD_HUGE_PTE, 0)
+        pages.st(page + PT_MM, mm)
+        self.place_table(page, address, level)
+        counts: u64 = pages.ld(page + pages.o_counts)
+        pages.st(page + pages.o_counts, counts & ~(TOP32 << self.map_shift) | self.table_type)
+        return self.memory.base + (pages.page_to_pfn(page) << 12)
+
+    def place_table(self, page: u64, address: u64, level: i32) -> None:
+        """Note in a table's struct page which addresses it maps."""
+        size: u64 = 1
+        size = size << (21 + 9 * level)
+        first: u64 = address & ~(size - 1) if level < self.top_level else 0
+        self.pages.st(page + PT_PLACE, first | level)
+
+    def table_page(self, table: u64) -> u64:
+        """The struct page of a table."""
+        return self.pages.pfn_to_page((table - self.memory.base) >> 12)
 
     def pt_free(self, table: u64) -> None:
         """Free a table."""
-        pfn: u64 = (table - self.memory.base) >> 12
-        self.pages.put_page(self.pages.pfn_to_page(pfn))
+        pages: Pages = self.pages
+        page: u64 = self.table_page(table)
+        counts: u64 = pages.ld(page + pages.o_counts)
+        pages.st(page + pages.o_counts, counts | TOP32 << self.map_shift)
+        pages.put_page(page)
 
     def count_tables(self, mm: u64, more: bint) -> None:
         """One table more or less in ``pgtables_bytes``."""
@@ -129,7 +164,7 @@ class PageTable(ProcMaps):
                 return slot
             entry: u64 = memory.load(slot)
             if entry == 0:
-                table = self.pt_alloc_one()
+                table = self.pt_alloc_one(mm, address, at - 1)
                 if table == 0:
                     return 0
                 memory.store(slot, self.entry_of(table))
@@ -138,11 +173,11 @@ class PageTable(ProcMaps):
                 table = memory.base + (entry & PFN_MASK)
             at -= 1
 
-    def pte_alloc(self, mm: u64, pmd: u64) -> bint:
+    def pte_alloc(self, mm: u64, pmd: u64, address: u64) -> bint:
         """Give the pmd entry at ``pmd`` a table of ptes if it has none; False without memory."""
         if self.memory.load(pmd) != 0:
             return True
-        table: u64 = self.pt_alloc_one()
+        table: u64 = self.pt_alloc_one(mm, address, 0)
         if table == 0:
             return False
         self.memory.store(pmd, self.entry_of(table))
@@ -166,6 +201,27 @@ class PageTable(ProcMaps):
         if entry == 0 or entry & PSE != 0 or entry & PRESENT == 0:
             return 0
         return self.pte_offset(entry, address)
+
+    # A table kept for the day when a huge page is split: a list that begins in the struct page
+    # of the table of pmds.
+
+    def pgtable_trans_huge_deposit(self, pmd: u64, table: u64) -> None:
+        """Put a table of ptes by for the huge page whose entry lies at ``pmd``."""
+        pages: Pages = self.pages
+        owner: u64 = pages.pfn_to_page((pmd - self.memory.base) >> 12)
+        page: u64 = pages.pfn_to_page((table - self.memory.base) >> 12)
+        pages.st(page + pages.o_lru, pages.ld(owner + PMD_HUGE_PTE))
+        pages.st(owner + PMD_HUGE_PTE, page)
+
+    def pgtable_trans_huge_withdraw(self, pmd: u64, address: u64) -> u64:
+        """The table that was last put by; it is to map the 2 MiB around ``address``."""
+        pages: Pages = self.pages
+        owner: u64 = pages.pfn_to_page((pmd - self.memory.base) >> 12)
+        page: u64 = pages.ld(owner + PMD_HUGE_PTE)
+        pages.st(owner + PMD_HUGE_PTE, pages.ld(page + pages.o_lru))
+        pages.st(page + pages.o_lru, 0)
+        self.place_table(page, address, 0)
+        return self.memory.base + (pages.page_to_pfn(page) << 12)
 
     # Freeing.
 

@@ -1,4 +1,4 @@
-from mmtwin.space.proc_maps cimport ProcMaps
+from mmtwin.space.thp cimport Thp
 
-cdef class Space(ProcMaps):
+cdef class Space(Thp):
     pass

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mmtwin.space.madvise_pages import MadvisePages
+from mmtwin.space.thp import Thp
 
 
-class Space(MadvisePages):
+class Space(Thp):
     """Address spaces and every call on them, as Linux 6.1 has them.
 
     ``Space(memory, maple, caches, profile)``: the tree engine and the allocators are given; all

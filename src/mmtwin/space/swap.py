@@ -77,9 +77,9 @@ class Swap(PageState):
 
     # The swap area.
 
-    def swapon(self, slots: int) -> None:
+    def swapon(self, slots: u64) -> None:
         """Add a swap area of ``slots`` pages; slot 0 holds its header. There can be one."""
-        if self.memory.load(self.swap_info + SLOTS):
+        if self.memory.load(self.swap_info + SLOTS) != 0:
             raise ValueError("there is a swap area already")
         self.memory.store(self.swap_info + MAP, self.memory.boot_alloc(8 * slots, 8))
         self.memory.store(self.swap_info + SLOTS, slots)

@@ -70,7 +70,7 @@ class SwapFault(FileFault):
         self.set_page_flag(page, self.pg_uptodate | self.pg_swapbacked)
         self.mapcount_add(page, 1)
         if exclusive:
-            self.set_page_flag(page, self.pg_anon_exclusive)
+            self.set_page_exclusive(page, True)
             if write:
                 fresh = self.maybe_mkwrite(self.pte_mkdirty(fresh), vma)
                 self.set_page_flag(page, self.pg_dirty)

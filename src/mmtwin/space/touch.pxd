@@ -1,10 +1,9 @@
 from mmtwin.space.unmapped_area cimport UnmappedArea
 
 cdef class Touch(UnmappedArea):
+    cpdef long long handle_range(self, unsigned long long vma, unsigned long long start, unsigned long long end, bint write) except? -1000000
+    cpdef long long populate_range(self, unsigned long long vma, unsigned long long start, unsigned long long end, bint write) except? -1000000
     cpdef long long touch(self, unsigned long long mm, unsigned long long addr, unsigned long long length, bint write) except? -1000000
-    cpdef long long handle_mm_fault(self, unsigned long long vma, unsigned long long start, unsigned long long end, bint write) except? -1000000
-    cpdef bint reaches_past_file(self, unsigned long long vma, unsigned long long end) except -1
-    cdef bint thp_possible(self, unsigned long long vma, unsigned long long start, unsigned long long end) except -1
     cpdef long long expand_stack(self, unsigned long long vma, unsigned long long address) except? -1000000
     cpdef long long expand_downwards(self, unsigned long long vma, unsigned long long address) except? -1000000
     cpdef long long acct_stack_growth(self, unsigned long long vma, unsigned long long size, unsigned long long grow) except? -1000000

@@ -188,7 +188,7 @@ class XArray:
             self.memory.store8(node + VALUES_AT, self.memory.load8(node + VALUES_AT) + change)
 
     def _prune(self, head: u64, node: u64) -> None:
-        """Free ``node`` if it is empty, and its parents as far as that empties them; then shrink."""
+        """Free ``node`` if it is empty, and parents that this empties; then lower the tree."""
         memory: Memory = self.memory
         while memory.load8(node + COUNT_AT) == 0:
             parent: u64 = memory.load(node + PARENT_AT)

@@ -23,7 +23,6 @@ PROTNONE = declare(u64, p.PROTNONE)
 PSE = declare(u64, p.PSE)
 DIRTY = declare(u64, p.DIRTY)
 ACCESSED = declare(u64, p.ACCESSED)
-ANON = declare(u64, p.PAGE_MAPPING_ANON)
 VM_SEQ_READ = declare(u64, c.VM_SEQ_READ)
 MM_SWAPENTS = declare(u64, p.MM_SWAPENTS)
 
@@ -135,7 +134,6 @@ class Zap(PageCache):
     def zap_pte_range(self, vma: u64, pte: u64, start: u64, end: u64, even_cows: bint) -> None:
         """Zap the entries from the one at ``pte`` on, which is that of ``start``."""
         memory: Memory = self.memory
-        pages = self.pages
         mm: u64 = self.vm_mm(vma)
         seldom: bint = self.vm_flags(vma) & VM_SEQ_READ != 0
         anon: i64 = 0
@@ -147,7 +145,7 @@ class Zap(PageCache):
                 page: u64 = self.vm_normal_page(entry)
                 if page == 0:
                     memory.store(pte, 0)
-                elif pages.ld(page + pages.o_mapping) & ANON != 0:
+                elif self.page_anon(page):
                     if even_cows:
                         memory.store(pte, 0)
                         anon += 1

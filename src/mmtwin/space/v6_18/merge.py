@@ -342,6 +342,10 @@ class Merge618(Space):
             mas.set_range(vmg.start, vmg.end - 1)
         if self.maple.mas_preallocate(mas, vmg.target, GFP_KERNEL) != 0:
             return -errno.ENOMEM
+        self.split_huge_at(vma, vmg.start)
+        self.split_huge_at(vma, vmg.end)
+        if adjust != 0:
+            self.split_huge_at(adjust, vmg.end)
         anon: u64 = self.anon_vma(vma)
         if anon == 0 and adjust != 0:
             anon = self.anon_vma(adjust)
@@ -421,6 +425,7 @@ class Merge618(Space):
         if file != 0:
             self.vma_link_file(new)
             self.vma_interval_tree_remove(vma)
+        self.split_huge_at(vma, addr)
         self.anon_vma_interval_tree_pre_update_vma(vma)
         if new_below:
             self.set_vm_start(vma, addr)

@@ -1,0 +1,19 @@
+from mmtwin.memory.memory cimport Memory
+from mmtwin.space.anon_fault cimport AnonFault
+
+cdef class FileFault(AnonFault):
+    cdef unsigned long long fault_page
+    cpdef unsigned long long do_fault(self, unsigned long long vma, unsigned long long address, unsigned long long pte, bint write) except? 0xDEADBEEFDEADBEEF
+    cpdef bint has_page_cache(self, unsigned long long vma) except -1
+    cpdef unsigned long long do_read_fault(self, unsigned long long vma, unsigned long long address, unsigned long long pte) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long do_cow_fault(self, unsigned long long vma, unsigned long long address, unsigned long long pte) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long do_shared_fault(self, unsigned long long vma, unsigned long long address, unsigned long long pte) except? 0xDEADBEEFDEADBEEF
+    cpdef void do_set_pte(self, unsigned long long vma, unsigned long long page, unsigned long long pte, bint write) except *
+    cpdef unsigned long long shared_page_prot(self, unsigned long long vma) except? 0xDEADBEEFDEADBEEF
+    cpdef bint vma_wants_writenotify(self, unsigned long long vma) except -1
+    cpdef bint do_fault_around(self, unsigned long long vma, unsigned long long address, unsigned long long pte) except -1
+    cpdef unsigned long long file_page(self, unsigned long long vma, unsigned long long address) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long page_cache_readahead(self, unsigned long long vma, unsigned long long inode, unsigned long long index) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long shmem_swapin(self, unsigned long long inode, unsigned long long index, unsigned long long slot) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long do_kernel_fault(self, unsigned long long vma, unsigned long long address, unsigned long long pte, bint write) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long wp_copy_kernel_page(self, unsigned long long vma, unsigned long long address, unsigned long long pte) except? 0xDEADBEEFDEADBEEF

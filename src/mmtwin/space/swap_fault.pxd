@@ -1,0 +1,5 @@
+from mmtwin.memory.memory cimport Memory
+from mmtwin.space.file_fault cimport FileFault
+
+cdef class SwapFault(FileFault):
+    cpdef unsigned long long do_swap_page(self, unsigned long long vma, unsigned long long address, unsigned long long pte, bint write) except? 0xDEADBEEFDEADBEEF

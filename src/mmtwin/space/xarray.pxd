@@ -1,0 +1,17 @@
+from mmtwin.memory.allocator cimport Allocator
+from mmtwin.memory.memory cimport Memory
+
+cdef class XArray:
+    cdef readonly Memory memory
+    cdef readonly Allocator nodes
+    cpdef bint is_node(self, unsigned long long entry) except -1
+    cpdef unsigned long long load(self, unsigned long long head, unsigned long long index) except? 0xDEADBEEFDEADBEEF
+    cpdef bint store(self, unsigned long long head, unsigned long long index, unsigned long long entry) except -1
+    cpdef unsigned long long erase(self, unsigned long long head, unsigned long long index) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long find(self, unsigned long long head, unsigned long long index, unsigned long long most) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long _new_node(self, int shift, unsigned long long offset, unsigned long long parent) except? 0xDEADBEEFDEADBEEF
+    cdef bint _reach(self, unsigned long long head, unsigned long long index) except -1
+    cdef void _count(self, unsigned long long node, int change) except *
+    cdef void _count_values(self, unsigned long long node, int change) except *
+    cdef void _prune(self, unsigned long long head, unsigned long long node) except *
+    cdef void _shrink(self, unsigned long long head) except *
