@@ -1,19 +1,10 @@
+from mmtwin.check.entries cimport EntryRules
 from mmtwin.check.space_step cimport SpaceCheck
-from mmtwin.check.tally cimport Tally
 
-cdef class PageTableCheck(SpaceCheck):
-    cdef unsigned long long at_pgd, at_tables, at_rss, rss_stride, at_nrpages, page_map, frames
-    cdef int top_level, mapcount_shift, refcount_shift
-    cdef unsigned long long table_type, zero_pfn, huge_zero_at, swap_info, locked, swapbacked, exclusive
-    cdef Tally residents, mapped, slots, caches_of, walked
-    cdef unsigned long long near_first, near_last, near_vma, near_mm, at_f_op
-    cdef void area(self, unsigned long long mm, unsigned long long vma) except *
+cdef class PageTableCheck(EntryRules):
     cpdef list everything(self)
-    cdef void space(self, unsigned long long mm) except *
-    cdef void clear(self) except *
     cdef void walk_table(self, unsigned long long mm, unsigned long long table, int level, unsigned long long first) except *
     cpdef list since_mark(self, unsigned long long mark)
-    cdef bint is_table(self, unsigned long long pfn, bint old) except -1
     cdef void touched_block(self, unsigned long long nth, unsigned long long block) except *
     cdef bint table_moved(self, unsigned long long page) except -1
     cdef void touched_pages(self, unsigned long long nth, unsigned long long block) except *
@@ -26,18 +17,3 @@ cdef class PageTableCheck(SpaceCheck):
     cdef void rejudge(self, unsigned long long mm, unsigned long long start, unsigned long long end) except *
     cdef void rejudge_table(self, unsigned long long mm, unsigned long long table, int level, unsigned long long first, unsigned long long start, unsigned long long end) except *
     cdef bint resident_changed(self, unsigned long long mm) except -1
-    cdef unsigned long long pfn_of(self, unsigned long long entry) except? 0xDEADBEEFDEADBEEF
-    cdef unsigned long long head_of(self, unsigned long long page, bint old) except? 0xDEADBEEFDEADBEEF
-    cdef int kind_of(self, unsigned long long page, bint old) except? -1
-    cdef void count_entry(self, unsigned long long mm, int level, unsigned long long entry, long long sign, bint old) except *
-    cdef void entry_fail(self, str invariant, unsigned long long mm, unsigned long long address, str found, str expected) except *
-    cdef void judge_entry(self, unsigned long long mm, unsigned long long address, int level, unsigned long long entry) except *
-    cdef void judge_absent(self, unsigned long long mm, unsigned long long address, unsigned long long entry) except *
-    cdef void judge_page(self, unsigned long long mm, unsigned long long vma, unsigned long long address, unsigned long long entry, unsigned long long page) except *
-    cdef bint in_chain(self, unsigned long long vma, unsigned long long anon) except -1
-    cdef void sums_of_tables(self) except *
-    cdef void resident_sums(self, unsigned long long mm, unsigned long long nth) except *
-    cdef long long maps_of(self, unsigned long long page, bint old) except? -1000000
-    cdef void mapped_sum(self, unsigned long long page, unsigned long long nth) except *
-    cdef void huge_sum(self, unsigned long long page, long long huge) except *
-    cdef long long huge_maps_of(self, unsigned long long page, bint old) except? -1000000

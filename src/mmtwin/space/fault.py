@@ -184,7 +184,7 @@ class Fault(SwapFault):
 
         What the access does to memory happens.
         """
-        if address >= c.TASK_SIZE:
+        if address >= self.task_size(mm):
             return p.SIGSEGV
         at: u64 = address & c.PAGE_MASK
         vma: u64 = self.find_vma(mm, at)

@@ -117,7 +117,6 @@ MM_MEMBERS = {
     "env_end": "end of them",
     "flags": "MMF_* and, in the twin, the layout bit MM_TOPDOWN",
     "owner": "struct task_struct whose limits and capabilities count",
-    "pgd": "s390: the highest page table",
     "asce": "s390: address of that table and how many levels there are (context.asce)",
     "asce_limit": "s390: end of what the page tables reach (context.asce_limit)",
 }

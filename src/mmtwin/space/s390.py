@@ -25,6 +25,7 @@ from mmtwin.space.words import failed
 
 PAGE_MASK = declare(u64, c.PAGE_MASK)
 MAP_SHARED = declare(u64, c.MAP_SHARED)
+VM_SHARED = declare(u64, c.VM_SHARED)
 MAP_FIXED = declare(u64, c.MAP_FIXED)
 ADDR_COMPAT_LAYOUT = declare(u64, c.ADDR_COMPAT_LAYOUT)
 RLIMIT_STACK = declare(u64, c.RLIMIT_STACK)
@@ -61,12 +62,42 @@ class SpaceS390(Space):
         super().__init__(memory, maple, caches, profile)
         self.table_cache = caches.get(TABLE)
         mm = self.layouts.mm_struct
-        self.at_pgd = mm.offset("pgd")
         self.at_asce = mm.offset("asce")
         self.at_asce_limit = mm.offset("asce_limit")
         memory.store(self.sysctl + VSYSCALL, 0)
 
-    # Page tables: how many levels there are.
+    # Page tables: how many levels there are. Their entries are not kept: what a fault does is what
+    # its VMA shows.
+
+    def page_facts(self) -> dict[str, int]:
+        """No levels below the top tables are held against VMAs."""
+        return Space.page_facts(self) | {"levels": 0}
+
+    def mm_alloc_pgd(self, mm: u64) -> bint:
+        """The top table comes with the context."""
+        return True
+
+    def mm_free_pgd(self, mm: u64) -> None:
+        """The top table went with the context."""
+
+    def handle_range(self, vma: u64, start: u64, end: u64, write: bint) -> i64:
+        """Faults on [start, end): an anon_vma for what is written: 0, ``-ENOMEM``, ``-EFAULT``."""
+        if not self.vma_only_fault(vma, write):
+            return -errno.ENOMEM
+        if self.vma_is_anonymous(vma) or self.vm_file(vma) == 0 or not self.has_page_cache(vma):
+            return 0
+        past: u64 = self.linear_page_index(vma, end)
+        return -errno.EFAULT if past > self.max_index(self.file_inode(self.vm_file(vma))) else 0
+
+    def populate_range(self, vma: u64, start: u64, end: u64, write: bint) -> i64:
+        """As by touching."""
+        return self.handle_range(vma, start, end, write)
+
+    def vma_only_fault(self, vma: u64, write: bint) -> bint:
+        """Give a private VMA that is written to its anon_vma; False without memory."""
+        if not write or self.vm_flags(vma) & VM_SHARED != 0 or self.anon_vma(vma) != 0:
+            return True
+        return self.anon_vma_prepare(vma) == 0
 
     def asce_limit(self, mm: u64) -> u64:
         """The end of what the page tables of ``mm`` reach."""
