@@ -93,7 +93,7 @@ class Twin:
             Sanitizer(self.memory)
         self.pages = self._boot_pages(ram)
         self.caches = SlabCaches(self.memory, self.pages)
-        self.caches.create("maple_node", 256, 256)
+        self.caches.create("maple_node", 256, 256, boot=profile.nodes_in_vmas)
         self.caches.create("pid", ENTRY_SIZE)
         self.layouts = layouts_for(profile.layout)
         for name, (size, align) in self.layouts.slabs().items():
@@ -108,6 +108,8 @@ class Twin:
         self.memory.journal = Journal(keep_all=keep_journal)
         for cache in self.caches.caches:
             cache.injector = injector
+            if cache.pages is not None:
+                cache.context = self.space.context
 
     def _boot_pages(self, ram: int) -> Pages:
         """The page allocator of the profile's era.

@@ -13,6 +13,7 @@ from rich.text import Text
 from mmtwin.cli.outcome import CLEAN, FOUND, document, fail, write_json
 from mmtwin.regressions import run as catalogue
 from mmtwin.regressions.run import Bug, Caught
+from mmtwin.regressions.thread_story import ThreadStory
 from mmtwin.view.console import facts, number
 
 bugs = typer.Typer(
@@ -86,7 +87,7 @@ def run(
         fail("name one bug, or give --all")
     chosen = catalogue.every() if name is None else [_named(name)]
     results = [(bug, catalogue.run(bug)) for bug in chosen]
-    missed = [bug.name for bug, caught in results if caught is None or not caught.expected]
+    missed = [bug.name for bug, caught in results if not catalogue.as_told(bug, caught)]
     if json:
         write_json(
             document(
@@ -109,7 +110,14 @@ def _results(results: list[tuple[Bug, Caught | None]]) -> Group:
     parts: list[RenderableType] = []
     for bug, caught in results:
         if caught is None:
-            parts.append(Text.assemble((bug.name, "bold"), ("  escaped", "bold red")))
+            well = not bug.invariants
+            parts.append(
+                Text.assemble(
+                    (bug.name, "bold"),
+                    ("  ends well", "green") if well else ("  escaped", "bold red"),
+                )
+            )
+            parts += _verdict(bug)
             continue
         parts.append(
             Text.assemble(
@@ -119,8 +127,17 @@ def _results(results: list[tuple[Bug, Caught | None]]) -> Group:
                 f" at step {number(caught.step)} of its story",
             )
         )
-        parts.append(Padding(Text(f"{caught.what}\n{caught.message}", "dim"), (0, 0, 0, 2)))
+        told = "\n".join(filter(None, (caught.what, caught.message, caught.more)))
+        parts.append(Padding(Text(told, "dim"), (0, 0, 0, 2)))
+        parts += _verdict(bug)
     return Group(*parts)
+
+
+def _verdict(bug: Bug) -> list[RenderableType]:
+    """What a thread's scenario shows."""
+    if not isinstance(bug, ThreadStory):
+        return []
+    return [Padding(Text(f"verdict: {bug.verdict}"), (0, 0, 0, 2))]
 
 
 def _finding(caught: Caught) -> dict[str, object]:
@@ -130,6 +147,7 @@ def _finding(caught: Caught) -> dict[str, object]:
         "step": caught.step,
         "call": caught.what,
         "message": caught.message,
+        "more": caught.more,
         "expected": caught.expected,
         "regressions": [caught.bug.name],
     }
@@ -152,4 +170,5 @@ def _as_json(bug: Bug) -> dict[str, object]:
         "invariants": list(bug.invariants),
         "mechanism": bug.mechanism,
         "trigger": bug.trigger,
+        "verdict": bug.verdict if isinstance(bug, ThreadStory) else None,
     }

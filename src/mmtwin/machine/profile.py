@@ -58,6 +58,11 @@ class Profile:
         return "6.18" if self.since(6, 12) else "6.1"
 
     @property
+    def nodes_in_vmas(self) -> bool:
+        """Whether the tree of VMAs needs no memory of its own: the red-black tree, up to 5.15."""
+        return not self.since(5, 16)
+
+    @property
     def maple_era(self) -> str:
         """The maple tree's write model: ``"6.1"`` up to 6.5, ``"6.18"`` for what follows."""
         return "6.18" if self.since(6, 6) else "6.1"

@@ -1,3 +1,4 @@
+from mmtwin.machine.context cimport Context
 from mmtwin.memory.allocator cimport Arena
 from mmtwin.memory.memory cimport Memory
 from mmtwin.pages.page_alloc cimport PageAlloc
@@ -5,6 +6,7 @@ from mmtwin.pages.page_alloc cimport PageAlloc
 cdef class SlabCache(Arena):
     cdef readonly unsigned long long number, memmap
     cdef readonly PageAlloc pages
+    cdef public Context context
     cdef readonly int order, order_min
     cdef unsigned long long gfp
     cdef unsigned long long _new_slab(self) except? 0xDEADBEEFDEADBEEF

@@ -15,6 +15,7 @@ from cython import declare
 from cython import int as i32
 from cython import ulonglong as u64
 
+from mmtwin.machine.context import Context
 from mmtwin.memory.allocator import Arena
 from mmtwin.memory.memory import PAGE, Memory
 from mmtwin.pages.page_alloc import PageAlloc
@@ -70,10 +71,16 @@ class SlabCache(Arena):
         self.order = slab_order(self.stride)
         self.order_min = max(0, (self.stride - 1) // PAGE).bit_length()
         self.gfp = 0
+        self.context: Context | None = None
 
     def alloc(self, gfp: u64) -> u64:
-        """The address of an object, 0 if the injector or the page allocator refuses it."""
+        """The address of an object, 0 if the injector or the page allocator refuses it.
+
+        Raises :class:`KernelWarning` where ``gfp`` allows what the ``context`` forbids.
+        """
         self.gfp = gfp
+        if self.context is not None:
+            self.context.might_alloc(gfp, "kmem_cache_alloc")
         return Arena.alloc(self, gfp)
 
     def _new_run(self) -> u64:
@@ -137,12 +144,18 @@ class SlabCaches:
         self.memmap = memory.boot_alloc((size + PAGE - 1) & ~(PAGE - 1), PAGE)
         memory.add_window("vmemmap", VMEMMAP, size, self.memmap - memory.base)
 
-    def create(self, name: str, object_size: int, align: int = 8) -> SlabCache:
-        """A new cache of objects of ``object_size`` bytes, aligned to ``align`` bytes."""
+    def create(
+        self, name: str, object_size: int, align: int = 8, *, boot: bool = False
+    ) -> SlabCache:
+        """A new cache of objects of ``object_size`` bytes, aligned to ``align`` bytes.
+
+        With ``boot`` it has memory of its own and never runs out.
+        """
         if any(cache.name == name for cache in self.caches):
             raise ValueError(f"there is a cache {name} already")
         number = 2 * len(self.caches) + 2
-        cache = SlabCache(self.memory, name, object_size, align, number, self.memmap, self.pages)
+        pages = None if boot else self.pages
+        cache = SlabCache(self.memory, name, object_size, align, number, self.memmap, pages)
         self.caches.append(cache)
         return cache
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from mmtwin.check.page_step import PageStepCheck
 from mmtwin.pages.bitmap_race import interleavings
@@ -25,6 +26,7 @@ from mmtwin.regressions.page_bug import (
     put_free,
     set_block,
 )
+from mmtwin.regressions.thread_story import ThreadStory, Told
 
 HIGHUSER_MOVABLE = 0x200DA
 STORM_EVENTS = (440, 430, 4, 20, 60, 0, 0, 4, 10)
@@ -144,6 +146,61 @@ SCENARIOS = {
         ),
     )
 }
+
+
+def _tell(scenario: Scenario) -> Told | None:
+    verdict = scenario.run()
+    if verdict.misplaced is None:
+        return None
+    fires = "the check of the second patch never fires"
+    if verdict.bug_step >= 0:
+        fires = (
+            f"the check of the second patch fires at step {verdict.bug_step + 1} in "
+            f"{verdict.bug_where}, frame {verdict.bug_pfn:#x}"
+        )
+    misplaced = verdict.misplaced
+    return Told(misplaced.step, misplaced.what, misplaced.violations, fires)
+
+
+def _tell_storm() -> Told:
+    finding, storm = sysctl_storm(0)
+    written = f"min_free_kbytes was written {storm.counts.get('sysctl', 0)} times until then"
+    return Told(finding.step, finding.what, finding.violations, written)
+
+
+def stories() -> list[ThreadStory]:
+    """The explanations as entries of the catalogue, and the workload that leads to the BUG."""
+    common = (
+        'linux-mm, April 2014: "prevent MIGRATE_RESERVE pages from being misplaced"',
+        "up to 4.3",
+    )
+    told = [
+        ThreadStory(
+            scenario.name,
+            scenario.title,
+            *common,
+            scenario.title,
+            "told step by step on 3.15 with the first patch of the series",
+            ("PG-06",),
+            scenario.conclusion,
+            partial(_tell, scenario),
+        )
+        for scenario in SCENARIOS.values()
+    ]
+    return [
+        *told,
+        ThreadStory(
+            "reserve-sysctl-storm",
+            "random load with min_free_kbytes written now and then, as trinity does",
+            *common,
+            "Blocks become RESERVE while pages of theirs are in use, on per-cpu lists, or merged "
+            "with their neighbours.",
+            "allocations, frees and writes of vm.min_free_kbytes at random",
+            ("PG-06",),
+            "no patch of the series prevents it: pages are misplaced within some thousand steps",
+            _tell_storm,
+        ),
+    ]
 
 
 def sysctl_storm(seed: int, kind: type[Pages] = PreventMisplaced) -> tuple[PageFinding, Storm]:

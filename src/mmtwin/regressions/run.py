@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mmtwin.regressions import catalogue
-from mmtwin.regressions.page_bug import PageRegression
+from mmtwin.regressions import catalogue, page_thread_002, thread_000
+from mmtwin.regressions.page_bug import PageFinding, PageRegression
 from mmtwin.regressions.page_catalogue import PAGE_REGRESSIONS
 from mmtwin.regressions.regression import Regression
+from mmtwin.regressions.story import Found
+from mmtwin.regressions.thread_story import ThreadStory, Told
 
-Bug = Regression | PageRegression
+Bug = Regression | PageRegression | ThreadStory
+STORIES = {story.name: story for story in (*thread_000.STORIES, *page_thread_002.stories())}
 BUG = "BUG"
 """In place of an invariant's id: the kernel stopped by itself."""
 
@@ -18,7 +21,8 @@ BUG = "BUG"
 class Caught:
     """How a bug was found: by which invariant, at which step (from 1) of its story.
 
-    ``what`` the step did, in words; ``message`` what was found.
+    ``what`` the step did, in words; ``message`` what was found; ``more`` what else the story of a
+    thread showed.
     """
 
     bug: Bug
@@ -26,6 +30,7 @@ class Caught:
     step: int
     what: str
     message: str
+    more: str = ""
 
     @property
     def expected(self) -> bool:
@@ -35,22 +40,36 @@ class Caught:
 
 def every() -> list[Bug]:
     """All bugs of all layers."""
-    return [*catalogue.every(), *PAGE_REGRESSIONS.values()]
+    return [*catalogue.every(), *PAGE_REGRESSIONS.values(), *STORIES.values()]
 
 
 def get(name: str) -> Bug:
     """The bug of that name; :class:`KeyError` if there is none."""
+    if name in STORIES:
+        return STORIES[name]
     found = PAGE_REGRESSIONS.get(name)
     return found if found is not None else catalogue.get(name)
 
 
+def as_told(bug: Bug, caught: Caught | None) -> bool:
+    """Whether the story ended as the catalogue says; that of a thread may end well."""
+    if caught is None:
+        return not bug.invariants
+    return caught.expected
+
+
 def run(bug: Bug) -> Caught | None:
     """Tell the bug's story with the bug put back, checking after each step; None if it escapes."""
-    found = bug.run() if isinstance(bug, PageRegression) else bug.find()
+    found: Told | Found | PageFinding | None
+    if isinstance(bug, ThreadStory):
+        found = bug.tell()
+    else:
+        found = bug.run() if isinstance(bug, PageRegression) else bug.find()
     if found is None:
         return None
+    more = found.more if isinstance(found, Told) else ""
     if not found.violations:
-        return Caught(bug, BUG, found.step + 1, found.what, found.what)
+        return Caught(bug, BUG, found.step + 1, found.what, found.what, more)
     named = [v for v in found.violations if v.invariant in bug.invariants]
     first = (named or list(found.violations))[0]
-    return Caught(bug, first.invariant, found.step + 1, found.what, str(first))
+    return Caught(bug, first.invariant, found.step + 1, found.what, str(first), more)

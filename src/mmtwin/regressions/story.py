@@ -17,6 +17,7 @@ from mmtwin.check.step import STEP_RULES, StepCheck
 from mmtwin.check.violation import Violation
 from mmtwin.machine.bug import KernelBug, KernelWarning
 from mmtwin.machine.gfp import GFP_KERNEL
+from mmtwin.machine.profile import Profile
 from mmtwin.machine.profile import profile as profile_named
 from mmtwin.maple.maple import Maple
 from mmtwin.maple.state import MaState
@@ -148,8 +149,11 @@ ANON = flags.MAP_PRIVATE | flags.MAP_ANONYMOUS
 class SpaceBench:
     """A twin with one process, and all checks of a twin. Areas are told in pages from ``BASE``."""
 
-    def __init__(self, kernel: str, bugs: Sequence[Override]) -> None:
-        self.twin = Twin(profile_named(kernel), bugs, ram=1 << 28)
+    def __init__(
+        self, kernel: str | Profile, bugs: Sequence[Override], *, ram: int = 1 << 28
+    ) -> None:
+        profile = profile_named(kernel) if isinstance(kernel, str) else kernel
+        self.twin = Twin(profile, bugs, ram=ram)
         self.memory = self.twin.memory
         self.space = self.twin.space
         self.task = self.space.task_alloc(0)

@@ -12,12 +12,15 @@ from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
 
+from mmtwin.machine import context as held
 from mmtwin.machine.bug import KernelBug
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import MaState
 from mmtwin.space import flags as c
 from mmtwin.space.lookup import Lookup
 
+I_MMAP_RWSEM = declare(u64, held.I_MMAP_RWSEM)
+ANON_VMA_RWSEM = declare(u64, held.ANON_VMA_RWSEM)
 VM_SPECIAL = declare(u64, c.VM_SPECIAL)
 VM_SOFTDIRTY = declare(u64, c.VM_SOFTDIRTY)
 VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
@@ -89,7 +92,10 @@ class Adjust(Lookup):
         anon: u64 = self.anon_vma(vma)
         if anon == 0 and adjusting:
             anon = self.anon_vma(plan.next)
+        if file != 0:
+            self.context.lock(I_MMAP_RWSEM)
         if anon != 0:
+            self.context.lock(ANON_VMA_RWSEM)
             self.anon_vma_interval_tree_pre_update_vma(vma)
             if adjusting:
                 self.anon_vma_interval_tree_pre_update_vma(plan.next)
@@ -115,6 +121,9 @@ class Adjust(Lookup):
             self.anon_vma_interval_tree_post_update_vma(vma)
             if adjusting:
                 self.anon_vma_interval_tree_post_update_vma(plan.next)
+            self.context.unlock(ANON_VMA_RWSEM)
+        if file != 0:
+            self.context.unlock(I_MMAP_RWSEM)
         if plan.remove_next == 2:
             self.vma_remove_merged(vma, plan.next, False)
             self.vma_remove_merged(vma, plan.next_next, True)

@@ -1,3 +1,4 @@
+from mmtwin.machine.context cimport Context
 from mmtwin.memory.allocator cimport Allocator
 from mmtwin.memory.memory cimport Memory
 from mmtwin.pages.pages cimport Pages
@@ -6,6 +7,7 @@ cdef class VmaFields:
     cdef readonly Memory memory
     cdef readonly object profile, layouts
     cdef public Pages pages
+    cdef readonly Context context
     cdef readonly unsigned long long sysctl
     cdef readonly Allocator vma_cache, mm_cache, anon_vma_cache, anon_vma_chain_cache, file_cache
     cdef readonly Allocator inode_cache, task_cache, signal_cache, cred_cache

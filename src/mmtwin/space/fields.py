@@ -11,6 +11,7 @@ from typing import Protocol
 from cython import declare
 from cython import ulonglong as u64
 
+from mmtwin.machine.context import Context
 from mmtwin.machine.profile import Profile
 from mmtwin.memory.allocator import Allocator
 from mmtwin.memory.layout import Layout
@@ -48,6 +49,7 @@ class VmaFields:
         self.profile = profile
         self.layouts = layouts_for(profile.layout)
         self.pte_none, self.pte_read, self.pte_write, self.pte_nx = profile.protection
+        self.context = Context(memory)
         self.sysctl = memory.boot_alloc(self.layouts.sysctl.size, 8)
         self.vma_cache = caches.get("vm_area_struct")
         self.mm_cache = caches.get("mm_struct")
