@@ -85,9 +85,9 @@ def merge_under_pressure(bench: SpaceBench) -> Iterator[str]:
 class SleepingNodes(Maple):
     """What the reporter asked for: nodes that a store misses come with GFP_KERNEL."""
 
-    def mas_node_count(self, mas: MaState, count: int) -> None:
+    def mas_node_count(self, mas: MaState, count: int) -> int:
         """Wait for memory in the middle of a store."""
-        self.mas_node_count_gfp(mas, count, GFP_KERNEL)
+        return self.mas_node_count_gfp(mas, count, GFP_KERNEL)
 
 
 def _sleeping(profile: Profile) -> type:
