@@ -6,6 +6,7 @@ from mmtwin.check.invariants import REGISTRY
 from mmtwin.check.step import STEP_RULES
 from mmtwin.machine.profile import PROFILES
 from mmtwin.regressions import catalogue
+from mmtwin.regressions.program import ProgramBench
 from mmtwin.regressions.regression import Regression
 from mmtwin.regressions.story import SpaceBench, TreeBench
 
@@ -31,6 +32,8 @@ def test_the_sound_engine_tells_the_story_without_a_finding(bug: Regression) -> 
 def test_step_check_and_whole_check_name_the_same_step(bug: Regression) -> None:
     """After each step of the story, up to the first bad one, both find something or neither."""
     bench = bug.bench(put_back=True)
+    if isinstance(bench, ProgramBench):
+        return  # its checker is the one that replays use; what it finds is in the answers
     if isinstance(bench, SpaceBench):
         checks, subjects = bench.checker.spaces, bench.twin.mms
     else:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from mmtwin.machine.profile import Profile, profile
+from mmtwin.regressions.program import ProgramBench
 from mmtwin.regressions.story import Found, SpaceBench, TreeBench, tell
 
 
@@ -21,7 +23,8 @@ class Regression:
     of that ``layer``, with one method replaced.
 
     ``story`` is the shortest way to it that is known, ``kernel`` the profile it is told on; for the
-    tree alone ``tree_flags`` are its flags (1 keeps gaps, 2 is RCU mode).
+    tree alone ``tree_flags`` are its flags (1 keeps gaps, 2 is RCU mode). ``program`` is the trace
+    of a program that tells the story instead of single operations.
     """
 
     name: str
@@ -36,13 +39,16 @@ class Regression:
     story: Callable[[Any], Iterator[str]]
     kernel: str = "6.1"
     tree_flags: int = 1
+    program: Path | None = None
 
     def override(self, profile: Profile) -> type:
         """The class with the old method, for this kernel."""
         return self.overrides(profile)
 
-    def bench(self, *, put_back: bool) -> TreeBench | SpaceBench:
+    def bench(self, *, put_back: bool) -> TreeBench | SpaceBench | ProgramBench:
         """What the story is told on, with the bug or without."""
+        if self.program is not None:
+            return ProgramBench(self.kernel, [self] if put_back else [], self.program)
         if self.layer == "space":
             return SpaceBench(self.kernel, [self] if put_back else [])
         override = self.override(profile(self.kernel)) if put_back else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from mmtwin.check.behaviour import Behaviour, Reference
 from mmtwin.check.checker import Checker
@@ -227,7 +228,14 @@ TreeStory = Callable[[TreeBench], Iterator[str]]
 SpaceStory = Callable[[SpaceBench], Iterator[str]]
 
 
-def tell(bench: TreeBench | SpaceBench, story: Iterator[str]) -> Found | None:
+class Bench(Protocol):
+    """What a story is told on."""
+
+    def look(self) -> list[Violation]:
+        """All checks."""
+
+
+def tell(bench: Bench, story: Iterator[str]) -> Found | None:
     """Tell the story up to the first step that leaves something to find; None if none does."""
     step = 0
     what = "the beginning"

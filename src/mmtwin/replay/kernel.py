@@ -18,6 +18,9 @@ def profile_of(first: Record) -> tuple[str, str]:
             found = re.match(r"(\d+)\.(\d+)", first.host.kernel)
             if found:
                 release = (int(found[1]), int(found[2]))
+                if first.host.machine == "s390x":
+                    name = "6.1-s390x" if release >= (6, 1) else "5.18-rc6"
+                    return name, f"recorded on {first.host.kernel}"
                 return "6.18" if release >= (6, 12) else "6.1", f"recorded on {first.host.kernel}"
         if "[vvar_vclock]" in first.maps:
             return "6.18", "[vvar_vclock] is mapped"
