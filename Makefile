@@ -5,7 +5,7 @@ STAMP  := $(VENV)/.installed
 ROOMS  := $(shell find src -name '*.pxd')
 PURE   := MMTWIN_PURE=1
 
-.PHONY: all demo test test-pure test-deep lint bench oracle guest guest-debug nodes clean
+.PHONY: all demo test test-pure test-deep lint bench oracle guest guest-debug nodes foretell clean
 
 all: $(STAMP)
 
@@ -51,6 +51,10 @@ nodes: $(STAMP) guest-debug ## the guest kernel's maple trees against the twin's
 	$(BIN)/python -m pip install -q --disable-pip-version-check "drgn>=0.2"
 	$(BIN)/mmtwin diff --kernel qemu --nodes --calls 40000
 	$(BIN)/mmtwin diff --kernel qemu --nodes --program "$$(command -v perl) -e '$(PROGRAM)'"
+
+foretell: $(STAMP) guest-debug ## which frames the guest's page allocator hands out, recorded and foretold
+	$(BIN)/python -m pip install -q --disable-pip-version-check "drgn>=0.2"
+	$(BIN)/mmtwin diff --kernel qemu --pages --calls 100000
 
 clean:
 	rm -rf build out $(VENV)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mmtwin.cli.diff_pages import diff_pages
 from mmtwin.cli.nodes import node_for_node, program_node_for_node
 from mmtwin.cli.outcome import CLEAN, FOUND, document, fail, write_json
 from mmtwin.kernels.diff import Run, compare, on_host, on_qemu, show
@@ -48,12 +50,31 @@ def diff(
             metavar="COMMAND",
         ),
     ] = None,
+    pages: Annotated[
+        bool,
+        typer.Option(
+            "--pages",
+            help="With qemu: which frames the guest's page allocator hands out, foretold.",
+        ),
+    ] = False,
+    recording: Annotated[
+        Path | None, typer.Option(help="With --pages: such a recording instead of a guest.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="With --pages: keep what the guest did in a file (.xz).")
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="One JSON document on standard output.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Only the exit code.")] = False,
 ) -> None:
     """Make random calls on a real kernel and on the twin, and compare after each."""
+    if pages:
+        if kernel is not Kernel.QEMU and recording is None:
+            fail("diff --pages: only a guest's memory can be read; it needs --kernel qemu")
+        diff_pages(calls=calls, seed=seed, recording=recording, save=save, json=json, quiet=quiet)
+    if recording is not None or save is not None:
+        fail("diff --recording, diff --save: they need --pages")
     if nodes:
         if kernel is not Kernel.QEMU:
             fail("diff --nodes: only a guest's memory can be read; it needs --kernel qemu")

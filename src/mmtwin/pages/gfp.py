@@ -12,7 +12,7 @@ class GfpFlags:
     ``bits`` maps a name without underscores (``DMA``, ``KSWAPD_RECLAIM``) to its bit,
     ``composites`` the combinations that have a name, in the order in which the kernel looks for
     them, ``singles`` the flags with a name of their own in that order. ``prefix`` stands before
-    single flags, ``empty`` for a mask of 0.
+    single flags whose name is not given whole, ``empty`` for a mask of 0.
     """
 
     bits: dict[str, int]
@@ -49,17 +49,17 @@ class GfpFlags:
                 parts.append(name)
                 mask &= ~composite
         for name in self.singles.split():
-            bit = self.bits.get(name, 0)
-            if mask & bit:
-                parts.append(self.prefix + name)
+            bit = self.bits.get(name.removeprefix("GFP_"), 0)
+            if bit and mask & bit == bit:
+                parts.append(name if name.startswith("GFP_") else self.prefix + name)
                 mask &= ~bit
         if mask:
             parts.append(f"{mask:#x}")
         return "|".join(parts) or self.empty
 
 
-def _bits(names: str) -> dict[str, int]:
-    return {name: 1 << n for n, name in enumerate(names.split()) if name != "-"}
+def _bits(names: str, **masks: int) -> dict[str, int]:
+    return {name: 1 << n for n, name in enumerate(names.split()) if name != "-"} | masks
 
 
 GFP_315 = GfpFlags(
@@ -91,13 +91,13 @@ _NAMES_61 = (
 )
 
 _SINGLES_61 = (
-    "HIGHMEM DMA32 HIGH ATOMIC IO FS NOWARN RETRY_MAYFAIL NOFAIL NORETRY COMP ZERO NOMEMALLOC"
-    " MEMALLOC HARDWALL THISNODE RECLAIMABLE MOVABLE ACCOUNT WRITE DIRECT_RECLAIM KSWAPD_RECLAIM"
-    " ZEROTAGS"
+    "HIGHMEM GFP_DMA32 HIGH ATOMIC IO FS NOWARN RETRY_MAYFAIL NOFAIL NORETRY COMP ZERO NOMEMALLOC"
+    " MEMALLOC HARDWALL THISNODE RECLAIMABLE MOVABLE ACCOUNT WRITE RECLAIM DIRECT_RECLAIM"
+    " KSWAPD_RECLAIM ZEROTAGS"
 )
 
 GFP_61 = GfpFlags(
-    _bits(_NAMES_61),
+    _bits(_NAMES_61, RECLAIM=0xC00),
     (
         ("GFP_TRANSHUGE", 0x1C24CA),
         ("GFP_TRANSHUGE_LIGHT", 0x1C20CA),
@@ -118,7 +118,7 @@ GFP_61 = GfpFlags(
 )
 
 GFP_618 = GfpFlags(
-    _bits(_NAMES_61.replace("ATOMIC", "-")),
+    _bits(_NAMES_61.replace("ATOMIC", "-"), RECLAIM=0xC00),
     tuple(
         (name, {"GFP_ATOMIC": 0x820, "GFP_NOWAIT": 0x2800}.get(name, mask))
         for name, mask in GFP_61.composites

@@ -15,6 +15,8 @@ from mmtwin.pages import layouts as c
 from mmtwin.pages.page_alloc import PageAlloc
 
 ZONE_USED = declare(u64, c.ZONE_USED)
+PCP_COUNT = declare(u64, c.PCP_COUNT)
+PCP_LISTS = declare(u64, c.PCP_LISTS)
 
 
 class Load:
@@ -57,6 +59,32 @@ class Load:
             nth += 1
         return pages.add_to(zone + ZONE_USED, size)
 
+    def release(self, page: u64) -> i32:
+        """Take a used page's one reference away; returns 0."""
+        if self.pages.page_ref_count(page) != 1:
+            raise ValueError(f"frame {self.pages.page_to_pfn(page):#x} is not in use, or twice")
+        self.pages.page_ref_add(page, -1)
+        return 0
+
+    def put_pcp(self, pfn: u64, order: i32, migratetype: i32, pindex: i32, cpu: i32) -> i32:
+        """Put a chunk of used pages at the end of a per-cpu list; returns 0.
+
+        ``migratetype`` is the type that the chunk remembers.
+        """
+        pages: PageAlloc = self.pages
+        page: u64 = pages.pfn_to_page(pfn)
+        zone: u64 = pages.zone_of_pfn(pfn)
+        pcp: u64 = pages.per_cpu_pages(zone, cpu)
+        size: i64 = 1 << order
+        nth: i64 = 0
+        while nth < size:
+            self.release(page + 64 * nth)
+            nth += 1
+        pages.set_pcppage_migratetype(page, migratetype)
+        pages.list_add_tail(page + pages.o_lru, pcp + PCP_LISTS + 16 * pindex)
+        pages.add_to(pcp + PCP_COUNT, size)
+        return pages.add_to(zone + ZONE_USED, -size)
+
     def put_free(self, pfn: u64, order: i32, migratetype: i32, tail: bint = True) -> i32:
         """Put a chunk of used pages on a list as it is, merged with nothing; returns 0."""
         pages: PageAlloc = self.pages
@@ -67,8 +95,7 @@ class Load:
         if pfn & (size - 1) != 0:
             raise ValueError(f"frame {pfn:#x} is no place for a chunk of order {order}")
         while nth < size:
-            if not pages.put_page_testzero(page + 64 * nth):
-                raise ValueError(f"frame {pfn + nth:#x} has more than one reference")
+            self.release(page + 64 * nth)
             nth += 1
         if tail:
             pages.add_to_free_list_tail(page, zone, order, migratetype)

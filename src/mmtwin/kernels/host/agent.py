@@ -36,6 +36,7 @@ BATCH: Final = 256
 """Calls under way at once: their commands must fit a pipe, or both sides would wait."""
 
 O_WRONLY: Final = 1
+O_APPEND: Final = 0o2000
 IPC_RMID: Final = 0
 IPC_CREAT: Final = 0o1000
 CAPABILITY_VERSION_3: Final = 0x20080522
@@ -258,7 +259,7 @@ class Agent(ABC):
             head = self.machine.pack("II", CAPABILITY_VERSION_3, 0)
             payload, pointers = head + self.machine.pack("6I", low, low, 0, high, high, 0), 0b11
             args = (0, len(head))
-        elif name in ("open", "memfd_create"):
+        elif name in ("open", "memfd_create", "unlink"):
             payload, pointers = (call.text or b"") + b"\0", 1
             args = (0, *args)
         elif name == "prctl" and call.text is not None:
@@ -329,13 +330,16 @@ class Agent(ABC):
         self._controller("close", file)
         return b"".join(parts).decode("utf-8", "surrogateescape")
 
-    def write_text(self, path: str, text: str) -> None:
-        """Write a setting; AgentError if the kernel refuses."""
+    def write_text(self, path: str, text: str, *, append: bool = False) -> None:
+        """Write a setting, or add to one; AgentError if the kernel refuses."""
         name = path.encode() + b"\0"
-        file = self._controller("open", 0, O_WRONLY, 0, pointers=1, payload=name).result
+        how = O_WRONLY | (O_APPEND if append else 0)
+        file = self._controller("open", 0, how, 0, pointers=1, payload=name).result
         content = text.encode()
-        self._controller("write", file, 0, len(content), pointers=2, payload=content)
-        self._controller("close", file)
+        try:
+            self._controller("write", file, 0, len(content), pointers=2, payload=content)
+        finally:
+            self._controller("close", file)
 
     def file_facts(self, path: str) -> FileFacts:
         """stat(2) of a path; AgentError if there is no such file."""

@@ -26,7 +26,12 @@ MEMORY_MEGABYTES: Final = 1024
 
 
 def launch(
-    guest: Guest, content: Mapping[str, bytes], scratch: Path, *, inspect: bool = False
+    guest: Guest,
+    content: Mapping[str, bytes],
+    scratch: Path,
+    *,
+    inspect: bool = False,
+    megabytes: int = MEMORY_MEGABYTES,
 ) -> subprocess.Popen[bytes]:
     """A running guest whose port is this process's pipe; ``content`` is its root directory.
 
@@ -42,7 +47,7 @@ def launch(
     command = [
         *qemu,
         *guest.options,
-        *("-accel", "tcg", "-m", str(MEMORY_MEGABYTES), "-smp", "1"),
+        *("-accel", "tcg", "-m", str(megabytes), "-smp", "1"),
         *("-display", "none", "-monitor", "none", "-nic", "none", "-no-reboot"),
         *("-kernel", str(kernel.image), "-initrd", str(initrd)),
         *("-append", f"console={guest.console} quiet panic=-1"),
@@ -59,7 +64,7 @@ class QemuKernel(Agent):
     """The guest; ``files`` are put into its root directory by name.
 
     With ``inspect`` a debugger can read its memory over ``qmp``, a socket of the QEMU Machine
-    Protocol.
+    Protocol. ``megabytes`` is how much memory it has.
     """
 
     own_machine = True
@@ -71,6 +76,7 @@ class QemuKernel(Agent):
         files: Mapping[str, bytes] | None = None,
         segments: Sequence[int] = (),
         inspect: bool = False,
+        megabytes: int = MEMORY_MEGABYTES,
     ) -> None:
         super().__init__(segments, machine=guest.machine)
         program = agent_program(guest.machine)
@@ -80,7 +86,7 @@ class QemuKernel(Agent):
         self._console = scratch / "console"
         self.qmp = scratch / "qmp"
         content = {"init": program.read_bytes(), **(files or {})}
-        self._child = launch(guest, content, scratch, inspect=inspect)
+        self._child = launch(guest, content, scratch, inspect=inspect, megabytes=megabytes)
         try:
             self._answer_of_start()
         except AgentError:
