@@ -159,6 +159,8 @@ class Race:
         self.contests: list[Contest] = []
         self._too_large: dict[str, int] = {}
         """the smallest size that was too slow for a map"""
+        self._too_heavy: dict[str, int] = {}
+        """the smallest size that took too long to weigh"""
 
     def run(self) -> list[Contest]:
         """Measure. Memory comes first, while the heap of this process is small."""
@@ -183,8 +185,12 @@ class Race:
         ]
 
     def _weight(self, name: str, size: int) -> float | None:
+        if size >= self._too_heavy.get(name, size + 1):
+            return None
         self.told(f"{size:,} ranges: memory of {self.kinds[name].name}")
         found: float | None = forked(weighed, self.kinds[name], size)
+        if found is None:
+            self._too_heavy[name] = size
         return found
 
     def _instead(self, contest: Contest) -> None:

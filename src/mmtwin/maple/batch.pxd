@@ -1,4 +1,5 @@
-from mmtwin.maple cimport end_of, has_gaps, in_rcu, index_of, word
+from mmtwin.maple cimport has_gaps, in_rcu
+from mmtwin.maple.direct cimport Direct
 from mmtwin.maple.maple cimport Maple
 from mmtwin.maple.share cimport Share
 from mmtwin.maple.spot cimport Spot
@@ -15,10 +16,10 @@ cdef class Quick:
     cdef bint stored(self, unsigned long long entry) except? -1
 
 cdef Quick quick_of(Maple maple, unsigned long long tree)
-cdef long rest_of_leaf(Maple maple, MaState mas, unsigned long long max, unsigned long long[::1] firsts, unsigned long long[::1] lasts, unsigned long long[::1] entries, long at) except -1
 cpdef long store_many(Maple maple, unsigned long long tree, unsigned long long[::1] firsts, unsigned long long[::1] lasts, unsigned long long[::1] entries, unsigned long long gfp) except -1
 cpdef long load_many(Maple maple, unsigned long long tree, unsigned long long[::1] indexes, unsigned long long[::1] found) except -1
 cpdef long erase_many(Maple maple, unsigned long long tree, unsigned long long[::1] indexes, unsigned long long[::1] found) except -1
 cpdef long find_many(Maple maple, unsigned long long tree, unsigned long long first, unsigned long long max, unsigned long long[::1] firsts, unsigned long long[::1] lasts, unsigned long long[::1] entries) except -1
 cpdef long fill_many(Maple maple, unsigned long long tree, unsigned long long min, unsigned long long max, unsigned long long[::1] sizes, unsigned long long[::1] entries, unsigned long long[::1] firsts, bint from_top, unsigned long long gfp) except -1
 cpdef long search_many(Maple maple, unsigned long long tree, unsigned long long[::1] lows, unsigned long long max, unsigned long long[::1] sizes, unsigned long long[::1] firsts, bint from_top) except -1
+cdef bint _place(Direct direct, MaState mas, unsigned long long min, unsigned long long max, unsigned long long size, bint from_top) except? -1

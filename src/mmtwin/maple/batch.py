@@ -15,16 +15,16 @@ from cython import int as i32
 from cython import long as word_count
 from cython import ulonglong as u64
 
+from mmtwin.maple.direct import Direct
 from mmtwin.maple.maple import Maple
 from mmtwin.maple.share import Share
 from mmtwin.maple.spot import Spot
 from mmtwin.maple.state import MaState
 
 if not cython.compiled:
-    from mmtwin.maple.words import end_of, has_gaps, in_rcu, index_of, word
+    from mmtwin.maple.words import has_gaps, in_rcu
 
 ACTIVE = declare(i32, 0)
-LEAF = declare(i32, 1)
 ZERO_ENTRY = declare(u64, 0x406)
 NOWHERE = declare(u64, 0xFFFFFFFFFFFFFFFF)
 """No window of two or more begins there."""
@@ -157,10 +157,15 @@ def find_many(
     entries: array[int],
 ) -> word_count:
     """The entries from ``first`` to ``max`` (inclusive) in order, as many as the arrays hold."""
-    quick: bint = quick_of(maple, tree) is not None
     room: word_count = len(entries)
-    mas: MaState = MaState(tree, first)
     at: word_count = 0
+    direct: Direct = Direct(maple, tree)
+    if direct.readable():
+        if room == 0 or first > max:
+            return 0
+        direct.enter(first)
+        return direct.pour(max, firsts, lasts, entries)
+    mas: MaState = MaState(tree, first)
     while at < room:
         entry: u64 = maple.mas_find(mas, max)
         if entry == 0:
@@ -169,42 +174,6 @@ def find_many(
         lasts[at] = mas.last
         entries[at] = entry
         at += 1
-        if quick and mas.status == ACTIVE:
-            at = rest_of_leaf(maple, mas, max, firsts, lasts, entries, at)
-    return at
-
-
-def rest_of_leaf(
-    maple: Maple,
-    mas: MaState,
-    max: u64,
-    firsts: array[int],
-    lasts: array[int],
-    entries: array[int],
-    at: word_count,
-) -> word_count:
-    """Carry on behind the slot that ``mas`` stands on, to the end of its leaf: the entries go to
-    place ``at`` of the arrays and on, ``mas`` to the last one. The place behind them."""
-    node: u64 = mas.node & ~255
-    x: u64 = index_of(maple, node)
-    end: i32 = end_of(maple, x, node, LEAF, mas.max)
-    slots: i32 = maple.mt_pivots(LEAF) + 1
-    offset: i32 = mas.offset + 1
-    start: u64 = mas.last
-    room: word_count = len(entries)
-    while offset <= end and at < room and start < max:
-        last: u64 = mas.max if offset == end else word(maple, x, node, offset + 1)
-        entry: u64 = word(maple, x, node, slots + offset)
-        if entry != 0:
-            mas.offset = offset
-            mas.index = start + 1
-            mas.last = last
-            firsts[at] = start + 1
-            lasts[at] = last
-            entries[at] = entry
-            at += 1
-        start = last
-        offset += 1
     return at
 
 
@@ -225,15 +194,10 @@ def fill_many(
     quick: Quick | None = quick_of(maple, tree)
     count: word_count = len(sizes)
     mas: MaState = MaState(tree, min)
+    direct: Direct = Direct(maple, tree)
     at: word_count
     for at in range(count):
-        mas.set(min)
-        error: i32
-        if from_top:
-            error = maple.mas_empty_area_rev(mas, min, max, sizes[at])
-        else:
-            error = maple.mas_empty_area(mas, min, max, sizes[at])
-        if error:
+        if not _place(direct, mas, min, max, sizes[at], from_top):
             return at
         firsts[at] = mas.index
         if quick is not None and quick.store(mas.index, mas.last, entries[at]):
@@ -256,18 +220,29 @@ def search_many(
     goes to ``firsts``, `NOWHERE` for those without. How many found room.
     """
     mas: MaState = MaState(tree, 0)
+    direct: Direct = Direct(maple, tree)
     hits: word_count = 0
     at: word_count
     for at in range(len(sizes)):
-        mas.set(0)
-        error: i32
-        if from_top:
-            error = maple.mas_empty_area_rev(mas, lows[at], max, sizes[at])
-        else:
-            error = maple.mas_empty_area(mas, lows[at], max, sizes[at])
-        if error:
-            firsts[at] = NOWHERE
-        else:
+        if _place(direct, mas, lows[at], max, sizes[at], from_top):
             firsts[at] = mas.index
             hits += 1
+        else:
+            firsts[at] = NOWHERE
     return hits
+
+
+def _place(direct: Direct, mas: MaState, min: u64, max: u64, size: u64, from_top: bint) -> bint:
+    """Set the state to the window found, if there is one."""
+    maple: Maple = direct.maple
+    if direct.searchable():
+        if maple.mas_check_window(min, max, size):
+            return False
+        return direct.place(mas, min, max, size, from_top)
+    mas.set(min)
+    error: i32
+    if from_top:
+        error = maple.mas_empty_area_rev(mas, min, max, size)
+    else:
+        error = maple.mas_empty_area(mas, min, max, size)
+    return error == 0

@@ -1,3 +1,4 @@
+from array import array
 from collections.abc import Iterable, Iterator
 from typing import Any, Generic, SupportsIndex, TypeVar, overload
 
@@ -53,6 +54,7 @@ class RangeReader(Generic[_V_co]):
     def get_many(self, indexes: Iterable[int]) -> list[_V_co | None]: ...
     @overload
     def get_many(self, indexes: Iterable[int], default: _D) -> list[_V_co | _D]: ...
+    def to_arrays(self) -> tuple[array[int], array[int], list[_V_co]]: ...
     def stats(self) -> dict[str, int]: ...
     def _repr_html_(self) -> str: ...
 
@@ -91,6 +93,16 @@ class MapleTree(RangeReader[_V]):
     def store_many(
         self, starts: Iterable[int], stops: Iterable[int], values: Iterable[_V]
     ) -> None: ...
+    def erase_many(self, indexes: Iterable[int]) -> int: ...
+    def allocate_many(
+        self,
+        sizes: Iterable[int],
+        values: Iterable[_V],
+        low: SupportsIndex = 0,
+        high: SupportsIndex | None = None,
+        align: SupportsIndex = 1,
+        from_top: bool = False,
+    ) -> array[int]: ...
     def allocate(
         self,
         size: SupportsIndex,

@@ -1,3 +1,4 @@
+from mmtwin.maple.direct cimport Direct
 from mmtwin.maple.maple cimport Maple
 from mmtwin.maple.state cimport MaState
 from mmtwin.memory.allocator cimport Arena
@@ -16,6 +17,7 @@ cdef class Core:
     cdef readonly Values values
     cdef Spot spot
     cdef Share share
+    cdef Direct direct
     cdef readonly unsigned long long count, version
     cdef public long users
     cdef readonly MaState writer, reader
@@ -37,6 +39,9 @@ cdef class Core:
     cpdef bint room(self, unsigned long long low, unsigned long long high, unsigned long long size, unsigned long long align, bint from_top) except? -1
     cdef bint hole(self, unsigned long long low, unsigned long long high, unsigned long long size, bint from_top) except? -1
     cpdef void put_many(self, Words firsts, Words lasts, list values) except *
+    cpdef unsigned long long erase_many(self, Words indexes) except? 0xDEADBEEFDEADBEEF
+    cpdef object fill_many(self, Words sizes, list values, unsigned long long low, unsigned long long high, unsigned long long align, bint from_top)
+    cpdef tuple arrays(self)
     cpdef list load_many(self, Words indexes, object default)
 
 cdef class Holder:

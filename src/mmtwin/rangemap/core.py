@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 from cython import bint, declare
@@ -10,6 +11,7 @@ from cython import longlong as i64
 from cython import ulonglong as u64
 
 from mmtwin.machine.gfp import GFP_KERNEL
+from mmtwin.maple.direct import Direct
 from mmtwin.maple.maple import Maple
 from mmtwin.maple.share import Share
 from mmtwin.maple.spot import Spot
@@ -57,6 +59,7 @@ class Core:
         self.root_word = (self.tree - self.memory.base + self.engine.root_at) >> 3
         self.spot = Spot(self.memory)
         self.share = Share(self.engine, self.tree, self.spot, gaps)
+        self.direct = Direct(self.engine, self.tree)
         self.values = Values()
         self.count = 0
         self.version = 0
@@ -259,7 +262,16 @@ class Core:
         ``reader`` then has the whole hole, which may reach out of the window.
         """
         mas: MaState = self.reader
+        direct: Direct = self.direct
         error: i32
+        if direct.searchable():
+            if from_top:
+                if not direct.hole_down(low, high, size):
+                    return False
+            elif not direct.hole_up(low, high, size):
+                return False
+            mas.set_range(direct.low, direct.high)
+            return True
         mas.set_range(0, 0)
         if from_top:
             error = self.engine.mas_empty_area_rev(mas, low, high, size)
@@ -282,6 +294,55 @@ class Core:
                 raise ValueError(f"range {at} is empty: it starts at {first}")
             self.store(first, last, values[at])
             at += 1
+
+    def erase_many(self, indexes: Words) -> u64:
+        """Remove the whole ranges that hold the indexes; how many there were."""
+        count: u64 = self.count
+        gone = []
+        at: i64 = 0
+        while at < indexes.count:
+            if self.look(indexes.at(at)) != 0:
+                gone.append(self.erase(self.reader.index, self.reader.last))
+            at += 1
+        return count - self.count
+
+    def fill_many(
+        self, sizes: Words, values: list[Any], low: u64, high: u64, align: u64, from_top: bint
+    ) -> array[int]:
+        """Find room for each size between ``low`` and ``high`` (inclusive) and store there: where
+        they begin, of as many as found room before the first that did not."""
+        places = array("Q")
+        at: i64 = 0
+        while at < sizes.count:
+            size: u64 = sizes.at(at)
+            if size == 0:
+                raise ValueError(f"size {at} is 0")
+            if not self.room(low, high, size, align, from_top):
+                break
+            place: u64 = self.reader.index
+            self.store(place, self.reader.last, values[at])
+            places.append(place)
+            at += 1
+        return places
+
+    def arrays(self) -> tuple[array[int], array[int], list[Any]]:
+        """First and last (inclusive) and object of every range, in order."""
+        room = bytes(8 * self.count)
+        firsts, lasts, entries = array("Q", room), array("Q", room), array("Q", room)
+        direct: Direct = self.direct
+        if direct.readable():
+            direct.enter(0)
+            direct.pour(TOP, firsts, lasts, entries)
+        elif self.count:
+            entries[0] = self.seek(0, TOP)
+            firsts[0], lasts[0] = self.reader.index, self.reader.last
+        words = Words(entries)
+        objects: list[Any] = [None] * words.count
+        at: i64 = 0
+        while at < words.count:
+            objects[at] = self.values.value(words.at(at))
+            at += 1
+        return firsts, lasts, objects
 
     def load_many(self, indexes: Words, default: object) -> list[Any]:
         """The objects at many indexes."""

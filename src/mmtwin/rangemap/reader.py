@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -165,6 +166,12 @@ class RangeReader(Holder):
         Fastest with an ``array('Q')`` or a NumPy array of ``uint64``.
         """
         return self.core.load_many(Words(indexes), default)
+
+    def to_arrays(self) -> tuple[array[int], array[int], list[Any]]:
+        """All ranges in order, as three columns: starts and lasts (both inclusive), each an
+        ``array('Q')``, and the values."""
+        core: Core = self.core
+        return core.arrays()
 
     # As a whole.
 

@@ -183,6 +183,42 @@ class MapleTree(RangeReader):
             )
         self.own().put_many(firsts, lasts, objects)
 
+    def erase_many(self, indexes: Iterable[int]) -> int:
+        """Remove every range that holds one of the indexes, whole; how many ranges there were.
+
+        An index that nothing holds, or not any more, is passed over.
+        """
+        wanted = Words(indexes)
+        return self.own().erase_many(wanted)
+
+    def allocate_many(
+        self,
+        sizes: Iterable[int],
+        values: Iterable[Any],
+        low: Any = 0,
+        high: Any = None,
+        align: Any = 1,
+        from_top: bint = False,
+    ) -> array[int]:
+        """`allocate` for each size in turn: where the places begin.
+
+        If one finds no room, or is 0, those before it are stored and NoRoom, or ValueError, is
+        raised.
+        """
+        wanted, objects = Words(sizes), list(values)
+        if wanted.count != len(objects):
+            raise ValueError(f"{wanted.count} sizes and {len(objects)} values")
+        core: Core = self.own()
+        if not core.gaps:
+            raise ValueError("this range map was made with gaps=False: it does not know its gaps")
+        multiple: u64 = size_of(align, "align")
+        first: u64 = index_of(low)
+        places = core.fill_many(wanted, objects, first, last_before(high), multiple, from_top)
+        if len(places) < len(objects):
+            size = wanted.at(len(places))
+            raise NoRoom(f"no {size} free indexes in a row from {low} to {high}")
+        return places
+
     def allocate(
         self,
         size: Any,
