@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from mmtwin.check.behaviour import Behaviour
@@ -39,9 +40,12 @@ class ProgramBench:
         self.chance = random.Random(1)
         self.mark = self.twin.memory.mark()
 
-    def play(self) -> Iterator[str]:
-        """Carry the records out, one a step; :class:`Stopped` where the kernel does."""
-        for record in self.replay.steps():
+    def play(self, most: int | None = None) -> Iterator[str]:
+        """Carry the first ``most`` records out, one a step; :class:`Stopped` where the kernel does.
+
+        None for all of them.
+        """
+        for record in islice(self.replay.steps(), most):
             if self.replay.findings:
                 raise Stopped(self.replay.findings[0].message)
             yield f"{record.pid}: {call_text(record)}"
