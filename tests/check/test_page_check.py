@@ -7,7 +7,7 @@ import pytest
 from mmtwin.check.page_step import PageStepCheck
 from mmtwin.pages import layouts as c
 from mmtwin.pages.pages import Pages
-from mmtwin.pages.storm import WEIGHTS, Storm
+from mmtwin.pages.storm import EVENTS, IN_USE_WEIGHTS, WEIGHTS, Storm
 from mmtwin.pages.v3_15 import Pages315
 from mmtwin.pages.v6_18 import Pages618
 
@@ -35,6 +35,34 @@ def test_a_storm_keeps_every_invariant(kind: type[Pages], seed: int) -> None:
             assert check.full() == []
     assert check.full() == []
     assert check.whole_runs == 0, "and what is touched was enough to tell"
+
+
+def full_machine(kind: type[Pages], seed: int) -> tuple[PageStepCheck, Storm]:
+    """A machine with swap, processes and files, and all events that the kernel knows."""
+    pages = kind.of_ram(24 << 20, cpus=2, journal=True, room=(2048 << 12) + (2 << 20))
+    pages.swapon(2048)
+    weights = IN_USE_WEIGHTS
+    if kind is Pages315:
+        ranges = {EVENTS.index(event) for event in ("isolate", "contig", "sysctl")}
+        weights = tuple(0 if nth in ranges else weight for nth, weight in enumerate(weights))
+    return PageStepCheck(pages, reserve=False), Storm(pages, seed, weights=weights)
+
+
+@pytest.mark.parametrize("kind", [Pages, Pages315, Pages618])
+def test_reclaim_and_compaction_keep_every_invariant(kind: type[Pages]) -> None:
+    check, storm = full_machine(kind, 1)
+    pages, memory = storm.pages, storm.pages.memory
+    storm.run(2500)
+    for nth in range(500):
+        memory.journal.forget()
+        mark = memory.mark()
+        storm.step()
+        assert check.touched(mark) == [], (nth, storm.event)
+        if nth % 100 == 0:
+            assert check.full() == []
+    assert check.full() == []
+    assert pages.vm_event("pswpout")
+    assert pages.vm_event("pgsteal_direct")
 
 
 @pytest.mark.deep
@@ -90,3 +118,31 @@ def _free_heads(pages: Pages) -> list[int]:
         for migratetype in range(pages.mt_types)
         for page in pages.free_area_pages(zone, order, migratetype)
     ]
+
+
+@pytest.mark.parametrize("kind", [Pages, Pages618])
+def test_damage_to_lists_of_pages_in_use_is_found_both_ways(kind: type[Pages]) -> None:
+    check, storm = full_machine(kind, 5)
+    pages, memory = storm.pages, storm.pages.memory
+    storm.run(3000)
+    choices = random.Random(5)
+    listed = [page for lru in range(5) for page in pages.lru_pages(0, lru)]
+    found: set[str] = set()
+    for nth in range(150):
+        mark = memory.mark()
+        place = nth % 3
+        if place == 0:
+            address = pages.pgdat(0) + 8 * choices.randrange(16)
+        elif place == 1:
+            words = (0, pages.o_lru, pages.o_lru + 8, pages.o_counts)
+            address = choices.choice(listed) - c.VMEMMAP + pages.memmap + choices.choice(words)
+        else:
+            table = memory.load(pages.swap_info + choices.choice((24, 32)))
+            address = table + 8 * choices.randrange(1, 2048)
+        changed = choices.choice((memory.load(address) + 1, 0, pages.memory.load(address) ^ 16))
+        memory.store(address, changed % 2**64)
+        touched = check.touched(mark)
+        assert touched == check.full(), hex(address)
+        found |= {violation.invariant for violation in touched}
+        memory.rewind(mark)
+    assert {"PG-19", "PG-20", "PG-21", "PG-23"} <= found

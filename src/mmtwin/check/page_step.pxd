@@ -1,6 +1,6 @@
-from mmtwin.check.page_sums cimport PageSums
+from mmtwin.check.page_lru_step cimport PageLruStep
 
-cdef class PageStepCheck(PageSums):
+cdef class PageStepCheck(PageLruStep):
     cpdef list touched(self, unsigned long long mark)
     cdef bint suspicious(self, unsigned long long mark) except -1
     cdef void _other_block(self, unsigned long long block) except *
@@ -9,7 +9,6 @@ cdef class PageStepCheck(PageSums):
     cdef bint _struct_pages(self, unsigned long long nth, unsigned long long block) except -1
     cdef bint _was_pristine(self, unsigned long long zone, unsigned long long pfn) noexcept
     cdef bint _on_pcp(self, unsigned long long counts, unsigned long long link) noexcept
-    cdef bint _linked(self, unsigned long long pfn) noexcept
     cdef bint _left_behind(self, unsigned long long nth, unsigned long long page, unsigned long long pfn) noexcept
     cdef bint _page_wrong(self, unsigned long long zone, unsigned long long pfn, int order, int before) except -1
     cdef bint _misplaced(self, unsigned long long zone, unsigned long long pfn, int order) except -1

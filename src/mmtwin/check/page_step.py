@@ -19,7 +19,7 @@ from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
-from mmtwin.check.page_sums import PageSums
+from mmtwin.check.page_lru_step import PageLruStep
 from mmtwin.check.violation import Violation
 from mmtwin.pages import layouts as c
 
@@ -42,7 +42,7 @@ WALK_MAX = declare(u64, 4096)
 DELTAS = declare(u64, 12)
 
 
-class PageStepCheck(PageSums):
+class PageStepCheck(PageLruStep):
     """Checks what was touched since a mark; ``full`` checks everything."""
 
     def touched(self, mark: u64) -> list[Violation]:
@@ -64,6 +64,7 @@ class PageStepCheck(PageSums):
         while nth < self.zone_count:
             self.touched_zones[nth] = 0
             nth += 1
+        self.begin_lru()
         self.bitmap_touched = False
         first: u64 = self.memmap >> 8
         last: u64 = (self.memmap + 64 * self.frames + 255) >> 8
@@ -78,6 +79,8 @@ class PageStepCheck(PageSums):
                 self._other_block(block)
             nth += 1
         if self.bitmap_touched and self._retyped():
+            return True
+        if self.lru_wrong():
             return True
         nth = 0
         while nth < self.zone_count:
@@ -159,7 +162,13 @@ class PageStepCheck(PageSums):
                     self.base + self.zones_at + zone * ZONE_SIZE, pfn, order, before
                 ):
                     return True
-            elif was != 0:
+                if self.lru_page_wrong(nth, page, pfn):
+                    return True
+            elif (
+                was != 0
+                or self.of_page(pfn, self.o_lru) != 0
+                or self.of_page(pfn, self.o_lru + 8) != 0
+            ):
                 return True
             page += 1
         return False
@@ -182,13 +191,6 @@ class PageStepCheck(PageSums):
             and link != LIST_POISON1
             and link & 1 == 0
         )
-
-    def _linked(self, pfn: u64) -> bint:
-        """Do a page's neighbours name it?"""
-        entry: u64 = VMEMMAP + 64 * pfn + self.o_lru
-        after: u64 = self.link(entry, False)
-        before: u64 = self.link(entry, True)
-        return self.link(after, True) == entry and self.link(before, False) == entry
 
     def _left_behind(self, nth: u64, page: u64, pfn: u64) -> bint:
         """Does a neighbour that the page had at the mark still name it, though it left?"""

@@ -4,7 +4,7 @@ from mmtwin.check.pages cimport PageCheck
 cdef class PageSums(PageCheck):
     cdef Overlay overlay
     cdef unsigned long long zone_count, zones_at
-    cdef long long[::1] deltas
+    cdef long long[::1] deltas, lru_deltas
     cdef unsigned long long[::1] touched_zones
     cdef bint bitmap_touched
     cdef readonly unsigned long long whole_runs

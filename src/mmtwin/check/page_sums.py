@@ -45,6 +45,7 @@ class PageSums(PageCheck):
         self.deltas = array("q", bytes(8 * 12 * self.zone_count))
         self.touched_zones = array("Q", bytes(8 * self.zone_count))
         self.zones_at = pages.zones - pages.memory.base
+        self.lru_deltas = array("q", bytes(8 * 5 * self.zone_count))
         self.whole_runs = 0
         self.bitmap_touched = False
 

@@ -1,6 +1,6 @@
-from mmtwin.check.page_words cimport PageWords
+from mmtwin.check.page_lru cimport PageLru
 
-cdef class PageCheck(PageWords):
+cdef class PageCheck(PageLru):
     cpdef list full(self)
     cdef void zone(self, unsigned long long zone) except *
     cdef unsigned long long free_list(self, unsigned long long zone, int order, int migratetype) except? 0xDEADBEEFDEADBEEF

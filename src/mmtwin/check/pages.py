@@ -10,7 +10,7 @@ from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
-from mmtwin.check.page_words import PageWords
+from mmtwin.check.page_lru import PageLru
 from mmtwin.check.violation import Violation
 from mmtwin.pages import layouts as c
 
@@ -37,13 +37,14 @@ PCP_COUNT = declare(u64, c.PCP_COUNT)
 PCP_LISTS = declare(u64, c.PCP_LISTS)
 
 
-class PageCheck(PageWords):
+class PageCheck(PageLru):
     """Checks all zones of a page allocator."""
 
     def full(self) -> list[Violation]:
         """Check everything; what is broken, zone by zone."""
         self.found = []
         zone: u64
+        self.in_use()
         for zone in self.pages.populated_zones():
             self.zone(zone)
         return self.found
@@ -298,6 +299,7 @@ class PageCheck(PageWords):
         counts: u64 = self.of_page(pfn, self.o_counts)
         order: i32 = self.marked(pfn)
         head: u64
+        self.lru_frame(pfn)
         if order < 0 and (counts >> self.refcount_shift) & LOW32 == 0:
             return
         if order >= 0 and not self.listed.has(VMEMMAP + 64 * pfn + self.o_lru):

@@ -13,13 +13,11 @@ from mmtwin.machine.bug import KernelBug
 from mmtwin.pages.swap_in import SwapIn
 
 EBUSY = errno.EBUSY
+MIGRATE_TRIES = 5
 
 
 class Contig(SwapIn):
-    """Isolation of ranges as in 6.1: chunks that straddle the ends are split there.
-
-    Pages in use are not migrated away, for there is nobody to do it: they make the range busy.
-    """
+    """Isolation of ranges as in 6.1: chunks that straddle the ends are split there."""
 
     def contig_alignment(self) -> u64:
         """Ranges are widened to multiples of so many pages."""
@@ -143,11 +141,46 @@ class Contig(SwapIn):
             return result
         self.drain_all_pages(0)
         result = -EBUSY
-        if self.test_pages_isolated(start_pfn, end_pfn):
-            self.grab_isolated(start_pfn, end_pfn)
-            result = 0
+        if self.alloc_contig_migrate_range(start_pfn, end_pfn):
+            self.drain_all_pages(0)
+            if self.test_pages_isolated(start_pfn, end_pfn):
+                self.grab_isolated(start_pfn, end_pfn)
+                result = 0
         self.undo_isolate_page_range(first, last, migratetype)
         return result
+
+    def alloc_contig_migrate_range(self, start_pfn: int, end_pfn: int) -> bool:
+        """Move the pages of a range that are on the LRU lists elsewhere; False if some stay.
+
+        Clean pages of files are dropped instead. Pages that are on no list stay as well: the test
+        that follows sees them.
+        """
+        node = self.zone_to_nid(self.zone_of_pfn(start_pfn))
+        head = self.private_list(node, "contig")
+        for _ in range(MIGRATE_TRIES):
+            pfn = start_pfn
+            while pfn < end_pfn:
+                page = self.pfn_to_page(pfn)
+                order = self.free_chunk_order(pfn)
+                if order < 0 and not self.page_head(page):
+                    self.isolate_for_migration(page, head)
+                pfn += 1 << max(order, self.compound_order(page))
+            if self.list_empty(head):
+                return True
+            self.reclaim_clean_pages_from_list(head, node)
+            self.migrate_pages(head, lambda page: self._migration_target(node), self.put_new_page)
+            if self.list_empty(head):
+                return True
+            self.putback_movable_pages(head)
+        return False
+
+    def _migration_target(self, node: int) -> int:
+        gfp = self.era.gfp.value("GFP_USER") | self.gfp_movable | self.gfp_retry_mayfail
+        return self.alloc_pages(gfp | self.gfp_nowarn, 0, node)
+
+    def put_new_page(self, page: int) -> None:
+        """A page that nothing was moved to is free again."""
+        self.put_page(page)
 
     def grab_isolated(self, start_pfn: u64, end_pfn: u64) -> i32:
         """Take the free chunks of an isolated range, and give back what lies outside; returns 0."""

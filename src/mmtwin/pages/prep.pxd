@@ -13,4 +13,3 @@ cdef class Prep(Isolation):
     cpdef bint free_pages_prepare(self, unsigned long long page, int order) except -1
     cdef int _clear_prep_flags(self, unsigned long long page) except -1
     cpdef int split_page(self, unsigned long long page, int order) except -1
-    cpdef int set_page_lru(self, unsigned long long page, bint on) except -1

@@ -185,8 +185,3 @@ class Prep(Isolation):
             self.set_page_refcounted(page + 64 * nth)
             nth += 1
         return 0
-
-    def set_page_lru(self, page: u64, on: bint) -> i32:
-        """Mark a page as being on the LRU lists, which makes it movable; returns 0."""
-        flags: u64 = self.ld(page)
-        return self.st(page, flags | self.flag_lru if on else flags & ~self.flag_lru)

@@ -268,6 +268,24 @@ class Shrink(Compaction):
             self.put_node_word(node, "anon_cost", anon // 2)
             self.put_node_word(node, "file_cost", cache // 2)
 
+    def reclaim_clean_pages_from_list(self, head: int, node: int) -> int:
+        """Free the clean pages of files in a list of isolated pages; how many there were."""
+        clean = self.private_list(node, "folio_list")
+        entry = self.memory.load(head)
+        while entry != head:
+            page, entry = entry - self.o_lru, self.ld(entry)
+            kept = self.pg_dirty | self.pg_unevictable
+            if self.folio_is_file_lru(page) and not self.test_page_flag(page, kept):
+                self.clear_page_flag(page, self.pg_active)
+                self.list_del(page + self.o_lru)
+                self.list_add(page + self.o_lru, clean)
+        sc = ScanControl(self.era.gfp.value("GFP_KERNEL"), 0, 4, may_writepage=False)
+        sc.may_swap = False
+        freed = self.shrink_folio_list(clean, node, sc, ignore_references=True)
+        self.list_splice(clean, head)
+        self.mod_node_page_state(node, "isolated_file", -freed)
+        return freed
+
     # The active lists.
 
     def shrink_active_list(self, nr_to_scan: int, node: int, sc: ScanControl, lru: int) -> None:

@@ -5,18 +5,27 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+from mmtwin.pages.gfp_request import PF_MEMALLOC
+from mmtwin.pages.owner import Owner
 from mmtwin.pages.pages import Pages
 
-EVENTS = ("alloc", "free", "drain", "cpu", "lru", "isolate", "contig", "sysctl", "atomic")
+EVENTS = (
+    *("alloc", "free", "drain", "cpu", "lru", "isolate", "contig", "sysctl", "atomic"),
+    *("touch", "forget", "daemons", "reclaim", "compact", "mlock", "flush"),
+)
 WEIGHTS = (440, 430, 4, 20, 60, 3, 2, 1, 10)
+IN_USE_WEIGHTS = (300, 300, 4, 20, 60, 3, 2, 1, 10, 200, 60, 10, 4, 3, 10, 3)
+"""With pages that processes have mapped, and reclaim and compaction of them."""
+OWNER_SLOTS_MAX = 16384
 
 
 @dataclass(slots=True)
 class Storm:
     """What a crowd of programs does to the allocator, event by event.
 
-    ``held`` are the chunks in use, (page, order); ``weights`` the odds of :data:`EVENTS`. ``fill``
-    is the share of memory in use around which allocations and frees balance.
+    ``held`` are the chunks in use, (page, order); ``weights`` the odds of :data:`EVENTS`, 0 for
+    those at the end that are left out. ``fill`` is the share of memory in use around which
+    allocations and frees balance. ``owner`` has the pages that are mapped, if any are.
     """
 
     pages: Pages
@@ -33,6 +42,7 @@ class Storm:
     reclaimable: int = field(init=False)
     atomic: int = field(init=False)
     free_least: int = field(init=False)
+    owner: Owner = field(init=False)
 
     def __post_init__(self) -> None:
         gfp = self.pages.era.gfp
@@ -43,6 +53,9 @@ class Storm:
         self.atomic = gfp.value("GFP_ATOMIC") | gfp.bit("NOWARN")
         managed = sum(self.pages.managed_pages(zone) for zone in self.pages.populated_zones())
         self.free_least = int(managed * (1 - self.fill))
+        self.weights += (0,) * (len(EVENTS) - len(self.weights))
+        if self.weights[EVENTS.index("touch")]:
+            self.owner = Owner(self.pages, min(managed // 2, OWNER_SLOTS_MAX))
 
     def step(self) -> None:
         """One event."""
@@ -82,7 +95,7 @@ class Storm:
         nth = self.choices.randrange(len(self.held))
         self.held[nth], self.held[-1] = self.held[-1], self.held[nth]
         page, order = self.held.pop()
-        self.pages.set_page_lru(page, False)
+        self.pages.page_cache_release(page)
         self.pages.free_pages(page, order)
 
     def _drain(self) -> None:
@@ -94,7 +107,12 @@ class Storm:
     def _lru(self) -> None:
         if self.held:
             page, _ = self.choices.choice(self.held)
-            self.pages.set_page_lru(page, self.choices.random() < 0.7)
+            listed = self.pages.test_page_flag(page, self.pages.flag_lru)
+            if self.choices.random() < 0.7:
+                if not listed:
+                    self.pages.folio_add_lru(page)
+            elif listed:
+                self.pages.page_cache_release(page)
 
     def _range(self) -> tuple[int, int]:
         """A random range of one to three pageblocks of one zone."""
@@ -135,3 +153,47 @@ class Storm:
 
     def _sysctl(self) -> None:
         self.pages.min_free_kbytes_sysctl(self.choices.choice((64, 1000, 4000, 16000)))
+
+    def _slot(self) -> int:
+        return self.choices.randrange(self.owner.slots)
+
+    def _touch(self) -> None:
+        slot = self._slot()
+        self.owner.touch(slot, write=self.choices.random() < 0.4, file=slot % 2 == 1)
+
+    def _forget(self) -> None:
+        self.owner.forget(self._slot())
+
+    def _daemons(self) -> None:
+        self.pages.run_daemons()
+
+    def _reclaim(self) -> None:
+        """Direct reclaim for an order, as a task would do it."""
+        pages = self.pages
+        before = pages.current
+        pages.current = before | PF_MEMALLOC
+        pages.try_to_free_pages(pages.zonelist(0), self.choices.choice((0, 0, 2, 4)), self.movable)
+        pages.current = before
+
+    def _compact(self) -> None:
+        """A waiting request compacts, in haste or with all effort; or the user wishes it."""
+        pages = self.pages
+        order, priority = self.choices.randrange(1, 10), self.choices.randrange(4)
+        if priority == 3:
+            pages.compact_memory()
+            return
+        highest = pages.gfp_zone(self.kernel)
+        gfp = self.choices.choice((self.movable, self.kernel))
+        pages.try_to_compact_pages(gfp, order, 0, highest, pages.zonelist(0), priority)
+        if pages.captured:
+            page, pages.captured = pages.captured, 0
+            pages.take_captured(page, order, gfp)
+            self.held.append((page, order))
+
+    def _mlock(self) -> None:
+        page = self.owner.page(self._slot())
+        if page:
+            self.pages.mlock_folio(page, self.choices.random() < 0.5)
+
+    def _flush(self) -> None:
+        self.owner.flush()

@@ -21,7 +21,7 @@ def _story(pages: Pages, zone: int) -> Iterator[str]:
     yield "a page is freed to a per-cpu list"
     for nth in range(512):
         if nth != 3:
-            pages.set_page_lru(pages.pfn_to_page(FIRST + nth), True)
+            pages.folio_add_lru(pages.pfn_to_page(FIRST + nth))
     pages.set_migratetype_isolate(pages.pfn_to_page(FIRST), pages.mt_movable)
     yield "its block is isolated"
     pages.drain_all_pages(0)

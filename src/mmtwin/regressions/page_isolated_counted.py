@@ -19,10 +19,10 @@ class IsolatedCounted:
 
 def _story(pages: Pages, zone: int) -> Iterator[str]:
     for nth in range(512):
-        pages.set_page_lru(pages.pfn_to_page(FIRST + nth), True)
+        pages.folio_add_lru(pages.pfn_to_page(FIRST + nth))
     pages.set_migratetype_isolate(pages.pfn_to_page(FIRST), pages.mt_movable)
     yield "a block in use is isolated"
-    pages.set_page_lru(pages.pfn_to_page(FIRST + 7), False)
+    pages.page_cache_release(pages.pfn_to_page(FIRST + 7))
     free_chunk(pages, FIRST + 7, 0)
     yield "a page of it is freed"
 
