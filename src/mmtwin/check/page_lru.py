@@ -35,10 +35,14 @@ UNEVICTABLE = declare(i32, n.LRU_UNEVICTABLE)
 
 
 class PageLru(PageWords):
-    """Walks the LRU lists of all nodes and the slots of the swap area."""
+    """Walks the LRU lists of all nodes and the slots of the swap area.
 
-    def __init__(self, pages: PageAlloc, *, reserve: bool = True) -> None:
+    ``lru=False`` leaves out PG-21, for states taken from a kernel without its LRU lists.
+    """
+
+    def __init__(self, pages: PageAlloc, *, reserve: bool = True, lru: bool = True) -> None:
         super().__init__(pages, reserve=reserve)
+        self.lru_known = lru
         self.lru_listed = AddressSet()
         self.nodes_at = pages.node_base
         self.swap_at = pages.swap_info
@@ -135,8 +139,10 @@ class PageLru(PageWords):
 
     def lru_frame(self, pfn: u64) -> None:
         """A page that says it is on an LRU list is on one."""
-        if self.of_page(pfn, 0) & self.flag_lru != 0 and not self.lru_listed.has(
-            VMEMMAP + 64 * pfn + self.o_lru
+        if (
+            self.lru_known
+            and self.of_page(pfn, 0) & self.flag_lru != 0
+            and not self.lru_listed.has(VMEMMAP + 64 * pfn + self.o_lru)
         ):
             self.fail_page("PG-21", pfn, "flags", "PG_lru", "on a list")
 

@@ -38,8 +38,8 @@ DELTAS = declare(u64, 12)
 class PageSums(PageCheck):
     """What changed since a mark, by zone: marked heads of each order and pages on per-cpu lists."""
 
-    def __init__(self, pages: PageAlloc, *, reserve: bool = True) -> None:
-        super().__init__(pages, reserve=reserve)
+    def __init__(self, pages: PageAlloc, *, reserve: bool = True, lru: bool = True) -> None:
+        super().__init__(pages, reserve=reserve, lru=lru)
         self.overlay = Overlay(pages.memory)
         self.zone_count = pages.nodes * c.ZONES_MAX
         self.deltas = array("q", bytes(8 * 12 * self.zone_count))

@@ -66,8 +66,13 @@ class Context:
             )
         if gfp & FS == 0:
             return 0
-        names = ", ".join(name for bit, name in _LOCKS.items() if held & bit)
         raise KernelWarning(
-            f"possible circular locking dependency: fs_reclaim is waited for while {names} is held",
+            "possible circular locking dependency: fs_reclaim is waited for while "
+            f"{_names(held)} is held",
             where,
         )
+
+
+def _names(held: int) -> str:
+    """The locks of a word, as lockdep calls them."""
+    return ", ".join(name for bit, name in _LOCKS.items() if held & bit)

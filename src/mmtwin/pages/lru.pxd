@@ -32,6 +32,7 @@ cdef class Lru(GfpRequest):
     cpdef int folio_activate(self, unsigned long long page) except -1
     cpdef int folio_mark_accessed(self, unsigned long long page) except -1
     cpdef int mlock_folio(self, unsigned long long page, bint locked) except -1
+    cpdef int set_page_lru(self, unsigned long long page, bint on) except -1
     cpdef int list_splice(self, unsigned long long source, unsigned long long head) except -1
     cpdef int free_the_page(self, unsigned long long page, int order) except -1
     cpdef int put_page(self, unsigned long long page) except -1

@@ -292,6 +292,17 @@ class Lru(GfpRequest):
         self.st(after + 8, last)
         return self.list_init(source)
 
+    def set_page_lru(self, page: u64, on: bint) -> i32:
+        """Set or clear PG_lru alone, of pages whose place in the lists nobody knows; returns 0.
+
+        Such a state is one that was taken from a running kernel: PG-21 does not hold in it.
+        """
+        return (
+            self.set_page_flag(page, self.flag_lru)
+            if on
+            else self.clear_page_flag(page, self.flag_lru)
+        )
+
     def lru_pages(self, node: int, lru: int) -> list[int]:
         """The pages of an LRU list, youngest first."""
         head = self.lru_list(node, lru)
