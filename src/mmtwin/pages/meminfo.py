@@ -7,13 +7,15 @@ is, and 0 by default.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mmtwin.pages.buddyinfo import BadText
 from mmtwin.pages.pages import Pages
 
 LINES_READ_MAX = 100000
+WORD_READ_MAX = 4000
+"""Letters of a word; a longer number would be refused by Python itself."""
 
 TOTALS_61 = (
     ("active_anon", "inactive_anon", "isolated_anon"),
@@ -44,15 +46,35 @@ ZONE_315 = (
     " slab_reclaimable slab_unreclaimable kernel_stack pagetables unstable bounce free_cma"
     " writeback_tmp"
 )
-CAPITAL = "reserved_highatomic"
-"""The one field whose unit kernels print as KB."""
+ZONE_618 = ZONE_61.replace("reserved_highatomic", "reserved_highatomic free_highatomic")
+CAPITALS = ("reserved_highatomic", "free_highatomic")
+"""The fields whose unit kernels print as KB."""
+NODE_61 = (
+    "active_anon inactive_anon active_file inactive_file unevictable isolated(anon) isolated(file)"
+    " mapped dirty writeback shmem shmem_thp shmem_pmdmapped anon_thp writeback_tmp kernel_stack"
+    " pagetables sec_pagetables"
+)
+SPACED = ("shmem_thp", "shmem_pmdmapped", "anon_thp")
+"""Fields of a node that 6.1 prints with a blank after the colon."""
+SWAP_LINES = ("Free swap", "Total swap")
+SWAP_STATS = ("swap cache add", "swap cache delete", "swap cache found", "swap cache sought")
+"""Of the line ``Swap cache stats``, which kernels of 3.15 print."""
 
 _FAILURE = re.compile(
     r"(?P<comm>.*?): page allocation failure: order:(?P<order>\d+), mode:(?P<mode>0x[0-9a-f]+)"
     r"(?:\((?P<names>[^)]*)\))?(?:, ?nodemask=(?P<nodemask>[^\s,]+))?(?P<rest>,.*)?$"
 )
-_ITEM = re.compile(r"([\w()]+):(\d+)(kB|KB)?")
+_ITEM = re.compile(r"([\w()]+): ?(\d+)(kB|KB)?")
 _CHUNKS = re.compile(r"(\d+)\*(\d+)kB(?: \(([A-Z]+)\))?")
+_STAMP = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[[^\]]*\])? ?")
+_NODE_HEAD = re.compile(r"Node (\d+) active_anon:")
+_HUGE = re.compile(
+    r"Node (\d+) hugepages_total=(\d+) hugepages_free=(\d+) hugepages_surp=(\d+)"
+    r" hugepages_size=(\d+)kB$"
+)
+_TAIL = re.compile(r"(\d+) (pages .+|total pagecache pages)$")
+_SWAP = re.compile(r"(Free swap|Total swap) *= (\d+)kB$")
+_SWAP_STATS = re.compile(r"Swap cache stats: add (\d+), delete (\d+), find (\d+)/(\d+)$")
 _ZONE_HEAD = re.compile(r"(?:Node (\d+) )?(\w+)(?: |: )")
 
 
@@ -94,12 +116,35 @@ class ZoneMem:
 
 
 @dataclass(slots=True)
+class NodeMem:
+    """One node, since 4.8: values in kB; ``unreclaimable``: kswapd has given up."""
+
+    node: int
+    values: dict[str, int] = field(default_factory=dict)
+    unreclaimable: bool = False
+    spaced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HugePages:
+    """One node's huge pages of one size (kB)."""
+
+    node: int
+    total: int
+    free: int
+    surplus: int
+    size: int
+
+
+@dataclass(slots=True)
 class MemInfo:
-    """The report after ``Mem-Info:``. ``totals`` are pages."""
+    """The report after ``Mem-Info:``. ``totals`` are pages; ``tail`` pages, and kB of swap."""
 
     totals: dict[str, int]
     zones: list[ZoneMem]
     tail: dict[str, int]
+    nodes: list[NodeMem] = field(default_factory=list)
+    hugepages: list[HugePages] = field(default_factory=list)
 
 
 def failure(
@@ -131,23 +176,38 @@ def meminfo(pages: Pages, others: Mapping[str, int] | None = None) -> MemInfo:
     """The state as show_mem would tell it; ``others`` are totals from elsewhere, in pages."""
     old = pages.era.name == "3.15"
     totals = {name: 0 for line in (TOTALS_315 if old else TOTALS_61) for name in line}
-    totals.update(others or {})
-    zones = [_zone(pages, zone, ZONE_315 if old else ZONE_61) for zone in pages.populated_zones()]
+    totals.update({name: value for name, value in (others or {}).items() if name in totals})
+    new = pages.era.name not in ("3.15", "6.1")
+    names = ZONE_315 if old else ZONE_618 if new else ZONE_61
+    zones = [_zone(pages, zone, names) for zone in pages.populated_zones()]
     for name in ("free", "free_pcp", "free_cma"):
         if name in totals:
             totals[name] = sum(zone.values[name] for zone in zones) // 4
     views = [pages.zone_view(zone) for zone in pages.populated_zones()]
     present = sum(view.get("present_pages") for view in views)
-    tail = {
+    tail = {"total pagecache pages": 0, "pages in swap cache": 0}
+    if old:
+        tail |= dict.fromkeys(SWAP_STATS, 0)
+    tail |= {
+        **dict.fromkeys(SWAP_LINES, 0),
         "pages RAM": present,
         "pages HighMem/MovableOnly": sum(
             view.get("present_pages") for view in views if view.get("index") == 3
         ),
         "pages reserved": present - sum(view.get("managed_pages") for view in views),
     }
-    if not old:
+    if not old and pages.mt_cma >= 0:
         tail["pages cma reserved"] = sum(view.get("cma_pages") for view in views)
-    return MemInfo(totals, zones, tail)
+    tail |= {name: value for name, value in (others or {}).items() if name in tail}
+    nodes = [] if old else [_node(node, totals, not new) for node in range(pages.nodes)]
+    return MemInfo(totals, zones, tail, nodes)
+
+
+def _node(node: int, totals: Mapping[str, int], spaced: bool) -> NodeMem:
+    """A node's line; what is known of all nodes together is given to the first."""
+    known = dict(totals) if node == 0 else {}
+    known |= {f"isolated({kind})": known.get(f"isolated_{kind}", 0) for kind in ("anon", "file")}
+    return NodeMem(node, {name: 4 * known.get(name, 0) for name in NODE_61.split()}, spaced=spaced)
 
 
 def _zone(pages: Pages, zone: int, names: str) -> ZoneMem:
@@ -160,6 +220,7 @@ def _zone(pages: Pages, zone: int, names: str) -> ZoneMem:
         "low": pages.wmark_pages(zone, 1),
         "high": pages.wmark_pages(zone, 2),
         "reserved_highatomic": view.get("nr_reserved_highatomic"),
+        "free_highatomic": view.get("nr_free_highatomic"),
         "present": view.get("present_pages"),
         "managed": view.get("managed_pages"),
         "free_pcp": sum(pcp),
@@ -192,9 +253,10 @@ def text(info: MemInfo) -> str:
     for nth, names in enumerate(TOTALS_315 if old else TOTALS_61):
         items = " ".join(f"{name}:{info.totals[name]}" for name in names)
         lines.append((" " if nth else "") + items)
+    lines += map(_node_text, info.nodes)
     for zone in info.zones:
         items = " ".join(
-            f"{name}:{value}{'KB' if name == CAPITAL else 'kB'}"
+            f"{name}:{value}{'KB' if name in CAPITALS else 'kB'}"
             for name, value in zone.values.items()
         )
         lines.append(f"Node {zone.node} {zone.name} {items}")
@@ -205,12 +267,35 @@ def text(info: MemInfo) -> str:
             for order, count in enumerate(zone.counts)
         )
         lines.append(f"Node {zone.node} {zone.name}: {chunks} = {zone.chunks_kb}kB")
-    lines += [f"{value} {name}" for name, value in info.tail.items()]
-    return "\n".join(lines) + "\n"
+    lines += [
+        f"Node {one.node} hugepages_total={one.total} hugepages_free={one.free}"
+        f" hugepages_surp={one.surplus} hugepages_size={one.size}kB"
+        for one in info.hugepages
+    ]
+    return "\n".join([*lines, *_tail_text(info.tail)]) + "\n"
+
+
+def _node_text(node: NodeMem) -> str:
+    items = " ".join(
+        f"{name}:{' ' if node.spaced and name in SPACED else ''}{value}kB"
+        for name, value in node.values.items()
+    )
+    return f"Node {node.node} {items} all_unreclaimable? {'yes' if node.unreclaimable else 'no'}"
+
+
+def _tail_text(tail: Mapping[str, int]) -> Iterator[str]:
+    for name, value in tail.items():
+        if name in SWAP_LINES:
+            yield f"{name:<10} = {value}kB"
+        elif name == SWAP_STATS[0]:
+            add, delete, found, sought = (tail[one] for one in SWAP_STATS)
+            yield f"Swap cache stats: add {add}, delete {delete}, find {found}/{sought}"
+        elif name not in SWAP_STATS:
+            yield f"{value} {name}"
 
 
 def parse(content: str) -> MemInfo:
-    """What a report says. Lines of other kinds are passed over.
+    """What a report says. Lines of other kinds are passed over, and a log's times cut off.
 
     :class:`BadText` if chunks do not add up to the sum beside them, or if there are more letters
     of types than chunks.
@@ -221,10 +306,16 @@ def parse(content: str) -> MemInfo:
     info = MemInfo({}, [], {})
     zones: dict[tuple[int, str], ZoneMem] = {}
     last: ZoneMem | None = None
-    for number, line in enumerate(lines, 1):
+    for number, stamped in enumerate(lines, 1):
+        line = _STAMP.sub("", stamped)
         head = _ZONE_HEAD.match(line)
+        if max(map(len, line.split()), default=0) > WORD_READ_MAX:
+            raise BadText(f"Mem-Info, line {number}: a word of more than {WORD_READ_MAX} letters")
         if line.startswith("lowmem_reserve[]:") and last is not None:
-            last.lowmem_reserve = tuple(int(item) for item in line.split(":")[1].split())
+            reserves = line.split(":", 1)[1].split()
+            if not all(item.isdecimal() for item in reserves):
+                raise BadText(f"Mem-Info, line {number}: {line[:60]!r} has no numbers of pages")
+            last.lowmem_reserve = tuple(map(int, reserves))
         elif head and "*4kB" in line:
             key = (int(head[1] or 0), head[2])
             zone = zones.setdefault(key, ZoneMem(*key))
@@ -235,10 +326,24 @@ def parse(content: str) -> MemInfo:
             last.values = {name: int(value) for name, value, _ in _ITEM.findall(line)}
         elif re.fullmatch(r"\s*(\w+:\d+ ?)+", line):
             info.totals.update((name, int(value)) for name, value, _ in _ITEM.findall(line))
-        elif tail := re.fullmatch(r"(\d+) (pages .+)", line):
+        elif node := _NODE_HEAD.match(line):
+            info.nodes.append(_parse_node(int(node[1]), line))
+        elif huge := _HUGE.match(line):
+            info.hugepages.append(HugePages(*map(int, huge.groups())))
+        elif tail := _TAIL.match(line):
             info.tail[tail[2]] = int(tail[1])
+        elif swap := _SWAP.match(line):
+            info.tail[swap[1]] = int(swap[2])
+        elif stats := _SWAP_STATS.match(line):
+            info.tail |= dict(zip(SWAP_STATS, map(int, stats.groups()), strict=True))
     info.zones = list(zones.values())
     return info
+
+
+def _parse_node(node: int, line: str) -> NodeMem:
+    values = {name: int(value) for name, value, _ in _ITEM.findall(line)}
+    spaced = f"{SPACED[0]}: " in line
+    return NodeMem(node, values, "all_unreclaimable? yes" in line, spaced)
 
 
 def _chunks(zone: ZoneMem, line: str, number: int) -> None:
