@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,17 +88,25 @@ def built(kind: type[Peer], order: Sequence[Stored]) -> tuple[Peer, Reading]:
     return peer, paced(peer.stores, order, build_limit(len(order)))
 
 
-def live(peer: Peer, work: Work) -> Readings:
-    """All that is done to a map of all ranges, in this order."""
-    found = {Row.LOOKUP: paced(peer.lookups, work.lookups, ROW_LIMIT)}
-    found[Row.ITERATE] = Reading()
-    for _ in range(max(1, ITERATED // work.count)):
-        found[Row.ITERATE].add(Reading(work.count, work.count, took(peer.iterates())))
-    found[Row.GAP] = paced(lambda part: peer.gaps(part, work.end), work.gaps, ROW_LIMIT)
-    found[Row.SPLIT] = paced(peer.stores, work.split, ROW_LIMIT)
-    found[Row.SPAN] = paced(peer.stores, work.span, ROW_LIMIT)
-    found[Row.ERASE] = paced(peer.erases, work.erase, ROW_LIMIT)
-    found[Row.FILL] = paced(lambda part: peer.fills(part, work.end), work.fill, FILL_LIMIT)
+def live(peer: Peer, work: Work, rows: Collection[Row]) -> Readings:
+    """What is done to a map of all ranges, in this order, as far as it is asked for."""
+    found: Readings = {}
+    if Row.LOOKUP in rows:
+        found[Row.LOOKUP] = paced(peer.lookups, work.lookups, ROW_LIMIT)
+    if Row.ITERATE in rows:
+        found[Row.ITERATE] = Reading()
+        for _ in range(max(1, ITERATED // work.count)):
+            found[Row.ITERATE].add(Reading(work.count, work.count, took(peer.iterates())))
+    if Row.GAP in rows:
+        found[Row.GAP] = paced(lambda part: peer.gaps(part, work.end), work.gaps, ROW_LIMIT)
+    if Row.SPLIT in rows:
+        found[Row.SPLIT] = paced(peer.stores, work.split, ROW_LIMIT)
+    if Row.SPAN in rows:
+        found[Row.SPAN] = paced(peer.stores, work.span, ROW_LIMIT)
+    if Row.ERASE in rows:
+        found[Row.ERASE] = paced(peer.erases, work.erase, ROW_LIMIT)
+    if Row.FILL in rows:
+        found[Row.FILL] = paced(lambda part: peer.fills(part, work.end), work.fill, FILL_LIMIT)
     return found
 
 
@@ -118,7 +126,9 @@ def digest_of(ranges: Sequence[Stored]) -> int:
     return hash(tuple(map(tuple, ranges)))
 
 
-def one_life(kind: type[Peer], work: Work, random: bool, digest: bool) -> Life:
+def one_life(
+    kind: type[Peer], work: Work, rows: Collection[Row], random: bool, digest: bool
+) -> Life:
     """Build in ascending order, build at random, go through all rows."""
     gc.collect()
     peer, ascending = built(kind, work.ascending)
@@ -132,14 +142,21 @@ def one_life(kind: type[Peer], work: Work, random: bool, digest: bool) -> Life:
             peer.close()
             peer, _ = built(kind, work.ascending)
     if ascending.complete:
-        readings.update(live(peer, work))
+        readings.update(live(peer, work, rows))
         if digest and all(reading.complete for reading in readings.values()):
             found = digest_of(peer.ranges())
     peer.close()
     return Life(readings, found, sum(r.took.cpu for r in readings.values()) / SECOND)
 
 
-def lives(kind: type[Peer], work: Work, *, random: bool = True, digest: bool = False) -> Life:
+def lives(
+    kind: type[Peer],
+    work: Work,
+    rows: Collection[Row] = tuple(Row),
+    *,
+    random: bool = True,
+    digest: bool = False,
+) -> Life:
     """One round: as many lives as make a figure of a small map steady.
 
     ``random`` is False for a map that is known to be too slow for the random order; it is then
@@ -149,11 +166,11 @@ def lives(kind: type[Peer], work: Work, *, random: bool = True, digest: bool = F
         for _ in cold:  # what a forked child shares with its parent is copied now, not later
             pass
     gc.disable()
-    total = one_life(kind, work, random, digest)
+    total = one_life(kind, work, rows, random, digest)
     for _ in range(min(LIVES, ENOUGH // work.count) - 1):
         if total.seconds * SECOND > LIVES_LIMIT:
             break
-        more = one_life(kind, work, random, digest=False)
+        more = one_life(kind, work, rows, random, digest=False)
         for row, reading in more.readings.items():
             total.readings[row].add(reading)
         total = Life(total.readings, total.digest, total.seconds + more.seconds)

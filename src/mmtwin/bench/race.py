@@ -11,7 +11,7 @@ import ctypes
 import gc
 import resource
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -30,12 +30,16 @@ from mmtwin.kernels.ktree import NoKernelSourceError
 SLOW = 2.0
 """A map that needs more seconds for a round than this has fewer of them."""
 FEW = 2
+ROUNDS = {10_000: 7, 100_000: 5, 1_000_000: 3}
+"""Rounds for up to so many ranges; one above."""
 SMALLEST = 100
 """Ranges below which no slow map is tried any more."""
 CHECKED = 100_000
 """Ranges up to which the maps are compared at the end of the first round."""
 HELD = 100_000
 """Ranges that are held at least when memory is weighed."""
+WEIGHED = 1_000_000
+"""Ranges up to which memory is weighed."""
 PIECE = 50
 """Ranges stored between two looks at the clock."""
 PAGE = resource.getpagesize()
@@ -78,7 +82,10 @@ def forked(function: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
 
 def rounds_for(size: int) -> int:
     """How many rounds a size has."""
-    return 7 if size <= 10_000 else 5 if size <= 100_000 else 3
+    for most, rounds in ROUNDS.items():
+        if size <= most:
+            return rounds
+    return 1
 
 
 def available(names: Sequence[str]) -> Iterator[tuple[str, type[Peer] | str]]:
@@ -144,10 +151,17 @@ class Race:
     """
 
     def __init__(
-        self, names: Sequence[str], sizes: Sequence[int], told: Told, *, rounds: int | None = None
+        self,
+        names: Sequence[str],
+        sizes: Sequence[int],
+        told: Told,
+        *,
+        rows: Collection[Row] = tuple(Row),
+        rounds: int | None = None,
     ) -> None:
         self.sizes = sorted(sizes)
         self.told = told
+        self.rows = rows
         self.rounds = rounds
         self.missing: dict[str, str] = {}
         self.kinds: dict[str, type[Peer]] = {}
@@ -167,6 +181,7 @@ class Race:
         weights = {
             (name, size): self._weight(name, size)
             for size in self.sizes
+            if Row.MEMORY in self.rows and size <= WEIGHED
             for name in self._able(size)
         }
         for size in self.sizes:
@@ -223,6 +238,7 @@ class Race:
                         lives,
                         self.kinds[name],
                         work,
+                        self.rows,
                         random=name not in lost,
                         digest=number == 0 and size <= CHECKED,
                     )

@@ -17,6 +17,8 @@ from mmtwin.bench.document import contest_document, target_document
 from mmtwin.bench.machine import compiled, facts_of_machine, load
 from mmtwin.bench.peers import COMPILED, MODULES
 from mmtwin.bench.race import SMALLEST, Race
+from mmtwin.bench.rows import Row
+from mmtwin.bench.tables import page
 from mmtwin.bench.targets import targets
 from mmtwin.check.run import Check
 from mmtwin.cli.outcome import document, fail, write_json
@@ -107,23 +109,42 @@ def maple(
     peers: Annotated[
         str | None, typer.Option(help=f"Which range maps, of {', '.join(MODULES)}.")
     ] = None,
+    rows: Annotated[
+        str | None, typer.Option(help="Which rows beside the stores, comma-separated.")
+    ] = None,
     rounds: Annotated[
         int | None, typer.Option(help="Rounds at each size; 3 to 7 by size if not given.", min=1)
     ] = None,
     deep: Annotated[
         bool, typer.Option("--deep", help=f"Sizes {DEEP} (half an hour, 6 GB).")
     ] = False,
+    plots: Annotated[
+        Path | None, typer.Option(help="Write pictures and tables (Markdown) into this folder.")
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="One JSON document on standard output.")
     ] = False,
 ) -> None:
     """The maple tree as a range map, against the kernel's own and against Python's."""
     before = load()
-    race = Race(names_of(peers), sizes_of(sizes or (DEEP if deep else SIZES)), _told, rounds=rounds)
+    race = Race(
+        names_of(peers),
+        sizes_of(sizes or (DEEP if deep else SIZES)),
+        _told,
+        rows=rows_of(rows),
+        rounds=rounds,
+    )
     contests = race.run()
     sys.stderr.write("\r\x1b[K" if sys.stderr.isatty() else "")
     reached = targets(contests)
     around = {**facts_of_machine(), "load": f"{before} before, {load()} after"}
+    spread = spread_of(contests)
+    if plots is not None:
+        from mmtwin.bench.plots import draw
+
+        draw(contests, plots)
+        command = " ".join(["mmtwin", *sys.argv[1:]])
+        (plots / "maple.md").write_text(page(contests, reached, around, command, spread), "utf-8")
     if json:
         write_json(
             document(
@@ -142,7 +163,7 @@ def maple(
     lines = [
         ("what", "nanoseconds of the processor an operation; the middle of the rounds"),
         *around.items(),
-        ("spread", f"{spread_of(contests):.0%} from the best round to the worst, typically"),
+        ("spread", f"{spread:.0%} from the best round to the worst, typically"),
         *((f"no {name}", why) for name, why in race.missing.items()),
     ]
     console = Console()
@@ -179,6 +200,16 @@ def sizes_of(text: str) -> list[int]:
     if min(found) < SMALLEST:
         fail(f"--sizes {text}: at least {SMALLEST}")
     return found
+
+
+def rows_of(text: str | None) -> list[Row]:
+    """The rows of these names; all if none is asked for."""
+    if text is None:
+        return list(Row)
+    try:
+        return [Row(word) for word in text.split(",")]
+    except ValueError:
+        fail(f"--rows {text}: rows are {', '.join(Row)}")
 
 
 def names_of(text: str | None) -> list[str]:

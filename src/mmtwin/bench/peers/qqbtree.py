@@ -92,14 +92,26 @@ class Borders(Peer):
             start, value = border, after
 
     def erases(self, keys: Sequence[int]) -> Loop:
-        """The border stays and begins a gap."""
-        tree, floor = self.tree, self.tree.maxKey
+        """By hand; two gaps side by side become one."""
+        erase = self.erase
 
         def loop() -> None:
             for key in keys:
-                tree[floor(key)] = 0
+                erase(key)
 
         return loop
+
+    def erase(self, key: int) -> None:
+        """Make the range that holds a key a gap, and drop the borders that no longer are ones."""
+        tree = self.tree
+        start = tree.maxKey(key)
+        stop = tree.minKey(key + 1)
+        if not tree[stop]:
+            del tree[stop]
+        if start and not tree[tree.maxKey(start - 1)]:
+            del tree[start]
+        else:
+            tree[start] = 0
 
     def fills(self, wanted: Sequence[Wanted], end: int) -> Loop:
         """By a scan from the top."""
