@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmtwin.kernels.diff import compare, on_qemu, show
+from mmtwin.kernels.diff import compare, on_qemu
 from mmtwin.kernels.host.build import AgentError
 from mmtwin.kernels.qemu.guests import guest
 from mmtwin.kernels.qemu.packages import find_kernel, find_qemu
@@ -22,4 +22,4 @@ def test_random_calls_on_6_1(calls: int) -> None:
     with on_qemu() as differ:
         assert differ.facts.profile == "6.1"
         total = compare(differ, seed=1, calls=calls)
-        assert not total.found, show(differ.shrink(total.found[0]))
+        assert not total.found, str(differ.shrink(total.found[0]))

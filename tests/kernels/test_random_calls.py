@@ -8,8 +8,9 @@ import pytest
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.compare import Comparison, Inodes, Outcome, first_difference, shown
 from mmtwin.kernels.details import flags_of_smaps, letters
-from mmtwin.kernels.generate import Generator, Options
+from mmtwin.kernels.generate import Generator
 from mmtwin.kernels.maps import areas
+from mmtwin.kernels.options import Options
 from mmtwin.kernels.safety import bounded, reaches
 from mmtwin.kernels.shrink import shrink
 

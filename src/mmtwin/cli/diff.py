@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mmtwin.cli import INTERRUPTED
 from mmtwin.cli.diff_pages import diff_pages
 from mmtwin.cli.nodes import node_for_node, program_node_for_node
 from mmtwin.cli.outcome import CLEAN, FOUND, document, fail, write_json
-from mmtwin.kernels.diff import Run, compare, on_host, on_qemu, show
+from mmtwin.cli.replay import regressions_named
+from mmtwin.kernels.as_trace import AsTrace
+from mmtwin.kernels.campaign import State, StateError, go_on, load, save
+from mmtwin.kernels.diff import SEGMENTS, Differ, Run, on_host, on_qemu
 from mmtwin.kernels.host.build import AgentError
+from mmtwin.kernels.strace import Listing
+from mmtwin.kernels.uncompared import uncompared
+from mmtwin.trace.writer import TraceWriter
+
+BAR_FROM = 4_000
+"""Calls from which on a bar is shown."""
+SAVE_EVERY = 250
+"""Runs between two writings of the state file."""
 
 
 class Kernel(StrEnum):
@@ -22,14 +38,18 @@ class Kernel(StrEnum):
     QEMU = "qemu"
 
 
-OPENERS = {Kernel.HOST: on_host, Kernel.QEMU: on_qemu}
-PROFILES = {Kernel.HOST: "6.18", Kernel.QEMU: "6.1"}
+class Arch(StrEnum):
+    """The guest's processor."""
+
+    X86_64 = "x86_64"
+    S390X = "s390x"
 
 
 def diff(
     kernel: Annotated[Kernel, typer.Option(help="host: this machine's; qemu: Debian's 6.1.")] = (
         Kernel.HOST
     ),
+    arch: Annotated[Arch, typer.Option(help="With qemu: the guest's processor.")] = Arch.X86_64,
     calls: Annotated[int, typer.Option(help="Calls to make, at least.", min=1)] = 100_000,
     seed: Annotated[int, typer.Option(help="The first run's seed; each run takes the next.")] = 1,
     most: Annotated[int, typer.Option(help="Stop after so many disagreements.", min=1)] = 1,
@@ -63,12 +83,26 @@ def diff(
     save: Annotated[
         Path | None, typer.Option(help="With --pages: keep what the guest did in a file (.xz).")
     ] = None,
+    regression: Annotated[
+        list[str] | None,
+        typer.Option(help="Put a historical bug back into the twin; can be repeated."),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Keep how far it has come in this file, and go on from there."),
+    ] = None,
+    traces: Annotated[
+        Path, typer.Option(help="Where the traces of disagreements are written.")
+    ] = Path("out"),
     json: Annotated[
         bool, typer.Option("--json", help="One JSON document on standard output.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Only the exit code.")] = False,
 ) -> None:
-    """Make random calls on a real kernel and on the twin, and compare after each."""
+    """Make random calls on a real kernel and on the twin, and compare after each.
+
+    An interrupt ends it after what was done so far; with --state the same command goes on.
+    """
     if pages:
         if kernel is not Kernel.QEMU and recording is None:
             fail("diff --pages: only a guest's memory can be read; it needs --kernel qemu")
@@ -83,38 +117,115 @@ def diff(
         node_for_node(calls=calls, seed=seed, most=most, json=json, quiet=quiet)
     if program is not None:
         fail("diff --program: it needs --nodes")
+    name = kernel.value if kernel is Kernel.HOST else f"{kernel.value} {arch.value}"
+    bugs = regressions_named(regression or [])
+    opened = on_host(bugs) if kernel is Kernel.HOST else on_qemu(bugs, arch.value)
     try:
-        with OPENERS[kernel]() as differ:
-            total = compare(differ, seed, calls, most)
-            found = [differ.shrink(run) if shrink else run for run in total.found]
+        with opened as differ:
+            release = ".".join(map(str, differ.facts.release))
+            progress = State(name, release, seed)
+            if state is not None:
+                progress = load(state, progress)
+            with bar(calls, shown=not (json or quiet)) as on_run:
+                runs, interrupted = go_on(differ, progress, calls, most, kept(state, on_run))
+            if state is not None:
+                save(state, progress)
+            if shrink and not interrupted:
+                runs = [differ.shrink(run) for run in runs]
+            findings = [finding(differ, run, traces, name) for run in runs]
+            left_out = uncompared(differ)
     except AgentError as error:
         fail(f"diff --kernel {kernel.value}: {error}")
+    except StateError as error:
+        fail(f"diff --state {error}")
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}")
+    ok = not progress.found
     if json:
+        counts: dict[str, object] = {
+            "calls": progress.calls,
+            "runs": progress.runs,
+            "disagreed": len(progress.found),
+        }
         write_json(
             document(
                 "diff",
-                profile=PROFILES[kernel],
-                ok=not found,
-                counts={"calls": total.calls, "runs": total.runs, "disagreed": len(found)},
-                findings=[_finding(run) for run in found],
-                kernel=kernel.value,
+                profile=differ.facts.profile,
+                ok=ok and not interrupted,
+                counts=counts,
+                findings=findings,
+                kernel=name,
+                release=release,
                 seed=seed,
-                seconds=round(total.seconds, 3),
+                seeds=progress.found,
+                seconds=round(progress.seconds, 3),
+                interrupted=interrupted,
+                not_compared=left_out,
             )
         )
     elif not quiet:
-        for run in found:
-            typer.echo(show(run))
-        rate = total.calls / total.seconds if total.seconds else 0.0
+        for found in findings:
+            typer.echo(told(found))
+        rate = progress.calls / progress.seconds if progress.seconds else 0.0
         typer.echo(
-            f"{total.calls:,} calls in {total.runs:,} runs, {len(found)} disagreements, "
+            f"{name} {release}: {progress.calls:,} calls in {progress.runs:,} runs (seeds {seed} "
+            f"to {seed + progress.runs - 1}), {len(progress.found)} disagreements, "
             f"{rate:,.0f} calls a second"
         )
-    raise typer.Exit(FOUND if found else CLEAN)
+        typer.echo("not compared: " + "; ".join(left_out))
+        if interrupted:
+            typer.echo("interrupted" + (f"; go on with --state {state}" if state else ""))
+    raise typer.Exit(INTERRUPTED if interrupted else CLEAN if ok else FOUND)
 
 
-def _finding(run: Run) -> dict[str, object]:
+@contextmanager
+def bar(calls: int, *, shown: bool) -> Iterator[Callable[[State], None] | None]:
+    """A bar on standard error while a long campaign runs; None where it would not help."""
+    console = Console(stderr=True)
+    if not shown or not console.is_terminal or calls < BAR_FROM:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as shown_bar:
+        task = shown_bar.add_task("diff", total=calls)
+        yield lambda state: shown_bar.update(task, completed=state.calls)
+
+
+def kept(path: Path | None, on_run: Callable[[State], None] | None) -> Callable[[State], None]:
+    """What happens after every run: the bar moves on, and now and then the state is saved."""
+
+    def after(state: State) -> None:
+        if on_run is not None:
+            on_run(state)
+        if path is not None and state.runs % SAVE_EVERY == 0:
+            save(path, state)
+
+    return after
+
+
+def finding(differ: Differ, run: Run, folder: Path, kernel: str) -> dict[str, object]:
+    """A disagreement for the document, its trace written to ``folder``."""
     assert run.found is not None
+    differ.rerun(run.start, run.calls, details=run.details)
+    made = differ.made
+    trace = AsTrace(
+        run.start,
+        differ.facts,
+        SEGMENTS,
+        differ.options.keep_end,
+        differ.kernel.machine.name,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"diff-{kernel.replace(' ', '-')}-{run.seed}.jsonl"
+    with TraceWriter(path) as writer:
+        for record in trace.records(made):
+            writer.write(record)
+    results = [answers[0].result for answers in made.answers]
     return {
         "kind": "disagreement",
         "invariant": None,
@@ -123,9 +234,26 @@ def _finding(run: Run) -> dict[str, object]:
         "message": run.found.what,
         "evidence": {
             "seed": run.seed,
-            "calls": [str(call) for call in run.calls],
+            "start": str(run.start),
+            "calls": Listing(results).of(run.calls),
             "twin": run.found.twin,
             "kernel": run.found.kernel,
+            "trace": str(path),
         },
         "regressions": [],
     }
+
+
+def told(found: dict[str, object]) -> str:
+    """A finding as text: the start, its calls, where the sides part."""
+    evidence = found["evidence"]
+    assert isinstance(evidence, dict)
+    lines = [f"seed {evidence['seed']}, {evidence['start']}"]
+    lines += [f"  {step:2} {text}" for step, text in enumerate(evidence["calls"])]
+    lines += [
+        f"  {found['message']} after step {found['step']}:",
+        f"    twin   {evidence['twin']}",
+        f"    kernel {evidence['kernel']}",
+        f"  trace: {evidence['trace']}",
+    ]
+    return "\n".join(lines)

@@ -1,12 +1,7 @@
-"""Drive a real kernel and the twin side by side with random calls; shrink what they differ on.
-
-python -m mmtwin.kernels.diff --kernel host --calls 100000 --seed 1
-"""
+"""Drive a real kernel and the twin side by side with random calls; shrink what they differ on."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,13 +21,14 @@ from mmtwin.kernels.details import (
     details_text,
     flags_of_smaps,
 )
-from mmtwin.kernels.generate import Generator, Options, Start
+from mmtwin.kernels.generate import Generator
 from mmtwin.kernels.host.agent import Agent, KernelDiedError
 from mmtwin.kernels.host.build import AgentError
 from mmtwin.kernels.host.facts import read_facts, why_not
 from mmtwin.kernels.host.kernel import HostKernel
 from mmtwin.kernels.host.wire import Answer, Report
 from mmtwin.kernels.machine import TwinMachine
+from mmtwin.kernels.options import Options, Start
 from mmtwin.kernels.qemu.guests import guest
 from mmtwin.kernels.qemu.kernel import QemuKernel
 from mmtwin.kernels.safety import reaches
@@ -60,6 +56,15 @@ class Run:
 
 
 @dataclass(slots=True)
+class Made:
+    """What the kernel answered in the last comparison: the fresh image, each call's answers."""
+
+    image: str = ""
+    calls: list[Call] = field(default_factory=list)
+    answers: list[list[Answer]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Total:
     """What a comparison came to."""
 
@@ -80,6 +85,7 @@ class Differ:
         self, kernel: Agent, paths: Sequence[str], *, regressions: Sequence[Override] = ()
     ) -> None:
         self.kernel = kernel
+        self.made = Made()
         self.facts = facts = read_facts(kernel)
         reason = why_not(facts)
         if reason is not None or facts.profile is None:
@@ -95,6 +101,9 @@ class Differ:
             capabilities=facts.capabilities,
             hard_limits={which: hard for which, (_, hard) in facts.limits.items()},
             own_machine=kernel.own_machine,
+            seals=facts.release >= (6, 10, 0),
+            watches=facts.userfaultfd,
+            machine=kernel.machine,
         )
         self.machine = TwinMachine(
             profile(facts.profile),
@@ -147,6 +156,14 @@ class Differ:
                     continue
                 if reaches(call, self.options.keep_start, self.options.keep_end):
                     continue
+                if call.name == "uffdio_api" and not self.machine.is_watcher(
+                    call.slot, call.args[0]
+                ):
+                    continue
+                if call.name in ("uffdio_register", "uffdio_unregister") and (
+                    not self.machine.watches(call.slot, call.args[0])
+                ):
+                    continue
                 # Another file's size must stay as it is for the runs to come.
                 sizes = call.name in ("ftruncate", "fcntl")
                 if sizes and not self.machine.is_memfd(call.slot, call.args[0]):
@@ -182,6 +199,7 @@ class Differ:
             limit = start.max_map_count or self.facts.max_map_count
             self.kernel.write_text("/proc/sys/vm/max_map_count", str(limit))
         image = self.kernel.spawn(personality=start.personality, stack_limit=start.stack_limit)
+        self.made = Made(image.maps)
         maps = {1: self.machine.start(start, image.maps)}
         comparison = Comparison()
         begin = Call(1, "exec")
@@ -237,11 +255,11 @@ class Differ:
             call = calls[step]
             if at >= len(answers):
                 return Disagreement(step, call, "lives", died, "the process")
-            kernel = [outcome_of(answers[at], before)]
-            at += 1
-            if call.name == "fork" and answers[at - 1].result > 0:
-                kernel.append(outcome_of(answers[at], before))
-                at += 1
+            count = 2 if call.name == "fork" and answers[at].result > 0 else 1
+            self.made.calls.append(call)
+            self.made.answers.append(answers[at : at + count])
+            kernel = [outcome_of(answer, before) for answer in answers[at : at + count]]
+            at += count
             found = comparison.check(step, call, outcomes, kernel)
             if found is not None:
                 return found
@@ -305,45 +323,3 @@ def compare(differ: Differ, seed: int, calls: int, most: int = 1) -> Total:
             report.found.append(run)
     report.seconds = time.monotonic() - begin
     return report
-
-
-def show(run: Run) -> str:
-    """A run as text: the start, its calls, where the sides part."""
-    lines = [f"seed {run.seed}, {run.start}"]
-    lines += [f"  {step:2} {call}" for step, call in enumerate(run.calls)]
-    if run.found is not None:
-        lines += [
-            f"  {run.found.what} after step {run.found.step}:",
-            f"    twin   {run.found.twin}",
-            f"    kernel {run.found.kernel}",
-        ]
-    return "\n".join(lines)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: 0 all agree, 1 something differs, 2 it cannot be done here."""
-    parser = argparse.ArgumentParser(prog="mmtwin.kernels.diff", description=__doc__)
-    parser.add_argument("--kernel", choices=["host", "qemu"], default="host")
-    parser.add_argument("--calls", type=int, default=100_000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--most", type=int, default=1, help="stop after so many disagreements")
-    parser.add_argument("--no-shrink", action="store_true")
-    options = parser.parse_args(arguments)
-    try:
-        with on_host() if options.kernel == "host" else on_qemu() as differ:
-            report = compare(differ, options.seed, options.calls, options.most)
-            for run in report.found:
-                print(show(run if options.no_shrink else differ.shrink(run)))
-    except AgentError as error:
-        print(f"mmtwin diff: {error}", file=sys.stderr)
-        return 2
-    rate = report.calls / report.seconds if report.seconds else 0.0
-    print(
-        f"{report.calls} calls in {report.runs} runs, {len(report.found)} disagreements, "
-        f"{rate:.0f} calls/s"
-    )
-    return 1 if report.found else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,66 +7,22 @@ lives, and none faults more than some megabytes in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from random import Random
 
 from mmtwin.kernels import abi
 from mmtwin.kernels.abi import HUGE, INFINITY, PAGE, TASK_SIZE, TOP
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.maps import Area, areas
+from mmtwin.kernels.options import Options, Process, Start
 from mmtwin.kernels.ranges import Ranges
+from mmtwin.kernels.rarer import Rarer
 from mmtwin.kernels.safety import TOUCH_MOST, bounded, reaches
 
 Kind = Callable[[int, list[Area]], Call | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """How a run begins: personality bits, soft RLIMIT_STACK in bytes at exec, vm.max_map_count.
-
-    None leaves a limit as it is.
-    """
-
-    personality: int = 0
-    stack_limit: int | None = None
-    max_map_count: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a run may use.
-
-    ``files`` are paths of regular files that can be read and written; ``segments`` counts the
-    System V segments; ``most_slots`` bounds the processes alive at once; ``forks`` and ``huge``
-    (ranges of 2 MiB) switch these off; [``keep_start``, ``keep_end``) is never changed.
-    ``capabilities`` are those that the process starts with, ``hard_limits`` the hard limits by
-    RLIMIT number (none where not listed): no call asks for more. ``own_machine``: the kernel's
-    settings may be changed.
-    """
-
-    files: tuple[str, ...] = ()
-    segments: int = 0
-    most_slots: int = 3
-    forks: bool = True
-    huge: bool = True
-    keep_start: int = 0x400000
-    keep_end: int = 0x41C000
-    capabilities: int = abi.ALL_CAPABILITIES
-    hard_limits: Mapping[int, int] = field(default_factory=dict)
-    own_machine: bool = False
-
-
-@dataclass(slots=True)
-class Process:
-    """What the generator remembers of a process: next descriptor, those open, the last break."""
-
-    next_descriptor: int = 0
-    descriptors: list[int] = field(default_factory=list)
-    brk: int = 0
-
-
-class Generator:
+class Generator(Rarer):
     """Draws the calls of one run."""
 
     def __init__(self, random: Random, options: Options) -> None:
@@ -93,6 +49,12 @@ class Generator:
             (self._shmdt, 1 if options.segments else 0),
             (self._fork, 1.2 if options.forks else 0),
             (self._exit, 0.8 if options.forks else 0),
+            (self._mseal, 0.6 if options.seals else 0.05),
+            (self._mbind, 1),
+            (self._pkey, 0.1),
+            (self._process_madvise, 1),
+            (self._process_vm, 1.5),
+            (self._userfaultfd, 3 if options.watches else 0),
         ]
         self._kinds = [kind for kind, _ in table]
         self._weights = [weight for _, weight in table]
@@ -133,6 +95,11 @@ class Generator:
             calls.append(Call(1, "capset", (kept,)))
         while random.random() < (0.6 if limited else 0.05):
             calls.append(self._setrlimit(1, []))
+        if self.options.watches and random.random() < 0.3:
+            calls.append(Call(1, "userfaultfd", (abi.O_CLOEXEC,)))
+            calls.append(Call(1, "uffdio_api", (process.next_descriptor,)))
+            process.watchers.append(process.next_descriptor)
+            process.next_descriptor += 1
         if random.random() < 0.04:
             persona = abi.ADDR_NO_RANDOMIZE | abi.READ_IMPLIES_EXEC
             calls.append(Call(1, "personality", (persona,)))

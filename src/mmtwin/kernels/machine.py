@@ -10,27 +10,34 @@ from mmtwin.kernels import abi
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.compare import Outcome
 from mmtwin.kernels.details import details_text, letters
-from mmtwin.kernels.generate import Start
 from mmtwin.kernels.host.agent import FileFacts
 from mmtwin.kernels.host.facts import Facts
+from mmtwin.kernels.options import Start
 from mmtwin.machine.profile import Profile
 from mmtwin.space.files import FILE_NO_MMAP
 from mmtwin.space.flags import VM_SOFTDIRTY
+from mmtwin.space.v6_18.space import Space618
 from mmtwin.trace.maps import parse_maps
 from mmtwin.twin import Override, Twin
 
 MEMORY_SIZE = 1 << 28
 CAP_SYS_RESOURCE = 24
-I_SIZE = 80
+WATCHER = "anon_inode:[userfaultfd]"
+ANON_INODES = 14
+"""The device number's minor half of files that no file system holds."""
 
 
 @dataclass(slots=True)
 class Process:
-    """A process in the twin: its task and address space, and its open files by descriptor."""
+    """A process in the twin: its task and address space, and its open files by descriptor.
+
+    ``watchers`` are descriptors of userfaultfd that are ready to watch its memory.
+    """
 
     task: int
     mm: int
     files: dict[int, int] = field(default_factory=dict)
+    watchers: set[int] = field(default_factory=set)
 
 
 class TwinMachine:
@@ -57,6 +64,8 @@ class TwinMachine:
         self.file_facts = file_facts
         self.soft_dirty = facts.soft_dirty
         self.charged_at_start = 0
+        # Facts say that the processor has none; s390's kernel has not even the calls.
+        self.no_keys = -errno.ENOSYS if facts.machine == "s390x" else -errno.EINVAL
         self.processes: dict[int, Process] = {}
         self._apply(facts)
         self._first = self.space.task_alloc(0)
@@ -83,6 +92,21 @@ class TwinMachine:
             "shmat": lambda p, c: space.sys_shmat(p.mm, *c.args),
             "shmdt": lambda p, c: space.sys_shmdt(p.mm, *c.args),
             "touch": lambda p, c: space.touch(p.mm, c.args[0], c.args[1], bool(c.args[2])),
+            "mbind": lambda p, c: space.sys_mbind(p.mm, *c.args),
+            "mseal": self._mseal,
+            "pkey_alloc": lambda p, c: self.no_keys,
+            "pkey_free": lambda p, c: self.no_keys,
+            "process_madvise": lambda p, c: space.sys_process_madvise(p.mm, *c.args),
+            "process_vm_readv": lambda p, c: space.sys_process_vm(
+                p.mm, c.args[0], c.args[1], False
+            ),
+            "process_vm_writev": lambda p, c: space.sys_process_vm(
+                p.mm, c.args[0], c.args[1], True
+            ),
+            "userfaultfd": self._userfaultfd,
+            "uffdio_api": self._uffdio_api,
+            "uffdio_register": self._uffdio_register,
+            "uffdio_unregister": self._uffdio_unregister,
             "prctl": self._prctl,
             "setrlimit": self._setrlimit,
             "capset": self._capset,
@@ -234,7 +258,38 @@ class TwinMachine:
         task.put("personality", call.args[0])
         return before
 
+    def _mseal(self, process: Process, call: Call) -> int:
+        if not isinstance(self.space, Space618):
+            return -errno.ENOSYS
+        return self.space.sys_mseal(process.mm, *call.args)
+
     # Files.
+
+    def _userfaultfd(self, process: Process, call: Call) -> int:
+        file = self.space.open_file(WATCHER, 0, ANON_INODES, 0, abi.O_RDWR, FILE_NO_MMAP, 0)
+        return self._install(process, file)
+
+    def _uffdio_api(self, process: Process, call: Call) -> int:
+        process.watchers.add(call.args[0])
+        return 0
+
+    def is_watcher(self, slot: int, descriptor: int) -> bool:
+        """Whether the descriptor of the process is one of userfaultfd."""
+        file = self.processes[slot].files.get(descriptor, 0)
+        return file != 0 and self.space.file_path(file) == WATCHER
+
+    def watches(self, slot: int, descriptor: int) -> bool:
+        """Whether the descriptor of the process is ready to watch its memory."""
+        return descriptor in self.processes[slot].watchers
+
+    def _uffdio_register(self, process: Process, call: Call) -> int:
+        watcher, start, length, mode = call.args
+        context = process.files[watcher]
+        return self.space.uffdio_register(process.mm, context, start, length, mode)
+
+    def _uffdio_unregister(self, process: Process, call: Call) -> int:
+        watcher, start, length = call.args
+        return self.space.uffdio_unregister(process.mm, process.files[watcher], start, length)
 
     def _install(self, process: Process, file: int) -> int:
         descriptor = next(n for n in range(1 << 16) if n not in process.files)

@@ -25,6 +25,10 @@ RANGED: Final = frozenset(
         "mlock2",
         "touch",
         "prctl",
+        "mseal",
+        "mbind",
+        "process_madvise",
+        "process_vm_writev",
     )
 )
 
@@ -39,6 +43,8 @@ def reaches(call: Call, start: int, end: int) -> bool:
             ranges.append((args[4], args[2]))
     elif name == "prctl":
         ranges = [(args[2], args[3])]
+    elif name.startswith("uffdio_") and len(args) > 2:
+        ranges = [(args[1], args[2])]
     elif name in RANGED:
         ranges = [(args[0], args[1])]
     elif name == "shmat":
@@ -64,16 +70,18 @@ def bounded(call: Call, space: list[Area], heap: int) -> bool:
         return args[1] <= TOUCH_MOST and not touches_clock_pages(call, space)
     if name == "brk":
         return args[0] <= heap + 4 * HUGE or args[0] >= TASK_SIZE
-    if name == "madvise" and args[2] == abi.MADV_COLLAPSE and args[1] >= HUGE:
+    if name.endswith("madvise") and args[2] == abi.MADV_COLLAPSE and args[1] >= HUGE:
         return False  # its result hangs on the pages that are there
-    if name in ("mlock", "mlock2", "mlockall", "madvise"):
+    if name in ("process_vm_readv", "process_vm_writev"):
+        return not touches_clock_pages(call, space)
+    if name in ("mlock", "mlock2", "mlockall", "madvise", "process_madvise"):
         return sum(area.end - area.start for area in space) <= POPULATE_MOST
     return True
 
 
 def touches_clock_pages(call: Call, space: list[Area]) -> bool:
     """Whether a touch meets [vvar]: which of its pages exist, the running clock decides."""
-    at, length, _ = call.args
+    at, length = call.args[:2]
     return any(
         area.start < at + length + PAGE and area.end > at
         for area in space

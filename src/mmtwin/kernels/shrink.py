@@ -9,7 +9,18 @@ from mmtwin.kernels.abi import PAGE
 from mmtwin.kernels.calls import Call
 
 SET_UP = frozenset(
-    ("open", "memfd_create", "ftruncate", "fcntl", "capset", "personality", "fork", "exit")
+    (
+        "open",
+        "memfd_create",
+        "ftruncate",
+        "fcntl",
+        "capset",
+        "personality",
+        "fork",
+        "exit",
+        "userfaultfd",
+        "uffdio_api",
+    )
 )
 """Calls whose numbers are left as they are."""
 

@@ -28,6 +28,8 @@ a file, each built on the one before:
 ``msync``               ``Msync``
 ``sysv_shm``            ``SysvShm``
 ``mbind``               ``Mbind``: memory policies, as far as merging goes
+``userfaultfd``         ``Userfaultfd``: which areas one watches, as far as merging goes
+``process_calls``       ``ProcessCalls``: process_madvise, process_vm_readv and -writev
 ``exit``                ``Exit``
 ``fork``                ``Fork``
 ``exec``                ``Exec``: a fresh image, from parsed maps text

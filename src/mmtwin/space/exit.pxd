@@ -1,7 +1,7 @@
 from mmtwin.maple.state cimport MaState
-from mmtwin.space.mbind cimport Mbind
+from mmtwin.space.process_calls cimport ProcessCalls
 
-cdef class Exit(Mbind):
+cdef class Exit(ProcessCalls):
     cpdef void mmput(self, unsigned long long mm) except *
     cpdef void exit_mmap(self, unsigned long long mm) except *
     cpdef void mm_free(self, unsigned long long mm) except *

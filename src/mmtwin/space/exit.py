@@ -8,13 +8,13 @@ from cython import ulonglong as u64
 from mmtwin.machine.bug import KernelBug
 from mmtwin.maple.state import MaState
 from mmtwin.space import flags as c
-from mmtwin.space.mbind import Mbind
+from mmtwin.space.process_calls import ProcessCalls
 
 TOP = declare(u64, c.MAX)
 VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
 
 
-class Exit(Mbind):
+class Exit(ProcessCalls):
     """``mmput`` and ``exit_mmap``."""
 
     def mmput(self, mm: u64) -> None:

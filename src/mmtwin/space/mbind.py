@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from cython import declare
+from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
 
@@ -32,7 +32,7 @@ class Mbind(SysvShm):
     def sys_mbind(
         self, mm: u64, start: u64, length: u64, mode: u64, nmask: u64, maxnode: u64, flags: u64
     ) -> i64:
-        """mbind(2): 0 or a negative errno; areas before the one that failed stay changed.
+        """mbind(2): 0 or a negative errno; areas before one that cannot be split stay changed.
 
         ``-ENOSYS`` without NUMA.
         """
@@ -55,23 +55,33 @@ class Mbind(SysvShm):
         return self.mbind_ranges(mm, start, end, policy)
 
     def mbind_ranges(self, mm: u64, start: u64, end: u64, policy: u64) -> i64:
-        """Give every area of [start, end) the policy; ``-EFAULT`` at a hole."""
+        """Give every area of [start, end) the policy.
+
+        ``-EFAULT`` and no change where nothing is mapped; the default policy may skip holes.
+        """
         vma: u64 = self.find_vma(mm, start)
-        if vma == 0 or self.vm_start(vma) > start:
+        if vma == 0 or self.vm_start(vma) >= end:
+            return -errno.EFAULT
+        if policy != 0 and self.mbind_hole(mm, vma, start, end):
             return -errno.EFAULT
         prev: u64 = vma if start > self.vm_start(vma) else self.vma_prev(mm, start)
-        while start < end:
-            if vma == 0 or self.vm_start(vma) > start:
-                return -errno.EFAULT
-            upto: u64 = self.vm_end(vma)
-            if upto > end:
-                upto = end
-            prev = self.mbind_range(mm, prev, vma, start, upto, policy)
+        while vma != 0 and self.vm_start(vma) < end:
+            at: u64 = self.vm_start(vma) if self.vm_start(vma) > start else start
+            upto: u64 = self.vm_end(vma) if self.vm_end(vma) < end else end
+            prev = self.mbind_range(mm, prev, vma, at, upto, policy)
             if is_err(prev):
                 return ptr_err(prev)
-            start = self.vm_end(prev) if self.vm_end(prev) > upto else upto
-            vma = self.find_vma(mm, start)
+            vma = self.find_vma(mm, self.vm_end(prev))
         return 0
+
+    def mbind_hole(self, mm: u64, vma: u64, start: u64, end: u64) -> bint:
+        """Whether some page of [start, end) is not mapped; ``vma`` is the first area there."""
+        while vma != 0 and self.vm_start(vma) <= start:
+            start = self.vm_end(vma)
+            if start >= end:
+                return False
+            vma = self.find_vma(mm, start)
+        return True
 
     def mbind_range(self, mm: u64, prev: u64, vma: u64, start: u64, end: u64, policy: u64) -> u64:
         """Give [start, end) of one area the policy: the VMA that covers it now, or an error."""

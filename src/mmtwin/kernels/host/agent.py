@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
+from mmtwin.kernels import abi
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.host.build import AgentError
 from mmtwin.kernels.host.machines import MASK, X86_64, Machine
@@ -91,6 +92,7 @@ class Agent(ABC):
         self._alive: set[int] = set()
         self.pids: dict[int, int] = {}
         """Process ids by slot, of the living and of those that were there before."""
+        self._scratch_at = 0
 
     def __enter__(self) -> Self:
         """This kernel."""
@@ -174,7 +176,7 @@ class Agent(ABC):
             raise AgentError(f"the agent did not start in slot {slot}: {answer}")
         self._current = slot
         self._alive.add(slot)
-        self.pids[slot] = answer.result
+        self.pids[slot], self._scratch_at = answer.result, answer.detail
         maps = answer.maps or ""
         start, end = agent_image(maps, answer.detail)
         return Image(answer.result, maps, start, end)
@@ -235,7 +237,7 @@ class Agent(ABC):
 
     def _order(self, call: Call, reports: Report) -> bytes:
         """The command for one call."""
-        name, args = call.name, call.args
+        name, args, slot = call.name, call.args, call.slot
         if name == "touch":
             return self._command(Op.TOUCH, 0, args, reports=reports)
         if name == "fork":
@@ -245,7 +247,10 @@ class Agent(ABC):
             return self._command(Op.EXIT)
         if name == "look":
             return self._command(Op.LOOK, reports=reports)
-        number = self.machine.numbers.get("prlimit64" if name == "setrlimit" else name)
+        name_of_call = {"setrlimit": "prlimit64"}.get(name, name)
+        if name.startswith("uffdio_"):
+            name_of_call = "ioctl"
+        number = self.machine.numbers.get(name_of_call)
         if number is None:
             raise ValueError(f"no call is named {name!r}")
         pointers, payload = 0, b""
@@ -270,6 +275,27 @@ class Agent(ABC):
             args = (*args[:2], 0)
         elif name == "shmat":
             args = (self._segments[args[0]], *args[1:])
+        elif name == "mbind":
+            payload, pointers = self.machine.pack("Q", args[3]), 1 << 3 if args[3] else 0
+            args = (*args[:3], 0, *args[4:])
+        elif name == "uffdio_api":
+            payload, pointers = self.machine.pack("QQQ", abi.UFFD_API, 0, 0), 1 << 2
+            args = (args[0], abi.UFFDIO_API, 0)
+        elif name == "uffdio_register":
+            payload, pointers = self.machine.pack("QQQQ", *args[1:], 0), 1 << 2
+            args = (args[0], abi.UFFDIO_REGISTER, 0)
+        elif name == "uffdio_unregister":
+            payload, pointers = self.machine.pack("QQ", *args[1:]), 1 << 2
+            args = (args[0], abi.UFFDIO_UNREGISTER, 0)
+        elif name == "process_madvise":
+            payload, pointers = self.machine.pack("QQ", *args[:2]), 1 << 1
+            args = (abi.SELF, 0, 1, *args[2:])
+        elif name in ("process_vm_readv", "process_vm_writev"):
+            addr, length = args
+            # Both lists, then the room for the bytes themselves.
+            lists = self.machine.pack("QQQQ", self._scratch_at + 32, length, addr, length)
+            payload, pointers = lists + b"\1" * length, 0b1010
+            args = (self.pids[slot], 0, 1, 16, 1, 0)
         return self._command(
             Op.CALL, number, args, pointers=pointers, reports=reports, payload=payload
         )
@@ -357,6 +383,17 @@ class Agent(ABC):
             self._controller("prctl", 0x53564D41, 0, 0, 0, 0)
         except AgentError:
             return False
+        return True
+
+    def watches_writes(self) -> bool:
+        """Whether userfaultfd may be used here and can watch for writes (not on s390)."""
+        if self.machine.name == "s390x":
+            return False
+        try:
+            watcher = self._controller("userfaultfd", abi.O_CLOEXEC).result
+        except AgentError:
+            return False
+        self._controller("close", watcher)
         return True
 
 

@@ -19,7 +19,11 @@ LIMITS: Final = {
 }
 """RLIMIT numbers and how /proc/PID/limits names them."""
 THP: Final = "/sys/kernel/mm/transparent_hugepage/"
-PROFILES: Final = {(6, 1): "6.1", (6, 18): "6.18"}
+PROFILES: Final = {
+    ("x86_64", 6, 1): "6.1",
+    ("x86_64", 6, 18): "6.18",
+    ("s390x", 6, 1): "6.1-s390x",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Facts:
     sizes are in pages; ``limits`` holds (soft, hard) by RLIMIT number, 2^64 - 1 for none.
     """
 
+    machine: str
     release: tuple[int, int, int]
     thp: str
     shmem_thp: str
@@ -45,11 +50,12 @@ class Facts:
     soft_dirty: bool
     vsyscall: bool
     anon_vma_name: bool
+    userfaultfd: bool
 
     @property
     def profile(self) -> str | None:
         """The profile of this kernel; None if there is none."""
-        return PROFILES.get(self.release[:2])
+        return PROFILES.get((self.machine, *self.release[:2]))
 
 
 def _chosen(agent: Agent, name: str) -> str:
@@ -88,6 +94,7 @@ def read_facts(agent: Agent) -> Facts:
     rights = re.search(r"^CapEff:\s+(\w+)", agent.read_text("/proc/self/status"), re.MULTILINE)
     processor = agent.read_text("/proc/cpuinfo")
     return Facts(
+        machine=agent.machine.name,
         release=(release[0], release[1], release[2]),
         thp=_chosen(agent, "enabled"),
         shmem_thp=_chosen(agent, "shmem_enabled"),
@@ -103,6 +110,7 @@ def read_facts(agent: Agent) -> Facts:
         soft_dirty=re.search(r"^VmFlags:.*\bsd\b", smaps, re.MULTILINE) is not None,
         vsyscall="[vsyscall]" in smaps,
         anon_vma_name=agent.names_areas(),
+        userfaultfd=agent.watches_writes(),
     )
 
 
@@ -110,7 +118,8 @@ def why_not(facts: Facts) -> str | None:
     """Why no profile can be held against this kernel, in a few words; None if one can."""
     if facts.profile is None:
         release = ".".join(map(str, facts.release))
-        return f"the kernel is {release}; the profiles are {', '.join(PROFILES.values())}"
+        known = ", ".join(PROFILES.values())
+        return f"the kernel is {release} for {facts.machine}; the profiles are {known}"
     if facts.overcommit_memory != 0:
         return f"vm.overcommit_memory is {facts.overcommit_memory}, not 0"
     if facts.legacy_va_layout:

@@ -46,7 +46,11 @@ class HostKernel(Agent):
     def _start(self) -> None:
         try:
             child = subprocess.Popen(
-                [str(self._program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+                [str(self._program)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                process_group=0,
             )
         except OSError as error:
             raise AgentError(f"cannot run the agent {self._program}: {error.strerror}") from error

@@ -11,7 +11,7 @@ from cython import ulonglong as u64
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import MaState
 from mmtwin.space import flags as c
-from mmtwin.space.v6_18.calls import Calls618
+from mmtwin.space.v6_18.mseal import Mseal618
 
 TOP = declare(u64, c.MAX)
 VM_DONTCOPY = declare(u64, c.VM_DONTCOPY)
@@ -20,7 +20,7 @@ MMF_OOM_SKIP = declare(u64, 1 << 21)
 MMF_UNSTABLE = declare(u64, 1 << 22)
 
 
-class Fork618(Calls618):
+class Fork618(Mseal618):
     """``dup_mmap`` on ``__mt_dup``, and the end of an address space that it left half done."""
 
     def dup_vmas(self, oldmm: u64, mm: u64) -> i64:
