@@ -5,7 +5,7 @@ STAMP  := $(VENV)/.installed
 ROOMS  := $(shell find src -name '*.pxd')
 PURE   := MMTWIN_PURE=1
 
-.PHONY: all demo test test-pure test-deep lint bench oracle guest guest-debug nodes foretell clean
+.PHONY: all demo test test-pure test-deep lint bench oracle guest guest-debug guest-s390x guest-packages nodes foretell campaign-host campaign-qemu campaign-s390x clean
 
 all: $(STAMP)
 
@@ -39,7 +39,7 @@ oracle: ## fetch the source package of the kernel, for the comparison with its o
 	mkdir -p .oracle
 	cd .oracle && apt-get download linux-source-6.1
 
-guest: ## fetch the distribution's 6.1 kernel, for the comparison in qemu (package qemu-system-x86)
+guest: ## fetch the distribution's 6.1 kernel, for the comparison in qemu
 	mkdir -p .oracle
 	cd .oracle && apt-get download "$$(apt-cache search --names-only '^linux-image-6\.1\.0-[0-9]+-cloud-amd64$$' | cut -d' ' -f1 | sort -V | tail -1)"
 
@@ -55,6 +55,34 @@ nodes: $(STAMP) guest-debug ## the guest kernel's maple trees against the twin's
 foretell: $(STAMP) guest-debug ## which frames the guest's page allocator hands out, recorded and foretold
 	$(BIN)/python -m pip install -q --disable-pip-version-check "drgn>=0.2"
 	$(BIN)/mmtwin diff --kernel qemu --pages --calls 100000
+
+S390X = -oAPT::Architecture=s390x -oAPT::Architectures=s390x -oDir::State::Lists=$(CURDIR)/.oracle/lists -oDir::Cache::pkgcache= -oDir::Cache::srcpkgcache=
+
+guest-s390x: ## the same for s390x, without making it an architecture of this machine
+	mkdir -p .oracle/lists/partial
+	apt-get $(S390X) -qq update
+	cd .oracle && apt-get $(S390X) download "$$(apt-cache $(S390X) search --names-only '^linux-image-6\.1\.0-[0-9]+-s390x$$' | cut -d' ' -f1 | sort -V | tail -1)"
+	rm -rf .oracle/lists
+
+guest-packages: ## install what the guests need (as root)
+	apt-get install -y --no-install-recommends qemu-system-x86 qemu-system-misc gcc gcc-s390x-linux-gnu libc6-dev-s390x-cross
+
+CALLS ?= 1000000
+SEED  ?= 1
+
+campaign-host: $(STAMP) ## a million random calls on this machine's kernel and the twin; make it again to go on
+	mkdir -p out
+	$(BIN)/mmtwin diff --kernel host --calls $(CALLS) --seed $(SEED) --state out/campaign-host-$(SEED).json
+
+campaign-qemu: CALLS = 100000
+campaign-qemu: $(STAMP) ## a hundred thousand on the distribution's 6.1
+	mkdir -p out
+	$(BIN)/mmtwin diff --kernel qemu --calls $(CALLS) --seed $(SEED) --state out/campaign-qemu-$(SEED).json
+
+campaign-s390x: CALLS = 100000
+campaign-s390x: $(STAMP) ## and on its 6.1 for s390x
+	mkdir -p out
+	$(BIN)/mmtwin diff --kernel qemu --arch s390x --calls $(CALLS) --seed $(SEED) --state out/campaign-s390x-$(SEED).json
 
 clean:
 	rm -rf build out $(VENV)

@@ -147,3 +147,35 @@ def test_a_bug_that_is_found_ends_with_1() -> None:
     assert ran.returncode == 1
     (finding,) = json.loads(ran.stdout)["findings"]
     assert (finding["invariant"], finding["expected"]) == ("MT-09", True)
+
+
+def test_diff_keeps_its_state_and_tells_what_it_leaves_out(tmp_path: Path) -> None:
+    arguments = ["diff", "--json", "--seed", "5", "--state", str(tmp_path / "state")]
+    ran = mmtwin(*arguments, "--calls", "40")
+    if ran.returncode == 2:
+        pytest.skip(ran.stderr)
+    again = mmtwin(*arguments, "--calls", "80")
+    for count, done in ((40, ran), (80, again)):
+        assert (done.returncode, done.stderr) == (0, "")
+        document = json.loads(done.stdout)
+        assert document["counts"] == {"calls": count, "runs": count // 40, "disagreed": 0}
+        assert document["not_compared"]
+        assert document["interrupted"] is False
+    other = mmtwin("diff", "--seed", "6", "--state", str(tmp_path / "state"))
+    assert other.returncode == 2
+    assert "seed is 5, not 6" in other.stderr
+
+
+def test_diff_writes_a_trace_that_replays(tmp_path: Path) -> None:
+    """A bug put back into the twin alone: the trace holds what the kernel said."""
+    bug = ["--regression", "munmap-search-limit"]
+    where = ["--seed", "19", "--calls", "40", "--traces", str(tmp_path)]
+    ran = mmtwin("diff", *bug, *where)
+    if ran.returncode == 2:
+        pytest.skip(ran.stderr)
+    assert ran.returncode == 1
+    assert "munmap(0x10012000, 28*PAGE)" in ran.stdout
+    trace = str(tmp_path / "diff-host-19.jsonl")
+    assert trace in ran.stdout
+    assert mmtwin("replay", "--quiet", trace).returncode == 0
+    assert mmtwin("replay", "--quiet", *bug, trace).returncode == 1

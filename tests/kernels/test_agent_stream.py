@@ -106,7 +106,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     for kind in GUESTS.values():
         with pytest.raises(AgentError, match=f"install {kind.qemu_package}"):
             find_qemu(kind)
-        with pytest.raises(AgentError, match=f"no {kind.machine.name} kernel.*make guest"):
+        with pytest.raises(AgentError, match=f"no {kind.machine.name} kernel.*make {kind.target}`"):
             find_kernel(kind)
     with pytest.raises(AgentError, match="x86_64, s390x"):
         guest("vax")

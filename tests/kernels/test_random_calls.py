@@ -42,7 +42,7 @@ def test_nothing_reaches_the_code_that_makes_the_calls() -> None:
     space = list(areas(MAPS))
     for call in draw(1, 3000):
         assert not reaches(call, OPTIONS.keep_start, OPTIONS.keep_end), call
-        assert bounded(call, space, OPTIONS.keep_end), call
+        assert bounded(call, space, OPTIONS.keep_end, OPTIONS.machine.task_size), call
 
 
 @pytest.mark.parametrize(

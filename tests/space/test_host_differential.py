@@ -8,11 +8,13 @@ from host_record import RECORD, SEGMENTS, results
 from host_sequences import SEQUENCES
 
 from mmtwin.kernels.calls import Call
-from mmtwin.kernels.diff import Differ, compare, on_host, show
+from mmtwin.kernels.diff import Differ, compare, on_host
 from mmtwin.kernels.host.agent import KernelDiedError
 from mmtwin.kernels.host.build import AgentError
 from mmtwin.kernels.host.kernel import HostKernel
 from mmtwin.kernels.host.wire import Report
+from mmtwin.kernels.machine import Process
+from mmtwin.kernels.strace import show
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def test_a_difference_is_found_and_shrunk(differ: Differ, monkeypatch: pytest.Mo
     """A twin that forgets half of what munmap is told."""
     honest = differ.machine._calls["munmap"]
 
-    def forgetful(process: object, call: Call) -> int:
+    def forgetful(process: Process, call: Call) -> int:
         at, length = call.args
         return honest(process, Call(call.slot, call.name, (at, length // 2)))
 

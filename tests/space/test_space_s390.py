@@ -174,3 +174,37 @@ def test_an_unlimited_stack_asks_for_the_old_layout():
 def test_there_are_no_memory_policies():
     machine = Machine()
     assert machine.space.sys_mbind(machine.mm, 0x1091000, 0x1000, 2, 1, 1, 0) == -38
+
+
+def test_no_keys_no_executable_heap_and_a_lower_limit() -> None:
+    """As the guest answered; READ_IMPLIES_EXEC makes heaps executable elsewhere."""
+    machine = Machine()
+    space, mm = machine.space, machine.mm
+    assert space.sys_pkey_mprotect(mm, 0x1096000, 0x1000, 1, MAX) == -38
+    read_implies_exec = 0x400000
+    machine.space.view("task_struct", machine.task).personality = read_implies_exec
+    assert space.sys_brk(mm, 0x1098000) == 0x1098000
+    assert "01096000-01098000 rw-p" in space.proc_maps(mm)
+    machine.space.view("task_struct", machine.task).personality = ADDR_NO_RANDOMIZE
+    assert space.sys_mmap(mm, 0x1000, 0x1000, 0, PRIVATE, 0, 0) == 0x8000
+
+
+def test_shared_memory_without_a_file_begins_at_its_own_page_0() -> None:
+    machine = Machine()
+    found = machine.space.sys_mmap(machine.mm, 0, 0x1000, 0, SHARED, 0, 0x1000)
+    assert found == 0x3FFF7F80000
+
+
+def test_dontunmap_before_its_repairs_of_2026() -> None:
+    """6.1.176: a never-written source may become one with its copy, and keeps its lock whole."""
+    machine = Machine()
+    space, mm = machine.space, machine.mm
+    dontunmap = c.MREMAP_MAYMOVE | c.MREMAP_DONTUNMAP
+    assert space.sys_mmap(mm, 0, 0x1000, 0, PRIVATE, 0, 0) == 0x3FFF7FFA000
+    assert space.sys_mremap(mm, 0x3FFF7FFA000, 0x1000, 0x1000, dontunmap, 0) == 0x3FFF7FF9000
+    assert "3fff7ff9000-3fff7ffb000 ---p" in space.proc_maps(mm)
+
+
+def test_any_address_can_be_a_programs() -> None:
+    machine = Machine()
+    assert machine.space.sys_process_madvise(machine.mm, MAX - 0xFFF, 0x1000, 20, 0) == -22

@@ -21,7 +21,7 @@ from mmtwin.kernels.as_trace import AsTrace
 from mmtwin.kernels.campaign import State, StateError, go_on, load, save
 from mmtwin.kernels.diff import SEGMENTS, Differ, Run, on_host, on_qemu
 from mmtwin.kernels.host.build import AgentError
-from mmtwin.kernels.strace import Listing
+from mmtwin.kernels.strace import listing, show
 from mmtwin.kernels.uncompared import uncompared
 from mmtwin.trace.writer import TraceWriter
 
@@ -153,7 +153,7 @@ def diff(
                 profile=differ.facts.profile,
                 ok=ok and not interrupted,
                 counts=counts,
-                findings=findings,
+                findings=[found for found, _ in findings],
                 kernel=name,
                 release=release,
                 seed=seed,
@@ -164,8 +164,8 @@ def diff(
             )
         )
     elif not quiet:
-        for found in findings:
-            typer.echo(told(found))
+        for _, text in findings:
+            typer.echo(text)
         rate = progress.calls / progress.seconds if progress.seconds else 0.0
         typer.echo(
             f"{name} {release}: {progress.calls:,} calls in {progress.runs:,} runs (seeds {seed} "
@@ -208,8 +208,8 @@ def kept(path: Path | None, on_run: Callable[[State], None] | None) -> Callable[
     return after
 
 
-def finding(differ: Differ, run: Run, folder: Path, kernel: str) -> dict[str, object]:
-    """A disagreement for the document, its trace written to ``folder``."""
+def finding(differ: Differ, run: Run, folder: Path, kernel: str) -> tuple[dict[str, object], str]:
+    """A disagreement for the document and for people, its trace written to ``folder``."""
     assert run.found is not None
     differ.rerun(run.start, run.calls, details=run.details)
     made = differ.made
@@ -226,7 +226,8 @@ def finding(differ: Differ, run: Run, folder: Path, kernel: str) -> dict[str, ob
         for record in trace.records(made):
             writer.write(record)
     results = [answers[0].result for answers in made.answers]
-    return {
+    text = show(run, results) + f"\n  trace: {path}"
+    found: dict[str, object] = {
         "kind": "disagreement",
         "invariant": None,
         "step": run.found.step,
@@ -235,25 +236,11 @@ def finding(differ: Differ, run: Run, folder: Path, kernel: str) -> dict[str, ob
         "evidence": {
             "seed": run.seed,
             "start": str(run.start),
-            "calls": Listing(results).of(run.calls),
+            "calls": listing(run.calls, results),
             "twin": run.found.twin,
             "kernel": run.found.kernel,
             "trace": str(path),
         },
         "regressions": [],
     }
-
-
-def told(found: dict[str, object]) -> str:
-    """A finding as text: the start, its calls, where the sides part."""
-    evidence = found["evidence"]
-    assert isinstance(evidence, dict)
-    lines = [f"seed {evidence['seed']}, {evidence['start']}"]
-    lines += [f"  {step:2} {text}" for step, text in enumerate(evidence["calls"])]
-    lines += [
-        f"  {found['message']} after step {found['step']}:",
-        f"    twin   {evidence['twin']}",
-        f"    kernel {evidence['kernel']}",
-        f"  trace: {evidence['trace']}",
-    ]
-    return "\n".join(lines)
+    return found, text

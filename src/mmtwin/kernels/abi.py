@@ -4,7 +4,6 @@ from typing import Final
 
 PAGE: Final = 0x1000
 HUGE: Final = 0x200000
-TASK_SIZE: Final = 0x7FFFFFFFF000
 TOP: Final = (1 << 64) - 1
 INFINITY: Final = TOP
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from mmtwin.kernels import abi
 from mmtwin.kernels.calls import Call
 
 INTERNAL_DEVICE = " 00:01 "
@@ -77,14 +78,14 @@ def shown(result: int) -> str:
     """A result as people write it: an error's name, else a hexadecimal number."""
     if -4096 < result < 0:
         return f"-{os.strerror(-result)} ({result})"
-    return hex(result)
+    return hex(result & abi.TOP)
 
 
 def same_result(call: Call, twin: int, kernel: int) -> bool:
     """Whether the results agree; of a fork only whether it succeeded (pids are the kernel's)."""
     if call.name == "fork":
         return (twin < 0 and twin == kernel) or (twin >= 0 and kernel >= 0)
-    return twin == kernel
+    return (twin - kernel) & abi.TOP == 0  # addresses from 2^63 on are negative in one of them
 
 
 def first_difference(twin: str, kernel: str) -> tuple[str, str]:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from mmtwin.kernels.maps import GATE
+
 CODES: Final = {
     0: "rd",
     1: "wr",
@@ -55,7 +57,7 @@ HEAD: Final = re.compile(r"^([0-9a-f]+)-[0-9a-f]+ ")
 
 def letters(vm_flags: int, profile: str) -> str:
     """The line VmFlags of smaps, without its name: ``rd wr mr``."""
-    codes = CODES_6_1 if profile == "6.1" else CODES
+    codes = CODES_6_1 if profile.startswith("6.1-") or profile == "6.1" else CODES
     return " ".join(code for bit, code in codes.items() if vm_flags >> bit & 1)
 
 
@@ -66,7 +68,7 @@ def flags_of_smaps(smaps: str) -> Iterable[tuple[int, str]]:
         head = HEAD.match(line)
         if head:
             start = int(head.group(1), 16)
-        elif line.startswith("VmFlags:") and start < 1 << 63:
+        elif line.startswith("VmFlags:") and start != GATE:
             yield start, line[8:].strip()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from random import Random
 
 from mmtwin.kernels import abi
-from mmtwin.kernels.abi import HUGE, INFINITY, PAGE, TASK_SIZE, TOP
+from mmtwin.kernels.abi import HUGE, INFINITY, PAGE, TOP
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.maps import Area, areas
 from mmtwin.kernels.options import Options, Process, Start
@@ -28,7 +28,8 @@ class Generator(Rarer):
     def __init__(self, random: Random, options: Options) -> None:
         self.random = random
         self.options = options
-        self.ranges = Ranges(random, options.huge)
+        self.task_size = options.machine.task_size
+        self.ranges = Ranges(random, options.huge, options.machine)
         self.processes = {1: Process(brk=options.keep_end)}
         table: list[tuple[Kind, float]] = [
             (self._mmap, 34),
@@ -117,7 +118,7 @@ class Generator(Rarer):
             call = kind(slot, space)
             if call is None or reaches(call, self.options.keep_start, self.options.keep_end):
                 continue
-            if bounded(call, space, self.options.keep_end):
+            if bounded(call, space, self.options.keep_end, self.task_size):
                 return call
 
     # The calls.
@@ -226,7 +227,11 @@ class Generator(Rarer):
 
     def _touch(self, slot: int, space: list[Area]) -> Call:
         random = self.random
-        grows = [area for area in space if area.name == "[stack]" or area.start > 1 << 46]
+        grows = [
+            area
+            for area in space
+            if area.name == "[stack]" or area.start > self.options.machine.high
+        ]
         if grows and random.random() < 0.1:
             at = random.choice(grows).start - PAGE * random.choice([1, 2, 8, 255, 256, 257])
             length = PAGE
@@ -294,7 +299,7 @@ class Generator(Rarer):
         base = self.options.keep_end
         draw = random.random()
         if draw < 0.05:
-            return Call(slot, "brk", (random.choice([0, base - PAGE, TASK_SIZE, TOP]),))
+            return Call(slot, "brk", (random.choice([0, base - PAGE, self.task_size, TOP]),))
         if draw < 0.5:
             process.brk += PAGE * random.choice([-3, -2, -1, 1, 1, 2, 3, 5])
         elif draw < 0.6:
@@ -315,7 +320,7 @@ class Generator(Rarer):
     def _mincore(self, slot: int, space: list[Area]) -> Call:
         at = self.ranges.address(space)
         length = self.ranges.length(at, space)
-        if HUGE < length < TASK_SIZE - HUGE:
+        if HUGE < length < self.task_size - HUGE:
             length = HUGE
         return Call(slot, "mincore", (self.ranges.spoil(at), length))
 

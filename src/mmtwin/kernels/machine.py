@@ -14,7 +14,7 @@ from mmtwin.kernels.host.agent import FileFacts
 from mmtwin.kernels.host.facts import Facts
 from mmtwin.kernels.options import Start
 from mmtwin.machine.profile import Profile
-from mmtwin.space.files import FILE_NO_MMAP
+from mmtwin.space.files import FILE_NO_MMAP, FILE_SHMEM
 from mmtwin.space.flags import VM_SOFTDIRTY
 from mmtwin.space.v6_18.space import Space618
 from mmtwin.trace.maps import parse_maps
@@ -299,7 +299,9 @@ class TwinMachine:
     def _open(self, process: Process, call: Call) -> int:
         path = (call.text or b"").decode()
         facts = self.file_facts(path)
-        kind = FILE_NO_MMAP if facts.directory or path == "/dev/null" else None
+        kind = FILE_SHMEM if facts.tmpfs else None
+        if facts.directory or path == "/dev/null":
+            kind = FILE_NO_MMAP
         file = self.space.open_file(
             path, facts.major, facts.minor, facts.inode, call.args[0], kind, facts.size
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
-from mmtwin.kernels.abi import HUGE, PAGE, TASK_SIZE, TOP
+from mmtwin.kernels.abi import HUGE, PAGE, TOP
+from mmtwin.kernels.host.machines import Machine
 from mmtwin.kernels.maps import Area
 
 ARENA: Final = 0x10000000
@@ -13,53 +14,69 @@ ARENA: Final = 0x10000000
 ARENA_PAGES: Final = 48
 HUGE_ARENA: Final = 0x20000000
 
-ODD_ADDRESSES: Final = (
-    0,
-    PAGE,
-    0x8000,
-    0xF000,
-    0x10000,
-    0x40000000,
-    0x80000000 - PAGE,
-    TASK_SIZE - PAGE,
-    TASK_SIZE,
-    TASK_SIZE + PAGE,
-    1 << 63,
-    TOP - PAGE + 1,
-    TOP,
-)
-ODD_LENGTHS: Final = (
-    0,
-    1,
-    PAGE - 1,
-    PAGE + 1,
-    HUGE - PAGE,
-    HUGE,
-    HUGE + PAGE,
-    2 * HUGE,
-    TASK_SIZE,
-    TASK_SIZE - PAGE,
-    TASK_SIZE + PAGE,
-    1 << 63,
-    TOP - PAGE + 1,
-    TOP - PAGE + 2,
-    TOP,
-)
+
+def odd_addresses(machine: Machine) -> tuple[int, ...]:
+    """Addresses where kernels take care: the ends of what can be mapped or asked for."""
+    last = machine.task_size
+    return (
+        0,
+        PAGE,
+        0x8000,
+        0xF000,
+        0x10000,
+        0x40000000,
+        0x80000000 - PAGE,
+        *(border + PAGE * more for border in machine.borders for more in (-1, 0, 1)),
+        last - PAGE,
+        last,
+        (last + PAGE) & TOP,
+        1 << 63,
+        TOP - PAGE + 1,
+        TOP,
+    )
+
+
+def odd_lengths(machine: Machine) -> tuple[int, ...]:
+    """Lengths in bytes that overflow, vanish when rounded or just fit."""
+    last = machine.task_size
+    return (
+        0,
+        1,
+        PAGE - 1,
+        PAGE + 1,
+        HUGE - PAGE,
+        HUGE,
+        HUGE + PAGE,
+        2 * HUGE,
+        last,
+        last - PAGE,
+        (last + PAGE) & TOP,
+        1 << 63,
+        TOP - PAGE + 1,
+        TOP - PAGE + 2,
+        TOP,
+    )
 
 
 class Ranges:
     """Draws addresses and lengths in bytes; every number is unsigned and below 2^64."""
 
-    def __init__(self, random: Random, huge: bool) -> None:
+    def __init__(self, random: Random, huge: bool, machine: Machine) -> None:
         self.random = random
         self.huge = huge
+        self.machine = machine
+        self.odd_addresses = odd_addresses(machine)
+        self.odd_lengths = odd_lengths(machine)
 
     def address(self, space: list[Area]) -> int:
         """A page address: an area's border or inside, or one of the arena's pages; rarely odd."""
         random = self.random
         draw = random.random()
         if draw < 0.02:
-            return random.choice(ODD_ADDRESSES)
+            return random.choice(self.odd_addresses)
+        if draw < 0.04 and self.machine.borders:
+            border = random.choice(self.machine.borders)
+            return border + PAGE * random.randint(-4, 4)
         if draw < 0.06 and self.huge:
             return HUGE_ARENA + random.randrange(0, 4 * HUGE // PAGE, 128) * PAGE
         if draw < 0.40 or not space:
@@ -98,7 +115,7 @@ class Ranges:
         random = self.random
         draw = random.random()
         if draw < 0.03:
-            return random.choice(ODD_LENGTHS)
+            return random.choice(self.odd_lengths)
         if draw < 0.06 and self.huge:
             return random.choice([HUGE, HUGE, 2 * HUGE, HUGE + PAGE, HUGE // 2])
         if draw < 0.40:
@@ -113,7 +130,7 @@ class Ranges:
         """A length for a mapping whose place the kernel chooses."""
         random = self.random
         if random.random() < 0.03:
-            return random.choice(ODD_LENGTHS)
+            return random.choice(self.odd_lengths)
         if random.random() < 0.05 and self.huge:
             return random.choice([HUGE, 2 * HUGE, HUGE + PAGE, HUGE - PAGE])
         return PAGE * random.choice([1, 1, 1, 2, 2, 3, 4, 6])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mmtwin.kernels import abi
-from mmtwin.kernels.abi import HUGE, PAGE, TASK_SIZE, TOP
+from mmtwin.kernels.abi import HUGE, PAGE, TOP
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.maps import Area
 
@@ -55,21 +55,22 @@ def reaches(call: Call, start: int, end: int) -> bool:
     return False
 
 
-def bounded(call: Call, space: list[Area], heap: int) -> bool:
+def bounded(call: Call, space: list[Area], heap: int, task_size: int) -> bool:
     """Whether the page faults that the call may cause, now or under MCL_FUTURE, stay few.
 
-    ``space`` is the process's address space, ``heap`` where its heap begins.
+    ``space`` is the process's address space, ``heap`` where its heap begins,
+    ``task_size`` the end of what can be mapped.
     """
     name, args = call.name, call.args
     if name == "mmap":
         bulk = args[3] & (abi.MAP_POPULATE | abi.MAP_LOCKED)
-        return args[1] <= 8 * HUGE or (not bulk and args[1] >= TASK_SIZE - PAGE)
+        return args[1] <= 8 * HUGE or (not bulk and args[1] >= task_size - PAGE)
     if name == "mremap":
-        return args[2] <= 8 * HUGE or args[2] >= TASK_SIZE - PAGE
+        return args[2] <= 8 * HUGE or args[2] >= task_size - PAGE
     if name == "touch":
         return args[1] <= TOUCH_MOST and not touches_clock_pages(call, space)
     if name == "brk":
-        return args[0] <= heap + 4 * HUGE or args[0] >= TASK_SIZE
+        return args[0] <= heap + 4 * HUGE or args[0] >= task_size
     if name.endswith("madvise") and args[2] == abi.MADV_COLLAPSE and args[1] >= HUGE:
         return False  # its result hangs on the pages that are there
     if name in ("process_vm_readv", "process_vm_writev"):

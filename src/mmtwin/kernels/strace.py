@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import mmap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from mmtwin.kernels import abi
 from mmtwin.kernels.calls import Call
+from mmtwin.kernels.diff import Run
 
 PROTECTIONS: Final = {
     1: "PROT_READ",
@@ -162,23 +162,33 @@ def result(value: int) -> str:
     """A result: ``-1 EINVAL`` for an error."""
     if -4096 < value < 0:
         return f"-1 {errno.errorcode.get(-value, str(-value))}"
-    return hex(value) if value >= abi.PAGE else str(value)
+    return str(value) if 0 <= value < abi.PAGE else hex(value & abi.TOP)
 
 
-@dataclass(slots=True)
-class Listing:
-    """Lines for a run's calls; processes are named once there is more than one."""
+def listing(calls: Sequence[Call], results: Sequence[int] = ()) -> list[str]:
+    """One line for each call, with its result where it is known.
 
-    results: Sequence[int] = ()
-    lines: list[str] = field(default_factory=list)
+    Processes are named where there is more than one.
+    """
+    lines = []
+    several = any(call.slot != 1 for call in calls)
+    for step, call in enumerate(calls):
+        who = f"[{call.slot}] " if several else ""
+        text = f"{who}{call.name}({', '.join(arguments(call))})"
+        if step < len(results):
+            text = f"{text:<72} = {result(results[step])}"
+        lines.append(text)
+    return lines
 
-    def of(self, calls: Sequence[Call]) -> list[str]:
-        """One line for each call, with its result where it is known."""
-        several = any(call.slot != 1 for call in calls)
-        for step, call in enumerate(calls):
-            who = f"[{call.slot}] " if several else ""
-            text = f"{who}{call.name}({', '.join(arguments(call))})"
-            if step < len(self.results):
-                text = f"{text:<72} = {result(self.results[step])}"
-            self.lines.append(text)
-        return self.lines
+
+def show(run: Run, results: Sequence[int] = ()) -> str:
+    """A run as text: the start, its calls, where the sides part."""
+    lines = [f"seed {run.seed}, {run.start}"]
+    lines += [f"  {step:2} {text}" for step, text in enumerate(listing(run.calls, results))]
+    if run.found is not None:
+        lines += [
+            f"  {run.found.what} after step {run.found.step}:",
+            f"    twin   {run.found.twin}",
+            f"    kernel {run.found.kernel}",
+        ]
+    return "\n".join(lines)

@@ -77,6 +77,7 @@ _S390X = Profile(
     stack_top=(1 << 42) - 5 * 4096,
     unmapped_base=1 << 41,
     stack_random_pages=0x3FF80,
+    mmap_min_addr=32768,
     anon_vma_name=False,
     protection=(0x601, 0x611, 0x20, 0x100),
     numa=False,

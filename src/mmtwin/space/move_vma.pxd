@@ -9,6 +9,7 @@ cdef class MoveVma(PrctlVma):
     cpdef bint mremap_near_limit(self, unsigned long long mm, unsigned long long more) except -1
     cpdef long long move_vma(self, Move move) except? -1000000
     cpdef long long move_may_split(self, Move move) except? -1000000
+    cpdef bint dontunmap_repaired(self) except -1
     cpdef long long move_split_locked(self, Move move) except? -1000000
     cpdef unsigned long long move_page_tables(self, Move move, unsigned long long target) except? 0xDEADBEEFDEADBEEF
     cpdef void move_undo(self, Move move, unsigned long long target, unsigned long long moved) except *

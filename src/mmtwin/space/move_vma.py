@@ -103,10 +103,16 @@ class MoveVma(PrctlVma):
             error = self.vma_may_split(vma, end)
         return error
 
+    def dontunmap_repaired(self) -> bint:
+        """Whether MREMAP_DONTUNMAP has its repairs of 2026, which are in 6.1.192, not in 6.1.176:
+        no source that becomes one with its copy, keeps its page offset or loses too many locks.
+        """
+        return self.profile.since(6, 1, 192)
+
     def move_split_locked(self, move: Move) -> i64:
         """Cut a locked source at both borders, as only what moves may lose the lock."""
         vma: u64 = move.vma
-        if self.vm_flags(vma) & VM_LOCKED == 0:
+        if self.vm_flags(vma) & VM_LOCKED == 0 or not self.dontunmap_repaired():
             return 0
         error: i64 = 0
         if self.vm_start(vma) != move.addr:
@@ -146,7 +152,7 @@ class MoveVma(PrctlVma):
 
         A source that stays must not become one with its copy: never-written memory could.
         """
-        if move.flags & MREMAP_DONTUNMAP == 0 or not clean:
+        if move.flags & MREMAP_DONTUNMAP == 0 or not clean or not self.dontunmap_repaired():
             return True
         touches: bint = move.new_addr == self.vm_end(
             move.vma
@@ -207,7 +213,8 @@ class MoveVma(PrctlVma):
 
     def dontunmap_reset_pgoff(self, vma: u64) -> None:
         """Never-written memory without a file counts pages from its own address."""
-        if self.vma_is_anonymous(vma) and self.vm_file(vma) == 0:
+        unnamed: bint = self.vma_is_anonymous(vma) and self.vm_file(vma) == 0
+        if unnamed and self.dontunmap_repaired():
             self.set_vm_pgoff(vma, self.vm_start(vma) >> 12)
 
     def unmap_source_vma(self, move: Move, vm_flags: u64) -> None:

@@ -36,16 +36,21 @@ class ProcessCalls(Userfaultfd):
             return -errno.EINVAL
         if length > LARGEST:
             length = LARGEST
-        if length > self.task_size(mm) or start > self.task_size(mm) - length:
+        if not self.access_ok(mm, start, length):
             return -errno.EFAULT
-        if not self.process_madvise_valid(advice):
+        if not self.process_madvise_valid(advice, length):
             return -errno.EINVAL
         if length == 0:
             return 0
         error: i64 = self.sys_madvise(mm, start, length, advice)
         return error if error < 0 else length
 
-    def process_madvise_valid(self, advice: u64) -> bint:
+    def access_ok(self, mm: u64, start: u64, length: u64) -> bint:
+        """Whether the range can be a program's at all."""
+        top: u64 = self.task_size(mm)
+        return length <= top and start <= top - length
+
+    def process_madvise_valid(self, advice: u64, length: u64) -> bint:
         """Whether this advice may be given from outside."""
         return advice in REMOTE_ADVICE
 

@@ -30,6 +30,7 @@ MAP_FIXED = declare(u64, c.MAP_FIXED)
 ADDR_COMPAT_LAYOUT = declare(u64, c.ADDR_COMPAT_LAYOUT)
 RLIMIT_STACK = declare(u64, c.RLIMIT_STACK)
 INFINITY = declare(u64, c.RLIM_INFINITY)
+DATA_DEFAULT = declare(u64, c.VM_DATA_DEFAULT | c.VM_ACCOUNT)
 AREA_THP = declare(u64, files.AREA_THP)
 VSYSCALL = declare(u64, 104)
 PMD_SIZE = declare(u64, 1 << 20)
@@ -200,6 +201,18 @@ class SpaceS390(Space):
             linked: bint = first & ENTRY_EMPTY == 0 and first & TYPE_MASK != REGION3
             table = (first & PAGE_MASK) + memory.base if linked else 0
 
+    def sys_pkey_mprotect(self, mm: u64, start: u64, length: u64, prot: u64, pkey: u64) -> i64:
+        """There are no protection keys, so there is no such call."""
+        return -errno.ENOSYS
+
+    def access_ok(self, mm: u64, start: u64, length: u64) -> bint:
+        """Programs and the kernel have address spaces of their own: every address can be one's."""
+        return True
+
+    def data_default_flags(self, mm: u64) -> u64:
+        """Heaps are never executable (VM_DATA_DEFAULT_FLAGS), whatever the personality says."""
+        return DATA_DEFAULT
+
     # Where things go.
 
     def arch_pick_mmap_layout(self, mm: u64) -> None:
@@ -221,6 +234,8 @@ class SpaceS390(Space):
 
         What is found may need more levels of page tables, also where a fixed address is asked for.
         """
+        if file == 0:
+            pgoff = 0  # shared memory without a file begins at its own page 0
         past: u64 = (pgoff << 12) + length
         first: u64 = ((pgoff << 12) + PMD_SIZE - 1) & ~(PMD_SIZE - 1)
         if (

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import Final, Self
 from mmtwin.kernels import abi
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.host.build import AgentError
-from mmtwin.kernels.host.machines import MASK, X86_64, Machine
+from mmtwin.kernels.host.machines import X86_64, Machine
 from mmtwin.kernels.host.wire import (
     SCRATCH_BYTES,
     SLOTS,
@@ -32,7 +33,6 @@ from mmtwin.kernels.host.wire import (
 )
 
 ADDR_NO_RANDOMIZE: Final = 0x40000
-KEEP_LIMIT: Final = MASK
 BATCH: Final = 256
 """Calls under way at once: their commands must fit a pipe, or both sides would wait."""
 
@@ -40,6 +40,7 @@ O_WRONLY: Final = 1
 O_APPEND: Final = 0o2000
 IPC_RMID: Final = 0
 IPC_CREAT: Final = 0o1000
+TMPFS_MAGIC: Final = 0x01021994
 CAPABILITY_VERSION_3: Final = 0x20080522
 
 
@@ -64,13 +65,17 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What a kernel says of a file: device, inode number, bytes, whether it is a directory."""
+    """What a kernel says of a file: device, inode number, bytes, whether it is a directory.
+
+    ``tmpfs``: it lies in memory.
+    """
 
     major: int
     minor: int
     inode: int
     size: int
     directory: bool
+    tmpfs: bool = False
 
 
 class Agent(ABC):
@@ -166,9 +171,9 @@ class Agent(ABC):
         exec, in bytes (None: as this process has it).
         """
         self._texts[slot] = Texts()
-        limit = KEEP_LIMIT if stack_limit is None else stack_limit
+        limit, given = (0, 0) if stack_limit is None else (stack_limit, 1)
         order = self._switch(0) + self._command(
-            Op.SPAWN, slot, (ADDR_NO_RANDOMIZE | personality, limit)
+            Op.SPAWN, slot, (ADDR_NO_RANDOMIZE | personality, limit, given)
         )
         self._write(order)
         answer = self._answer(Report.MAPS)
@@ -375,7 +380,19 @@ class Agent(ABC):
         answer = self._controller("stat", 0, len(name), pointers=3, payload=payload, back=True)
         fields = self.machine.stat.unpack_from(answer.scratch or b"", len(name))
         device, inode, mode, size = fields[0], fields[1], fields[3], fields[8]
-        return FileFacts(os.major(device), os.minor(device), inode, size, stat.S_ISDIR(mode))
+        payload = name + b"\0" * 128
+        answer = self._controller("statfs", 0, len(name), pointers=3, payload=payload, back=True)
+        # f_type: a long where longs are the machine's words, an int on s390.
+        form = self.machine.order + ("I" if self.machine.name == "s390x" else "Q")
+        (kind,) = struct.unpack_from(form, answer.scratch or b"", len(name))
+        return FileFacts(
+            os.major(device),
+            os.minor(device),
+            inode,
+            size,
+            stat.S_ISDIR(mode),
+            tmpfs=kind == TMPFS_MAGIC and stat.S_ISREG(mode),
+        )
 
     def names_areas(self) -> bool:
         """Whether prctl(PR_SET_VMA) is configured: an empty range is refused only where not."""

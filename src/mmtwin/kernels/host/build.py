@@ -62,7 +62,7 @@ def compiled(source_file: Path, flags: Sequence[str], machine: Machine = X86_64)
         )
     source = source_file.read_bytes()
     key = hashlib.sha256(source + "\0".join([compiler, *flags]).encode()).hexdigest()[:16]
-    program = cache_directory() / f"{source_file.stem}-{machine.name}-{key}"
+    program = cache_directory() / f"{source_file.stem}-{machine.name}_{key}"
     if program.exists():
         return program
     # Built beside its place and moved there, so that two builders cannot see half a program.

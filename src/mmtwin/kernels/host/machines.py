@@ -18,6 +18,8 @@ class Machine:
 
     ``order`` is struct's letter for its byte order; ``numbers`` its system calls; ``task_size`` the
     first byte after what a process can map at most, ``huge`` a huge page's size, both in bytes;
+    ``borders`` are further addresses that matter: where one more level of page tables is needed;
+    above ``high`` lie only the stack and what is mapped below it;
     ``compilers`` are tried in order, ``compiler_package`` is what to install if none is there.
     """
 
@@ -26,6 +28,8 @@ class Machine:
     numbers: Mapping[str, int]
     task_size: int
     huge: int
+    borders: tuple[int, ...]
+    high: int
     compilers: tuple[str, ...]
     compiler_package: str
     command: struct.Struct = field(init=False)
@@ -55,6 +59,8 @@ X86_64: Final = Machine(
     NUMBERS,
     task_size=(1 << 47) - 4096,
     huge=1 << 21,
+    borders=(),
+    high=1 << 46,
     compilers=("x86_64-linux-gnu-gcc", "cc"),
     compiler_package="gcc",
 )
@@ -64,6 +70,8 @@ S390X: Final = Machine(
     NUMBERS_S390X,
     task_size=MASK + 1 - 4096,
     huge=1 << 20,
+    borders=(1 << 31, 1 << 42, 1 << 53),
+    high=1 << 41,
     compilers=("s390x-linux-gnu-gcc",),
     compiler_package="gcc-s390x-linux-gnu and libc6-dev-s390x-cross",
 )

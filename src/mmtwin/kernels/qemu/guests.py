@@ -16,7 +16,8 @@ class Guest:
     ``qemu`` is the program that emulates it and ``qemu_package`` what it comes in; ``package`` a
     pattern of the kernel package's name; ``modules`` the drivers that a port of a virtio console
     needs there, in the order of loading, and with which the guest tells qemu where its kernel
-    lies; ``port`` the devices of that port; ``console`` the kernel's own.
+    lies; ``port`` the devices of that port; ``console`` the kernel's
+    own; ``target`` is the make target that fetches the package.
     """
 
     machine: Machine
@@ -26,6 +27,7 @@ class Guest:
     modules: tuple[str, ...]
     port: tuple[str, ...]
     console: str
+    target: str
     options: tuple[str, ...] = ()
 
 
@@ -48,6 +50,7 @@ GUESTS: Final = {
             ),
             ("virtio-serial-pci", "virtserialport,chardev=agent,nr=1"),
             "ttyS0",
+            "guest",
         ),
         Guest(
             S390X,
@@ -57,6 +60,7 @@ GUESTS: Final = {
             ("virtio_console",),
             ("virtio-serial-ccw", "virtserialport,chardev=agent,nr=1"),
             "ttysclp0",
+            "guest-s390x",
             ("-M", "s390-ccw-virtio"),
         ),
     )

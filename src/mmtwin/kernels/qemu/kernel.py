@@ -57,7 +57,9 @@ def launch(
         command += ["-device", device]
     if inspect:
         command += ["-device", "vmcoreinfo", "-qmp", f"unix:{scratch / 'qmp'},server=on,wait=off"]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, process_group=0
+    )
 
 
 class QemuKernel(Agent):

@@ -33,7 +33,8 @@ def find_qemu(guest: Guest) -> list[str]:
     asked = os.environ.get(QEMU_VARIABLE, guest.qemu).split()
     if shutil.which(asked[0]) is None:
         raise AgentError(
-            f"{asked[0]} is not here: install {guest.qemu_package}, or set {QEMU_VARIABLE}"
+            f"{asked[0]} is not here: install {guest.qemu_package} (make guest-packages), "
+            f"or set {QEMU_VARIABLE}"
         )
     return asked
 
@@ -50,7 +51,7 @@ def find_kernel(guest: Guest) -> GuestKernel:
         if place.is_file():
             return GuestKernel(place)
     raise AgentError(
-        f"no {guest.machine.name} kernel for the guest: run `make guest`, "
+        f"no {guest.machine.name} kernel for the guest: run `make {guest.target}`, "
         f"or set {KERNEL_VARIABLE} to a kernel image"
     )
 

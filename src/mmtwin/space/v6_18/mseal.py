@@ -77,8 +77,8 @@ class Mseal618(Calls618):
                     return ptr_err(vma)
                 self.set_vm_flags(vma, self.vm_flags(vma) | VM_SEALED)
             prev = vma
-            start = upto
-            vma = self.find_vma(mm, self.vm_end(vma))
+            start = self.vm_end(vma)
+            vma = self.find_vma(mm, start)
         return 0
 
     def is_sealed(self, vma: u64) -> bint:
@@ -153,6 +153,6 @@ class Mseal618(Calls618):
 
     # process_madvise
 
-    def process_madvise_valid(self, advice: u64) -> bint:
-        """A process may give itself any advice (6.13)."""
-        return self.madvise_behavior_valid(advice)
+    def process_madvise_valid(self, advice: u64, length: u64) -> bint:
+        """A process may give itself any advice (6.13); no range, no look at the advice."""
+        return length == 0 or self.madvise_behavior_valid(advice)

@@ -46,7 +46,7 @@ enum op {
     OP_CALL,   /* number, args: a system call */
     OP_TOUCH,  /* args: address, length, 1 to write: one byte a page */
     OP_FORK,   /* number: slot of the child, which takes the token and answers too */
-    OP_SPAWN,  /* number: slot; args: personality, soft stack limit or ~0 (controller only) */
+    OP_SPAWN,  /* number: slot; args: personality, soft stack limit, 1 to set it (controller only) */
     OP_SWITCH, /* number: slot that takes the token; it does not answer */
     OP_EXIT,   /* the token goes to the controller, which answers when the process is gone */
     OP_LOOK,   /* nothing but the reports */
@@ -91,8 +91,8 @@ struct answer {
 #define PAGE 4096ul
 
 static u8 scratch[SCRATCH_BYTES] __attribute__((aligned(4096)));
-static char text[65536];
-static u8 ready[65536]; /* bytes of an answer, sent when it is whole */
+static char text[57344];
+static u8 ready[8192]; /* bytes of an answer, sent when it is whole or this is full */
 static u64 ready_bytes;
 static u64 text_seen[2]; /* sum of the last maps and smaps sent whole; 0: none */
 static u32 own_slot;
@@ -488,7 +488,7 @@ static void spawn_worker(const struct command *command)
         } stack;
 
         call4(__NR_prlimit64, 0, RLIMIT_STACK, 0, &stack);
-        if (command->args[1] != ~0ul) {
+        if (command->args[2]) {
             stack.soft = command->args[1];
             call4(__NR_prlimit64, 0, RLIMIT_STACK, &stack, 0);
         }
