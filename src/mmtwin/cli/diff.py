@@ -18,7 +18,8 @@ from mmtwin.cli.nodes import node_for_node, program_node_for_node
 from mmtwin.cli.outcome import CLEAN, FOUND, document, fail, write_json
 from mmtwin.cli.replay import regressions_named
 from mmtwin.kernels.as_trace import AsTrace
-from mmtwin.kernels.campaign import State, StateError, go_on, load, save
+from mmtwin.kernels.campaign import State, StateError, go_on, load
+from mmtwin.kernels.campaign import save as save_state
 from mmtwin.kernels.diff import SEGMENTS, Differ, Run, on_host, on_qemu
 from mmtwin.kernels.host.build import AgentError
 from mmtwin.kernels.strace import listing, show
@@ -127,9 +128,9 @@ def diff(
             if state is not None:
                 progress = load(state, progress)
             with bar(calls, shown=not (json or quiet)) as on_run:
-                runs, interrupted = go_on(differ, progress, calls, most, kept(state, on_run))
+                runs, interrupted = go_on(differ, progress, calls, most, saving(state, on_run))
             if state is not None:
-                save(state, progress)
+                save_state(state, progress)
             if shrink and not interrupted:
                 runs = [differ.shrink(run) for run in runs]
             findings = [finding(differ, run, traces, name) for run in runs]
@@ -196,14 +197,14 @@ def bar(calls: int, *, shown: bool) -> Iterator[Callable[[State], None] | None]:
         yield lambda state: shown_bar.update(task, completed=state.calls)
 
 
-def kept(path: Path | None, on_run: Callable[[State], None] | None) -> Callable[[State], None]:
+def saving(path: Path | None, on_run: Callable[[State], None] | None) -> Callable[[State], None]:
     """What happens after every run: the bar moves on, and now and then the state is saved."""
 
     def after(state: State) -> None:
         if on_run is not None:
             on_run(state)
         if path is not None and state.runs % SAVE_EVERY == 0:
-            save(path, state)
+            save_state(path, state)
 
     return after
 

@@ -9,9 +9,9 @@ from typing import NoReturn
 import typer
 
 from mmtwin.cli.outcome import CLEAN, FOUND, document, fail, write_json
-from mmtwin.kernels.diff import show
 from mmtwin.kernels.host.build import AgentError
 from mmtwin.kernels.nodes import NodeTotal, compare_nodes, compare_program, on_inspected_guest
+from mmtwin.kernels.strace import show
 
 
 def node_for_node(*, calls: int, seed: int, most: int, json: bool, quiet: bool) -> NoReturn:

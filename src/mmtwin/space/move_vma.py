@@ -13,6 +13,8 @@ from mmtwin.space.prctl_vma import PrctlVma
 from mmtwin.space.words import err_ptr, is_err, ptr_err
 
 VM_LOCKED = declare(u64, c.VM_LOCKED)
+VM_UFFD_MISSING = declare(u64, c.VM_UFFD_MISSING)
+VM_UFFD_WP = declare(u64, c.VM_UFFD_WP)
 VM_LOCKED_MASK = declare(u64, c.VM_LOCKED_MASK)
 VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
 MREMAP_DONTUNMAP = declare(u64, c.MREMAP_DONTUNMAP)
@@ -78,6 +80,7 @@ class MoveVma(PrctlVma):
             if charged != 0:
                 self.vm_unacct_memory(charged)
             return -errno.ENOMEM
+        self.mremap_userfaultfd_prep(target)
         hiwater: u64 = self.hiwater_vm(mm)
         self.vm_stat_account(mm, vm_flags, move.new_len >> 12)
         if keeps:
@@ -102,6 +105,20 @@ class MoveVma(PrctlVma):
         if error == 0 and self.vm_end(vma) != end:
             error = self.vma_may_split(vma, end)
         return error
+
+    def vm_uffd_minor(self) -> u64:
+        """VM_UFFD_MINOR, where this kernel has it."""
+        return c.VM_UFFD_MINOR
+
+    def uffd_flags(self) -> u64:
+        """All of __VM_UFFD_FLAGS."""
+        return VM_UFFD_MISSING | VM_UFFD_WP | self.vm_uffd_minor()
+
+    def mremap_userfaultfd_prep(self, vma: u64) -> None:
+        """What moves is watched no more: its context did not ask to hear of moves."""
+        if self.vm_userfaultfd_ctx(vma) != 0:
+            self.set_vm_userfaultfd_ctx(vma, 0)
+            self.vm_flags_reset(vma, self.vm_flags(vma) & ~self.uffd_flags())
 
     def dontunmap_repaired(self) -> bint:
         """Whether MREMAP_DONTUNMAP has its repairs of 2026, which are in 6.1.192, not in 6.1.176:

@@ -69,7 +69,7 @@ class ProcessCalls(Userfaultfd):
                 break
             if self.vm_flags(vma) & wanted == 0:
                 break
-            if self.handle_mm_fault(vma, page, page + PAGE_SIZE, write) != 0:
+            if self.handle_range(vma, page, page + PAGE_SIZE, write) != 0:
                 break
             upto: u64 = page + PAGE_SIZE
             if upto > end:

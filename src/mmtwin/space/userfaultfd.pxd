@@ -1,10 +1,7 @@
 from mmtwin.space.mbind cimport Mbind
-from mmtwin.space.move_vma cimport Move
 from mmtwin.space.words cimport err_ptr, is_err, ptr_err
 
 cdef class Userfaultfd(Mbind):
-    cpdef unsigned long long vm_uffd_minor(self) except? 0xDEADBEEFDEADBEEF
-    cpdef unsigned long long uffd_flags(self) except? 0xDEADBEEFDEADBEEF
     cpdef long long uffdio_register(self, unsigned long long mm, unsigned long long ctx, unsigned long long start, unsigned long long length, unsigned long long mode) except? -1000000
     cpdef long long uffdio_unregister(self, unsigned long long mm, unsigned long long ctx, unsigned long long start, unsigned long long length) except? -1000000
     cpdef unsigned long long uffd_first(self, unsigned long long mm, unsigned long long start, unsigned long long length) except? 0xDEADBEEFDEADBEEF

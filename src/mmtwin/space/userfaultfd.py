@@ -15,7 +15,6 @@ from cython import ulonglong as u64
 from mmtwin.space import files
 from mmtwin.space import flags as c
 from mmtwin.space.mbind import Mbind
-from mmtwin.space.move_vma import Move
 from mmtwin.space.words import err_ptr, is_err, ptr_err
 
 PAGE_MASK = declare(u64, c.PAGE_MASK)
@@ -29,15 +28,7 @@ FILE_SHMEM = declare(u64, files.FILE_SHMEM)
 
 
 class Userfaultfd(Mbind):
-    """``userfaultfd_register``, ``userfaultfd_unregister``, and mremap's part."""
-
-    def vm_uffd_minor(self) -> u64:
-        """VM_UFFD_MINOR, where this kernel has it."""
-        return c.VM_UFFD_MINOR
-
-    def uffd_flags(self) -> u64:
-        """All of __VM_UFFD_FLAGS."""
-        return VM_UFFD_MISSING | VM_UFFD_WP | self.vm_uffd_minor()
+    """``userfaultfd_register`` and ``userfaultfd_unregister``."""
 
     def uffdio_register(self, mm: u64, ctx: u64, start: u64, length: u64, mode: u64) -> i64:
         """ioctl(UFFDIO_REGISTER) on ``ctx``, which was opened by the owner of ``mm``.
@@ -155,13 +146,3 @@ class Userfaultfd(Mbind):
         if error == 0 and self.vm_end(vma) > end:
             error = self.split_vma(mm, vma, end, False)
         return vma if error == 0 else err_ptr(error)
-
-    def move_page_tables(self, move: Move, target: u64) -> None:
-        """What moves is watched no more (``mremap_userfaultfd_prep``).
-
-        Its context did not ask to hear of moves.
-        """
-        Mbind.move_page_tables(self, move, target)
-        if self.vm_userfaultfd_ctx(target) != 0:
-            self.set_vm_userfaultfd_ctx(target, 0)
-            self.vm_flags_reset(target, self.vm_flags(target) & ~self.uffd_flags())
