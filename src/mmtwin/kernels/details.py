@@ -7,49 +7,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from mmtwin.kernels.maps import GATE
+from mmtwin.space.vm_flag_letters import LETTERS, LETTERS_6_1
 
-CODES: Final = {
-    0: "rd",
-    1: "wr",
-    2: "ex",
-    3: "sh",
-    4: "mr",
-    5: "mw",
-    6: "me",
-    7: "ms",
-    8: "gd",
-    9: "um",
-    10: "pf",
-    11: "gu",
-    12: "uw",
-    13: "lo",
-    14: "io",
-    15: "sr",
-    16: "rr",
-    17: "dc",
-    18: "de",
-    19: "lf",
-    20: "ac",
-    21: "nr",
-    22: "ht",
-    23: "sf",
-    24: "ar",
-    25: "wf",
-    26: "dd",
-    27: "sd",
-    28: "mm",
-    29: "hg",
-    30: "nh",
-    31: "mg",
-    40: "dp",
-    41: "ui",
-    42: "sl",
-}
-"""The two letters of each bit of vm_flags that 6.18 prints."""
-CODES_6_1: Final = {bit: code for bit, code in CODES.items() if bit not in (11, 40, 42)} | {
-    19: "??"
-}
-"""6.1 has no letters for VM_LOCKONFAULT."""
 COUNTERS: Final = ("VmPeak", "VmSize", "VmLck", "VmData", "VmStk")
 
 HEAD: Final = re.compile(r"^([0-9a-f]+)-[0-9a-f]+ ")
@@ -57,7 +16,9 @@ HEAD: Final = re.compile(r"^([0-9a-f]+)-[0-9a-f]+ ")
 
 def letters(vm_flags: int, profile: str) -> str:
     """The line VmFlags of smaps, without its name: ``rd wr mr``."""
-    codes = CODES_6_1 if profile.startswith("6.1-") or profile == "6.1" else CODES
+from mmtwin.kernels.maps import GATE
+from mmtwin.space.vm_flag_letters import LETTERS, LETTERS_6_1
+
     return " ".join(code for bit, code in codes.items() if vm_flags >> bit & 1)
 
 

@@ -42,6 +42,8 @@ class Profile:
     transparent_hugepages: bool = True
     anon_vma_name: bool = True
     page_table_levels: int = 4
+    soft_dirty: bool = True
+    """CONFIG_MEM_SOFT_DIRTY."""
 
     def since(self, *release: int) -> bool:
         """Whether this kernel is at least the given release, such as ``since(6, 12)``."""
@@ -90,8 +92,8 @@ PROFILES = {
         Profile("6.1", (6, 1, 192)),
         Profile("6.1-up", (6, 1, 192), smp=False, numa=False),
         _S390X,
-        Profile("6.18", (6, 18, 44)),
-        Profile("6.18-up", (6, 18, 44), smp=False, numa=False),
+        Profile("6.18", (6, 18, 44), soft_dirty=False),
+        Profile("6.18-up", (6, 18, 44), soft_dirty=False, smp=False, numa=False),
         replace(_S390X, name="5.18-rc6", release=(5, 18, 0)),
     )
 }

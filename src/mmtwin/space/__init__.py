@@ -49,6 +49,9 @@ a file, each built on the one before:
 ``move_page_tables``    ``MovePageTables``: entries that mremap moves and mprotect changes
 ``madvise_pages``       ``MadvisePages``: advice about pages, population
 ``thp``                 ``Thp``: huge pages of anonymous memory
+``proc_smaps``          ``ProcSmaps``: the text of /proc/PID/smaps and smaps_rollup
+``proc_status``         ``ProcStatus``: the Vm lines of status, statm
+``proc_pagemap``        ``ProcPagemap``: words of pagemap, bytes of mincore
 ``space``               ``Space``: the whole, with the 6.1 rules
 ``v6_18``               ``Space618``: what 6.18 does otherwise
 ======================  ========================================================================

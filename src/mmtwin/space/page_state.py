@@ -50,6 +50,7 @@ class PageState(PageTable):
         self.at_rss_stat = mm.offset("rss_stat")
         self.rss_stride = mm.offset("rss_stat_1") - mm.offset("rss_stat")
         self.at_hiwater_rss = mm.offset("hiwater_rss")
+        memory.store(self.sysctl + SYSCTL_SOFT_DIRTY, int(profile.soft_dirty))
         zero = memory.boot_alloc(PAGE, PAGE)
         self.zero_pfn = (zero - memory.base) >> 12
 

@@ -1,4 +1,4 @@
-from mmtwin.space.thp cimport Thp
+from mmtwin.space.proc_pagemap cimport ProcPagemap
 
-cdef class Space(Thp):
+cdef class Space(ProcPagemap):
     pass

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mmtwin.space.thp import Thp
+from mmtwin.space.proc_pagemap import ProcPagemap
 
 
-class Space(Thp):
+class Space(ProcPagemap):
     """Address spaces and every call on them, as Linux 6.1 has them.
 
     ``Space(memory, maple, caches, profile)``: the tree engine and the allocators are given; all

@@ -166,7 +166,10 @@ class XArray:
                 shift = memory.load8(entry - NODE_BITS + SHIFT_AT)
                 if shift + 6 >= 64 or index >> (shift + 6) == 0:
                     return True
-            node: u64 = self._new_node(shift + 6, 0, 0)
+            shift += 6
+            while entry == 0 and shift + 6 < 64 and index >> (shift + 6) != 0:
+                shift += 6
+            node: u64 = self._new_node(shift, 0, 0)
             if node == 0:
                 if self.is_node(entry):
                     self._shrink(head)
