@@ -16,9 +16,7 @@ HEAD: Final = re.compile(r"^([0-9a-f]+)-[0-9a-f]+ ")
 
 def letters(vm_flags: int, profile: str) -> str:
     """The line VmFlags of smaps, without its name: ``rd wr mr``."""
-from mmtwin.kernels.maps import GATE
-from mmtwin.space.vm_flag_letters import LETTERS, LETTERS_6_1
-
+    codes = LETTERS_6_1 if profile.startswith("6.1-") or profile == "6.1" else LETTERS
     return " ".join(code for bit, code in codes.items() if vm_flags >> bit & 1)
 
 
