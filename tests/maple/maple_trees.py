@@ -37,9 +37,10 @@ class Tree:
         big_endian: bool = False,
         journal: bool = False,
         size: int = 1 << 28,
+        memory: Memory | None = None,
     ) -> None:
         base = 0xFFFF888000000000 if bits == 64 else 0x80000000
-        self.memory = Memory(size, base=base, big_endian=big_endian, journal=journal)
+        self.memory = memory or Memory(size, base=base, big_endian=big_endian, journal=journal)
         self.arena = Arena(self.memory, 256, 256, "maple_node")
         self.maple = engine(self.memory, self.arena, era=era, bits=bits)
         self.address = self.memory.boot_alloc(64, 64)

@@ -338,7 +338,8 @@ class Iterate(Walk):
         return self.mas_next_entry(mas, max)
 
     def _prev_unbounded(self, mas: MaState, min: u64) -> u64:
-        if mas.index == 0:
+        index: u64 = mas.index
+        if index == 0:
             mas.last = 0
             mas.status = NONE
             return 0
@@ -352,7 +353,12 @@ class Iterate(Walk):
                 return 0
         if mas.status == ROOT:
             mas.index = mas.last = 0
-            return root_of(self, mas.tree)
+            entry: u64 = root_of(self, mas.tree)
+            if entry & 3 == 2 and entry > 4096:
+                # No entry: a writer has put nodes there since the walk.
+                mas.set(index)
+                return self._prev_unbounded(mas, min)
+            return entry
         return self.mas_prev_entry(mas, min)
 
     def _find_unbounded(self, mas: MaState, max: u64) -> u64:

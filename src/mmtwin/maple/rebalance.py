@@ -349,7 +349,6 @@ class Rebalance(Replace):
         mast.l.offset = mast.m.offset = mast.r.offset = 0
         mast.l.min = mast.m.min = mast.r.min = 0
         mast.l.max = mast.m.max = mast.r.max = self.max_index
-        slot: i32 = 0
         new_root: bint = False
         levels: i32 = 0
         if bn.b_end <= self.min_of[bn.type] and not self.mast_is_whole_tree(mast):
@@ -385,7 +384,6 @@ class Rebalance(Replace):
                     and mast.orig_l.node == mast.orig_r.node
                     and not self.mast_overflow(mast)
                 ):
-                    slot = left.offset
                     break
                 continue
             if mast.orig_l.min == 0 and mast.orig_l.max == self.max_index:
@@ -399,6 +397,8 @@ class Rebalance(Replace):
             left.node = top | (kind << 3) | 4
             levels += 1
             self.mab_mas_cp(bn, 0, self.slots_of[bn.type] - 1, left, True)
+            # Right from the start: once the top is in the tree readers step up from here.
+            slot: i32 = left.offset
             set_parent_of(self, mast.left, left.node, slot)
             if mast.middle:
                 slot += 1

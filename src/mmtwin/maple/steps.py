@@ -173,7 +173,8 @@ class Steps(Typed):
     def _prev(self, mas: MaState, min: u64, empty: bint) -> u64:
         back: bint = mas.status == OVERFLOW
         entry: u64
-        if mas.index <= min:
+        index: u64 = mas.index
+        if index <= min:
             mas.status = UNDERFLOW
             return 0
         self._leave_limit(mas)
@@ -187,7 +188,12 @@ class Steps(Typed):
                 return 0
             mas.index = mas.last = 0
             mas.status = ROOT
-            return root_of(self, mas.tree)
+            entry = root_of(self, mas.tree)
+            if entry & 3 == 2 and entry > 4096:
+                # No entry: a writer has put nodes there since the walk.
+                mas.set(index)
+                return self._prev(mas, min, empty)
+            return entry
         return self.mas_prev_slot(mas, min, empty)
 
     def _leave_limit(self, mas: MaState) -> None:
@@ -233,6 +239,7 @@ class Steps(Typed):
 
     def _find_rev(self, mas: MaState, min: u64, empty: bint) -> u64:
         entry: u64
+        index: u64 = mas.index
         if mas.status != ACTIVE:
             if mas.status == ERROR:
                 return 0
@@ -257,7 +264,12 @@ class Steps(Typed):
             if mas.status == NONE:
                 mas.last = mas.index = 0
                 mas.status = ROOT
-                return root_of(self, mas.tree)
+                entry = root_of(self, mas.tree)
+                if entry & 3 == 2 and entry > 4096:
+                    # No entry: a writer has put nodes there since the walk.
+                    mas.set(index)
+                    return self._find_rev(mas, min, empty)
+                return entry
         if mas.index < min:
             return 0
         return self.mas_prev_slot(mas, min, empty)

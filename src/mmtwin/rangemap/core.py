@@ -174,8 +174,14 @@ class Core:
         return gone
 
     def put_anywhere(self, first: u64, last: u64, entry: u64) -> object:
-        """Any store."""
+        """Any store. Its nodes are had before anything changes."""
         mas: MaState = self.writer
+        mas.set_range(first, last)
+        error: i32 = self.engine.mas_preallocate(mas, entry, GFP)
+        if error:
+            if entry != 0:
+                self.values.release(entry)
+            raise MemoryError(f"the tree has no nodes left: error {error}")
         mas.set_range(first, last)
         old: u64 = self.engine.mas_walk(mas)
         gone: object = None
@@ -185,10 +191,7 @@ class Core:
         else:
             gone = self.covered(mas, old, first, last)
         mas.set_range(first, last)
-        error: i32 = self.engine.mas_store_gfp(mas, entry, GFP)
-        self.engine.mas_destroy(mas)
-        if error:
-            raise MemoryError(f"the tree has no nodes left: error {error}")
+        self.engine.mas_store_prealloc(mas, entry)
         return gone
 
     def cut(self, left: bint, right: bint, old: u64) -> object:
