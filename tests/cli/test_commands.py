@@ -76,6 +76,10 @@ def test_a_page_is_written_whole(tmp_path: Path) -> None:
         (["replay", "--profile", "2.6", SORT], "no such profile"),
         (["replay", "--failslab", "x=y=z", SORT], "--failslab"),
         (["bugs", "show", "no-such"], "no such bug"),
+        (["bench", "maple", "--peers", "maple,no-such"], "no such range map no-such"),
+        (["bench", "maple", "--sizes", "1e3,many"], "--sizes"),
+        (["bench", "maple", "--sizes", "10"], "at least 100"),
+        (["bench", "maple", "--rows", "no-such"], "--rows"),
         (["record", "--", "/nonexistent-program"], "nonexistent-program"),
     ],
 )

@@ -26,7 +26,7 @@ LIVES = 64
 """Most maps that one round takes for a figure."""
 ENOUGH = 65_536
 """Ranges in all that a round builds."""
-LIVES_LIMIT = SECOND // 2
+LIVES_LIMIT = SECOND // 4
 
 PARTIAL = frozenset({Row.LOOKUP, Row.SPLIT, Row.SPAN, Row.ERASE, Row.GAP})
 """Rows whose first operations cost what all do; the others count only if they came to an end."""

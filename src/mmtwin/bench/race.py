@@ -30,16 +30,16 @@ from mmtwin.kernels.ktree import NoKernelSourceError
 SLOW = 2.0
 """A map that needs more seconds for a round than this has fewer of them."""
 FEW = 2
-ROUNDS = {10_000: 7, 100_000: 5, 1_000_000: 3}
+ROUNDS = {10_000: 5, 100_000: 5, 1_000_000: 3}
 """Rounds for up to so many ranges; one above."""
 SMALLEST = 100
 """Ranges below which no slow map is tried any more."""
 CHECKED = 100_000
 """Ranges up to which the maps are compared at the end of the first round."""
-HELD = 100_000
+HELD = 50_000
 """Ranges that are held at least when memory is weighed."""
-WEIGHED = 1_000_000
-"""Ranges up to which memory is weighed."""
+WEIGHED = 100_000
+"""Ranges up to which memory is weighed, unless more is asked for: it hardly depends on them."""
 PIECE = 50
 """Ranges stored between two looks at the clock."""
 PAGE = resource.getpagesize()
@@ -158,11 +158,13 @@ class Race:
         *,
         rows: Collection[Row] = tuple(Row),
         rounds: int | None = None,
+        weighed: int = WEIGHED,
     ) -> None:
         self.sizes = sorted(sizes)
         self.told = told
         self.rows = rows
         self.rounds = rounds
+        self.weighed = weighed
         self.missing: dict[str, str] = {}
         self.kinds: dict[str, type[Peer]] = {}
         for name, kind in available(names):
@@ -181,7 +183,7 @@ class Race:
         weights = {
             (name, size): self._weight(name, size)
             for size in self.sizes
-            if Row.MEMORY in self.rows and size <= WEIGHED
+            if Row.MEMORY in self.rows and size <= self.weighed
             for name in self._able(size)
         }
         for size in self.sizes:

@@ -11,8 +11,8 @@ from mmtwin.bench.targets import Target
 
 INTRODUCTION = """\
 By `{command}`; this page is written by it. Figures are nanoseconds of the processor for one
-operation, the middle of the rounds; the last column is bytes a range. The method is in
-[benchmarks.md](../benchmarks.md)."""
+operation, the middle of the rounds; the last column is bytes a range. docs/benchmarks.md has the
+method."""
 
 
 def page(

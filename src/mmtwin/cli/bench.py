@@ -16,7 +16,7 @@ from mmtwin.bench import replay as by_replay
 from mmtwin.bench.document import contest_document, target_document
 from mmtwin.bench.machine import compiled, facts_of_machine, load
 from mmtwin.bench.peers import COMPILED, MODULES
-from mmtwin.bench.race import SMALLEST, Race
+from mmtwin.bench.race import SMALLEST, WEIGHED, Race
 from mmtwin.bench.rows import Row
 from mmtwin.bench.tables import page
 from mmtwin.bench.targets import targets
@@ -29,6 +29,7 @@ from mmtwin.view.console import facts, number
 bench = typer.Typer(help="The benchmarks, side by side in one run.", no_args_is_help=True)
 
 CALLS = 50_000
+MILLION = 1_000_000
 SIZES = "1e3,1e5,1e6"
 DEEP = "1e3,1e4,1e5,1e6,1e7"
 
@@ -133,6 +134,7 @@ def maple(
         _told,
         rows=rows_of(rows),
         rounds=rounds,
+        weighed=MILLION if deep else WEIGHED,
     )
     contests = race.run()
     sys.stderr.write("\r\x1b[K" if sys.stderr.isatty() else "")
