@@ -87,13 +87,13 @@ class Adjust(Lookup):
         self.split_huge_at(vma, plan.end)
         if adjusting:
             self.split_huge_at(plan.next, plan.end)
-        if file != 0 and insert != 0:
-            self.vma_link_file(insert)
         anon: u64 = self.anon_vma(vma)
         if anon == 0 and adjusting:
             anon = self.anon_vma(plan.next)
         if file != 0:
             self.context.lock(I_MMAP_RWSEM)
+            if insert != 0:
+                self.vma_link_file(insert)
         if anon != 0:
             self.context.lock(ANON_VMA_RWSEM)
             self.anon_vma_interval_tree_pre_update_vma(vma)

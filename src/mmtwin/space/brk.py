@@ -8,11 +8,13 @@ from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
 
+from mmtwin.machine import context as held
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import MaState
 from mmtwin.space import flags as c
 from mmtwin.space.mmap import Mmap
 
+ANON_VMA_RWSEM = declare(u64, held.ANON_VMA_RWSEM)
 PAGE_MASK = declare(u64, c.PAGE_MASK)
 PAGE_SIZE = declare(u64, c.PAGE_SIZE)
 INFINITY = declare(u64, c.RLIM_INFINITY)
@@ -147,10 +149,15 @@ class Brk(Mmap):
         mas.set_range(self.vm_start(vma), end - 1)
         if self.maple.mas_preallocate(mas, vma, GFP_KERNEL) != 0:
             return -errno.ENOMEM
-        self.anon_vma_interval_tree_pre_update_vma(vma)
+        anon: bint = self.anon_vma(vma) != 0
+        if anon:
+            self.context.lock(ANON_VMA_RWSEM)
+            self.anon_vma_interval_tree_pre_update_vma(vma)
         self.set_vm_end(vma, end)
         self.maple.mas_store_prealloc(mas, vma)
-        self.anon_vma_interval_tree_post_update_vma(vma)
+        if anon:
+            self.anon_vma_interval_tree_post_update_vma(vma)
+            self.context.unlock(ANON_VMA_RWSEM)
         return 0
 
     def vm_brk_flags(self, mm: u64, addr: u64, length: u64, extra_flags: u64) -> i64:

@@ -12,6 +12,7 @@ from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
 
+from mmtwin.machine import context as held
 from mmtwin.machine.bug import KernelBug
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import MaState
@@ -19,6 +20,8 @@ from mmtwin.space import flags as c
 from mmtwin.space.adjust import Adjust
 from mmtwin.space.words import err_ptr
 
+I_MMAP_RWSEM = declare(u64, held.I_MMAP_RWSEM)
+ANON_VMA_RWSEM = declare(u64, held.ANON_VMA_RWSEM)
 VM_SPECIAL = declare(u64, c.VM_SPECIAL)
 VM_SOFTDIRTY = declare(u64, c.VM_SOFTDIRTY)
 VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
@@ -255,7 +258,10 @@ class Merge(Adjust):
                 self.unlink_anon_vmas(vma)
             return -errno.ENOMEM
         file: u64 = self.vm_file(vma)
+        if file != 0:
+            self.context.lock(I_MMAP_RWSEM)
         if self.anon_vma(vma) != 0:
+            self.context.lock(ANON_VMA_RWSEM)
             self.anon_vma_interval_tree_pre_update_vma(vma)
         if file != 0:
             self.vma_interval_tree_remove(vma)
@@ -267,6 +273,9 @@ class Merge(Adjust):
                 self.unlink_file_vma(next)
         if self.anon_vma(vma) != 0:
             self.anon_vma_interval_tree_post_update_vma(vma)
+            self.context.unlock(ANON_VMA_RWSEM)
+        if file != 0:
+            self.context.unlock(I_MMAP_RWSEM)
         if remove_next:
             self.vma_remove_merged(vma, next, True)
         return 0

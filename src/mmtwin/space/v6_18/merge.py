@@ -12,6 +12,7 @@ from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
 
+from mmtwin.machine import context as held
 from mmtwin.machine.bug import KernelBug
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import MaState
@@ -19,6 +20,8 @@ from mmtwin.space import flags as c
 from mmtwin.space.space import Space
 from mmtwin.space.words import err_ptr
 
+I_MMAP_RWSEM = declare(u64, held.I_MMAP_RWSEM)
+ANON_VMA_RWSEM = declare(u64, held.ANON_VMA_RWSEM)
 VM_SPECIAL = declare(u64, c.VM_SPECIAL)
 VM_STICKY = declare(u64, c.VM_MAYBE_GUARD_6_18)
 """Once set on an area, on every one that it becomes part of (6.18.y)."""
@@ -350,7 +353,10 @@ class Merge618(Space):
         if anon == 0 and adjust != 0:
             anon = self.anon_vma(adjust)
         file: u64 = self.vm_file(vma)
+        if file != 0:
+            self.context.lock(I_MMAP_RWSEM)
         if anon != 0:
+            self.context.lock(ANON_VMA_RWSEM)
             self.anon_vma_interval_tree_pre_update_vma(vma)
             if adjust != 0:
                 self.anon_vma_interval_tree_pre_update_vma(adjust)
@@ -381,6 +387,9 @@ class Merge618(Space):
             self.anon_vma_interval_tree_post_update_vma(vma)
             if adjust != 0:
                 self.anon_vma_interval_tree_post_update_vma(adjust)
+            self.context.unlock(ANON_VMA_RWSEM)
+        if file != 0:
+            self.context.unlock(I_MMAP_RWSEM)
         if vmg.remove_middle:
             self.vma_remove_merged(vma, middle, not vmg.remove_next)
         if vmg.remove_next:
@@ -422,11 +431,16 @@ class Merge618(Space):
             self.get_file(file)
         if self.vm_ops(new) != 0:
             self.vma_open(new)
+        anon: u64 = self.anon_vma(vma)
         if file != 0:
+            self.context.lock(I_MMAP_RWSEM)
             self.vma_link_file(new)
+        if anon != 0:
+            self.context.lock(ANON_VMA_RWSEM)
+            self.anon_vma_interval_tree_pre_update_vma(vma)
+        if file != 0:
             self.vma_interval_tree_remove(vma)
         self.split_huge_at(vma, addr)
-        self.anon_vma_interval_tree_pre_update_vma(vma)
         if new_below:
             self.set_vm_start(vma, addr)
             self.set_vm_pgoff(vma, self.vm_pgoff(vma) + pages)
@@ -436,5 +450,9 @@ class Merge618(Space):
             self.vma_interval_tree_insert(vma)
         self.maple.mas_store_prealloc(mas, new)
         self.set_map_count(mm, self.map_count(mm) + 1)
-        self.anon_vma_interval_tree_post_update_vma(vma)
+        if anon != 0:
+            self.anon_vma_interval_tree_post_update_vma(vma)
+            self.context.unlock(ANON_VMA_RWSEM)
+        if file != 0:
+            self.context.unlock(I_MMAP_RWSEM)
         return 0
