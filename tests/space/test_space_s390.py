@@ -208,3 +208,13 @@ def test_dontunmap_before_its_repairs_of_2026() -> None:
 def test_any_address_can_be_a_programs() -> None:
     machine = Machine()
     assert machine.space.sys_process_madvise(machine.mm, MAX - 0xFFF, 0x1000, 20, 0) == -22
+
+
+def test_an_image_of_another_machine_gets_the_tables_it_needs():
+    machine = Machine()
+    lines = parse_maps("7ffffffde000-7ffffffff000 rw-p 00000000 00:00 0 [stack]\n")
+    mm = machine.space.load_image(machine.space.task_alloc(0), lines)
+    assert machine.limit(mm) == REGION1
+    machine.twin.caches.get("crst_table").injector = FailSlab("crst_table", after=1)
+    with pytest.raises(MemoryError):
+        machine.space.load_image(machine.space.task_alloc(0), lines)

@@ -8,6 +8,7 @@ pgalloc.c and mmu_context.h of Linux 6.1; the thread of May 2022 found its bug b
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 
 from cython import bint, declare
 from cython import longlong as i64
@@ -19,6 +20,8 @@ from mmtwin.maple.maple import Maple
 from mmtwin.memory.memory import Memory
 from mmtwin.space import files
 from mmtwin.space import flags as c
+from mmtwin.space.exec import VSYSCALL as GATE
+from mmtwin.space.exec import MapsLine
 from mmtwin.space.fields import Caches
 from mmtwin.space.space import Space
 from mmtwin.space.words import failed
@@ -174,6 +177,17 @@ class SpaceS390(Space):
         if mm != 0 and not self.init_new_context(mm, REGION2_SIZE):
             Space.mm_free(self, mm)
             return 0
+        return mm
+
+    def load_image(
+        self, task: int, lines: Sequence[MapsLine], *, start_brk: int = 0, start_stack: int = 0
+    ) -> int:
+        """As everywhere; tables reach what the image holds, also one of another machine."""
+        mm = Space.load_image(self, task, lines, start_brk=start_brk, start_stack=start_stack)
+        ends = [line.end for line in lines if line.name != GATE]
+        if ends and self.crst_table_upgrade(mm, max(ends)) != 0:
+            self.mmput(mm)
+            raise MemoryError("no memory for a page table")
         return mm
 
     def dup_mm(self, oldmm: u64, mm: u64) -> i64:
