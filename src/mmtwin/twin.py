@@ -19,6 +19,7 @@ from mmtwin.pages.v3_15 import Pages315
 from mmtwin.pages.v6_18 import Pages618
 from mmtwin.pages.zone import s390_zones, x86_64_zones
 from mmtwin.space.layouts import layouts_for
+from mmtwin.space.oom_victims import OomVictims
 from mmtwin.space.s390 import SpaceS390
 from mmtwin.space.space import Space
 from mmtwin.space.v6_18 import Space618
@@ -104,6 +105,8 @@ class Twin:
         self.space = space(self.memory, self.maple, self.caches, profile)
         self.space.take_pages(self.pages)
         self.pids = Pids(self.memory, self.caches.get("pid"))
+        self.victims = OomVictims(self.space, self.pids)
+        self.pages.oom_hook = self.victims
         self.keep_journal = keep_journal
         self.memory.journal = Journal(keep_all=keep_journal)
         for cache in self.caches.caches:
@@ -136,9 +139,13 @@ class Twin:
         """The journal's position before a step; drops what came before unless it is kept.
 
         No reader outlives a step, so a grace period ends here: nodes that waited for it are free.
+        Daemons that were woken have their turn.
         """
         memory = self.memory
         self.maple.rcu_barrier()
+        self.victims.step_ends()
+        if self.pages.daemons_woken():
+            self.pages.run_daemons()
         if not self.keep_journal and memory.journal is not None:
             memory.journal.forget()
         return memory.mark()

@@ -88,15 +88,14 @@ class Kswapd(Vmscan):
 
     def run_daemons(self) -> bool:
         """Let every daemon that was woken work until it sleeps; True if there was one."""
-        ran = False
+        if not self.daemons_woken():
+            return False
         for node in range(self.nodes):
             if self.node_word(node, "kswapd_woken"):
-                ran = True
                 self.kswapd(node)
             if self.node_word(node, "kcompactd_max_order"):
-                ran = True
                 self.kcompactd_do_work(node)
-        return ran
+        return True
 
     def kswapd(self, node: int) -> None:
         """From waking to sleeping: for the order asked for, then for single pages."""

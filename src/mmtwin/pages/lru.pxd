@@ -8,6 +8,7 @@ cdef class Lru(GfpRequest):
     cdef readonly unsigned long long node_base, events
     cpdef unsigned long long pgdat(self, int node) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long lru_list(self, int node, int lru) except? 0xDEADBEEFDEADBEEF
+    cpdef bint daemons_woken(self) except -1
     cpdef int page_to_nid(self, unsigned long long page) except -1
     cpdef bint test_page_flag(self, unsigned long long page, unsigned long long flag) except -1
     cpdef int set_page_flag(self, unsigned long long page, unsigned long long flag) except -1

@@ -24,6 +24,8 @@ from mmtwin.pages.zone import ZoneSpec
 
 NODE_SIZE = declare(u64, n.NODE_SIZE)
 NODE_STAT = declare(u64, n.NODE_STAT)
+KSWAPD_WOKEN = declare(u64, n.WORD["kswapd_woken"])
+KCOMPACTD_ORDER = declare(u64, n.WORD["kcompactd_max_order"])
 ZONE_LRU = declare(u64, c.ZONE_LRU)
 ZONE_USED = declare(u64, c.ZONE_USED)
 UNEVICTABLE = declare(i32, n.LRU_UNEVICTABLE)
@@ -119,6 +121,16 @@ class Lru(GfpRequest):
     def page_to_nid(self, page: u64) -> i32:
         """The node of a page."""
         return self.zone_to_nid(self.page_zone(page))
+
+    def daemons_woken(self) -> bint:
+        """Has any node's kswapd or kcompactd been woken?"""
+        at: u64 = self.node_base
+        end: u64 = at + self.nodes * NODE_SIZE
+        while at < end:
+            if self.memory.load(at + KSWAPD_WOKEN) | self.memory.load(at + KCOMPACTD_ORDER) != 0:
+                return True
+            at += NODE_SIZE
+        return False
 
     # Flags of a page in use.
 

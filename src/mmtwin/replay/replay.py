@@ -91,6 +91,7 @@ class Replay:
         mark = self.twin.memory.mark()
         try:
             mark = self.twin.begin_step()
+            self.twin.victims.running = record.pid
             self._carry_out(record, mark)
         except (KernelBug, KernelWarning) as bug:
             self.died = True

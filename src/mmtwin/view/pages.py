@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmtwin.check import invariants
+from mmtwin.check.page_words import RULES
 
 _JUDGED = (
     "*state* rules are judged from memory alone, by the whole check and by the check of what a "
@@ -28,6 +29,16 @@ def invariants_page() -> str:
         f"| `{rule.judge}` |"
         for rule in invariants.REGISTRY.values()
     ]
+    lines += [
+        "",
+        "## The page allocator",
+        "",
+        "Judged from memory alone (`mmtwin.check.page_words.RULES`).",
+        "",
+        "| id | rule |",
+        "|---|---|",
+    ]
+    lines += [f"| {name} | {_cell(rule)}. |" for name, rule in RULES.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,54 @@
+"""The OOM killer in a twin: the largest process goes, and the one that asked gets its page."""
+
+from mmtwin.machine.profile import profile
+from mmtwin.space import flags
+from mmtwin.space.oom_victims import MMF_OOM_SKIP
+from mmtwin.twin import Twin
+
+BASE = 0x10000000
+RW = flags.PROT_READ | flags.PROT_WRITE
+ANON = flags.MAP_PRIVATE | flags.MAP_ANONYMOUS | flags.MAP_FIXED | flags.MAP_NORESERVE
+
+
+def process(twin: Twin, pid: int) -> int:
+    space = twin.space
+    task = space.task_alloc(0)
+    mm = space.mm_alloc(task)
+    space.arch_pick_mmap_layout(mm)
+    twin.memory.store(task + twin.layouts.task_struct.offset("mm"), mm)
+    twin.pids.add(pid, task)
+    assert space.sys_mmap(mm, BASE, 64 << 20, RW, ANON, 0, 0) == BASE
+    return mm
+
+
+def test_the_larger_process_is_reaped_and_the_other_goes_on() -> None:
+    twin = Twin(profile("6.1"), ram=16 << 20)
+    twin.space.view("sysctl", twin.space.sysctl).thp_enabled = 0
+    hog, small = process(twin, 20), process(twin, 30)
+    assert twin.space.touch(small, BASE, 100 << 12, True) == 0
+    page = 0
+    while not twin.victims.report:
+        twin.victims.running = 30
+        assert twin.space.touch(hog if page < 3000 else small, BASE + (page << 12), 4096, True) == 0
+        page += 1
+        assert page < 5000
+    assert twin.victims.report[0].startswith("thread-30 invoked oom-killer: ")
+    assert "Killed process 20 (thread-20)" in twin.victims.report[-1]
+    assert twin.space.mm_flags(hog) & MMF_OOM_SKIP
+    assert twin.space.rss(hog, 1) == 0
+    assert twin.space.rss(small, 1) > 100
+
+
+def test_a_victim_that_runs_is_reaped_when_its_call_returns() -> None:
+    twin = Twin(profile("6.1"), ram=16 << 20)
+    twin.space.view("sysctl", twin.space.sysctl).thp_enabled = 0
+    hog = process(twin, 20)
+    twin.victims.running = 20
+    page = 0
+    while not twin.victims.report:
+        twin.space.touch(hog, BASE + (page << 12), 4096, True)
+        page += 1
+        assert page < 5000
+    assert twin.space.rss(hog, 1) > 1000
+    twin.begin_step()
+    assert twin.space.rss(hog, 1) == 0
