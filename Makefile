@@ -46,10 +46,10 @@ guest: ## fetch the distribution's 6.1 kernel, for the comparison in qemu
 guest-debug: guest ## fetch the guest kernel's debug information too (283 MB)
 	cd .oracle && apt-get download "$$(ls -v linux-image-6.1.0-*-cloud-amd64_*.deb | tail -1 | cut -d_ -f1)-dbg"
 
-PROGRAM := push @a, "x" x (5000 * $$_) for 1..60; @a = (); $$h{$$_} = "y" x ($$_ % 700) for 1..20000;
+PROGRAM := push @a, q(x) x (5000 * @a) while @a < 60; @a = (); push @b, q(y) x (@b % 700) while @b < 20000
 nodes: $(STAMP) guest-debug ## the guest kernel's maple trees against the twin's, node for node
 	$(BIN)/python -m pip install -q --disable-pip-version-check "drgn>=0.2"
-	$(BIN)/mmtwin diff --kernel qemu --nodes --calls 40000
+	$(BIN)/mmtwin diff --kernel qemu --nodes --calls 45000
 	$(BIN)/mmtwin diff --kernel qemu --nodes --program "$$(command -v perl) -e '$(PROGRAM)'"
 
 foretell: $(STAMP) guest-debug ## which frames the guest's page allocator hands out, recorded and foretold
