@@ -1,18 +1,19 @@
 from mmtwin.maple cimport has_gaps, in_rcu
 from mmtwin.maple.direct cimport Direct
+from mmtwin.maple.join cimport Join
 from mmtwin.maple.maple cimport Maple
-from mmtwin.maple.share cimport Share
 from mmtwin.maple.spot cimport Spot
 from mmtwin.maple.state cimport MaState
 
 cdef class Quick:
     cdef Maple maple
     cdef Spot spot
-    cdef Share share
+    cdef Join join
     cdef MaState mas
     cdef unsigned long long tree, root_word
     cdef bint gaps
     cdef bint store(self, unsigned long long first, unsigned long long last, unsigned long long entry) except? -1
+    cdef bint store_here(self, unsigned long long first, unsigned long long last, unsigned long long entry) except? -1
     cdef bint stored(self, unsigned long long entry) except? -1
 
 cdef Quick quick_of(Maple maple, unsigned long long tree)

@@ -16,8 +16,8 @@ from cython import long as word_count
 from cython import ulonglong as u64
 
 from mmtwin.maple.direct import Direct
+from mmtwin.maple.join import Join
 from mmtwin.maple.maple import Maple
-from mmtwin.maple.share import Share
 from mmtwin.maple.spot import Spot
 from mmtwin.maple.state import MaState
 
@@ -31,7 +31,7 @@ NOWHERE = declare(u64, 0xFFFFFFFFFFFFFFFF)
 
 
 class Quick:
-    """Lookups and small stores without a cursor; see `Spot` and `Share`."""
+    """Lookups and small stores without a cursor; see `Spot`, `Share` and `Join`."""
 
     def __init__(self, maple: Maple, tree: u64) -> None:
         self.maple = maple
@@ -39,22 +39,28 @@ class Quick:
         self.root_word = (tree + maple.root_at - maple.memory.base) >> 3
         self.gaps = has_gaps(maple, tree)
         self.spot = Spot(maple.memory)
-        self.share = Share(maple, tree, self.spot, self.gaps)
+        self.join = Join(maple, tree, self.spot, self.gaps)
         self.mas = MaState(tree)
 
     def store(self, first: u64, last: u64, entry: u64) -> bint:
-        """Store ``entry`` over ``first`` to ``last`` (inclusive) if that changes one leaf, or two
-        and their parent; False, with nothing done, if the engine must do it."""
+        """Store ``entry`` over ``first`` to ``last`` (inclusive) if that changes the leaves of one
+        parent; False, with nothing done, if the engine must do it."""
         if (entry & 3 == 2 and entry <= 0x402) or first > last:
             return False
         spot: Spot = self.spot
-        if not spot.seek(self.root_word, first):
-            return False
+        return spot.seek(self.root_word, first) and self.store_here(first, last, entry)
+
+    def store_here(self, first: u64, last: u64, entry: u64) -> bint:
+        """The same where ``spot`` has found ``first``."""
+        spot: Spot = self.spot
         if spot.take(first, last, entry):
             return self.stored(entry)
-        if not self.share.prepare(entry):
+        if self.join.prepare(entry):
+            self.join.write()
+            return True
+        if not self.join.plan(first, last, entry):
             return False
-        self.share.write()
+        self.join.rewrite()
         return True
 
     def stored(self, entry: u64) -> bint:
@@ -136,9 +142,7 @@ def erase_many(maple: Maple, tree: u64, indexes: array[int], found: array[int]) 
         if quick is not None and quick.spot.seek(quick.root_word, indexes[at]):
             spot: Spot = quick.spot
             entry = spot.slot(spot.at)
-            done = entry == 0 or spot.take(spot.start, spot.slot_end(spot.at), 0)
-            if done and entry != 0:
-                quick.stored(0)
+            done = entry == 0 or quick.store_here(spot.start, spot.slot_end(spot.at), 0)
         if not done:
             entry = maple.mtree_erase(tree, indexes[at])
         found[at] = entry

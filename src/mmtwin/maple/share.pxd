@@ -27,3 +27,5 @@ cdef class Share:
     cdef void leaf(self, unsigned long long word, int first, int end) except *
     cdef unsigned long long gap(self, int first, int end, unsigned long long min) except? 0xDEADBEEFDEADBEEF
     cdef void tell_gaps(self) except *
+    cdef void node_gap(self, unsigned long long word, int end) except *
+    cdef void update_gaps(self) except *

@@ -268,16 +268,28 @@ class Share:
         memory.w[gaps + self.slot] = self.gap(0, self.cut, self.min)
         low: u64 = self.pivot[self.cut] + 1
         memory.w[gaps + self.slot + 1] = self.gap(self.cut + 1, self.count - 1, low)
+        self.node_gap(self.word, self.end)
+        self.update_gaps()
+
+    def node_gap(self, word: u64, end: i32) -> None:
+        """Write the metadata of the parent or a node above it, the largest gap looked for from the
+        last slot ``end`` down, as the engine does in a node built anew."""
+        memory: Memory = self.memory
+        gaps: u64 = word + GAPS
         widest: u64 = 0
         widest_at: u64 = self.maple.gap_unset
-        at: i32 = self.end
+        at: i32 = end
         while at >= 0:
             if memory.w[gaps + at] > widest:
                 widest = memory.w[gaps + at]
                 widest_at = at
             at -= 1
-        last: u64 = self.end
-        memory.w[self.word + ARANGE_META] = (widest_at << 8) | last
+        last: u64 = end
+        memory.w[word + ARANGE_META] = (widest_at << 8) | last
+        memory.d[word >> 9] = 1
+
+    def update_gaps(self) -> None:
+        """Carry the parent's largest gap on upwards."""
         mas: MaState = self.mas
         mas.status = ACTIVE
         mas.node = self.parent | ARANGE_ENODE

@@ -4,7 +4,7 @@ cdef class Spot:
     cdef Memory memory
     cdef readonly unsigned long long word, enode, start, high, min, max, first, last, up_min, up_max
     cdef readonly int at, stop, end
-    cdef readonly bint alone, full
+    cdef readonly bint alone, full, small
     cpdef bint seek(self, unsigned long long root_word, unsigned long long index) except? -1
     cpdef unsigned long long load(self, unsigned long long root_word, unsigned long long index) except? 0xDEADBEEFDEADBEEF
     cdef int end_of(self, unsigned long long word, unsigned long long max) except? -1

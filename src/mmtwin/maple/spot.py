@@ -124,10 +124,10 @@ class Spot:
         """Prepare a store of ``entry`` over a range that begins in the slot ``at``.
 
         False if that is more than a change of this leaf: it ends elsewhere, the leaf would hold
-        too much (``full``) or too little, or the NULLs that join would end it. `write` carries it
-        out.
+        too much (``full``) or too little (``small``), or the NULLs that join would end it. `write`
+        carries it out.
         """
-        self.full = False
+        self.full = self.small = False
         if last > self.max:
             return False
         stop: i32 = self.at
@@ -143,7 +143,8 @@ class Spot:
                 return False
         new_end: i32 = self.end + self.growth()
         self.full = new_end >= SLOTS
-        return not self.full and (self.alone or new_end >= MIN_END)
+        self.small = not self.alone and new_end < MIN_END
+        return not self.full and not self.small
 
     def growth(self) -> i32:
         """By how many slots the leaf grows."""

@@ -1,9 +1,9 @@
 from mmtwin.maple.direct cimport Direct
+from mmtwin.maple.join cimport Join
 from mmtwin.maple.maple cimport Maple
 from mmtwin.maple.state cimport MaState
 from mmtwin.memory.allocator cimport Arena
 from mmtwin.rangemap.growing cimport GrowingMemory
-from mmtwin.maple.share cimport Share
 from mmtwin.maple.spot cimport Spot
 from mmtwin.rangemap.values cimport Values
 from mmtwin.rangemap.words cimport Words
@@ -16,7 +16,7 @@ cdef class Core:
     cdef readonly unsigned long long tree
     cdef readonly Values values
     cdef Spot spot
-    cdef Share share
+    cdef Join join
     cdef Direct direct
     cdef readonly unsigned long long count, version
     cdef public long users
@@ -33,6 +33,7 @@ cdef class Core:
     cdef object put_here(self, unsigned long long entry, bint full)
     cdef object covered_here(self, bint left, bint right)
     cdef object put_anywhere(self, unsigned long long first, unsigned long long last, unsigned long long entry)
+    cdef object account(self, unsigned long long first, unsigned long long last)
     cdef object cut(self, bint left, bint right, unsigned long long old)
     cdef object covered(self, MaState mas, unsigned long long old, unsigned long long first, unsigned long long last)
     cpdef void clear(self) except *

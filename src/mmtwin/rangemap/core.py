@@ -12,8 +12,8 @@ from cython import ulonglong as u64
 
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.direct import Direct
+from mmtwin.maple.join import Join
 from mmtwin.maple.maple import Maple
-from mmtwin.maple.share import Share
 from mmtwin.maple.spot import Spot
 from mmtwin.maple.state import MaState
 from mmtwin.memory.allocator import Arena
@@ -58,7 +58,7 @@ class Core:
         self.engine.mt_init_flags(self.tree, ALLOC_RANGE if gaps else 0)
         self.root_word = (self.tree - self.memory.base + self.engine.root_at) >> 3
         self.spot = Spot(self.memory)
-        self.share = Share(self.engine, self.tree, self.spot, gaps)
+        self.join = Join(self.engine, self.tree, self.spot, gaps)
         self.direct = Direct(self.engine, self.tree)
         self.values = Values()
         self.count = 0
@@ -125,8 +125,11 @@ class Core:
             if entry == 0 and spot.at == spot.stop and spot.slot(spot.at) == 0:
                 return None
             gone = self.put_here(entry, False)
-        elif self.share.prepare(entry):
+        elif self.join.prepare(entry):
             gone = self.put_here(entry, True)
+        elif self.join.plan(first, last, entry):
+            gone = self.account(first, last)
+            self.join.rewrite()
         else:
             gone = self.put_anywhere(first, last, entry)
         self.version += 1
@@ -136,7 +139,7 @@ class Core:
 
     def put_here(self, entry: u64, full: bint) -> object:
         """A store that only changes the leaf that ``spot`` has found, or the two and their parent
-        that ``share`` has prepared if it is ``full``."""
+        that ``join`` has prepared if it is ``full``."""
         spot: Spot = self.spot
         left: bint = spot.first > spot.start
         right: bint = spot.last < spot.high
@@ -147,7 +150,7 @@ class Core:
         elif old != 0:
             gone = self.cut(left, right, old)
         if full:
-            self.share.write()
+            self.join.write()
             return gone
         gaps: bint = self.gaps and not spot.alone and spot.touches_gap(entry)
         spot.write(entry)
@@ -182,17 +185,19 @@ class Core:
             if entry != 0:
                 self.values.release(entry)
             raise MemoryError(f"the tree has no nodes left: error {error}")
-        mas.set_range(first, last)
-        old: u64 = self.engine.mas_walk(mas)
-        gone: object = None
-        if mas.last >= last:
-            if old != 0:
-                gone = self.cut(mas.index < first, mas.last > last, old)
-        else:
-            gone = self.covered(mas, old, first, last)
+        gone: object = self.account(first, last)
         mas.set_range(first, last)
         self.engine.mas_store_prealloc(mas, entry)
         return gone
+
+    def account(self, first: u64, last: u64) -> object:
+        """Account for everything that a store over a range changes; returns the objects that go."""
+        mas: MaState = self.reader
+        mas.set_range(first, last)
+        old: u64 = self.engine.mas_walk(mas)
+        if mas.last < last:
+            return self.covered(mas, old, first, last)
+        return self.cut(mas.index < first, mas.last > last, old) if old != 0 else None
 
     def cut(self, left: bint, right: bint, old: u64) -> object:
         """Account for a slot that the store changes: something of it stays on the ``left``, on
