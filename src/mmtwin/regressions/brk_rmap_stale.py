@@ -36,19 +36,16 @@ def story(bench: SpaceBench) -> Iterator[str]:
 
 REGRESSION = Regression(
     name="brk-rmap-stale",
-    title="a rmap walk misses part of the heap: a migration entry is left behind",
-    source="Hugh Dickins, July 2022, item 1: swapops.h BUG on !PageLocked migration entry",
-    versions="linux-next, July 2022 (do_brk_flags of the maple tree series)",
+    title="reverse mapping goes on seeing a heap at its old size",
+    source="the brk of the maple tree series, mail of July 2022, where rmap comes in with item 1",
+    versions="do_brk_flags without anon_vma_interval_tree_pre_update_vma",
     layer="space",
     mechanism=(
         "Pages of an anon_vma are found through an interval tree of its VMAs, keyed by their page "
-        "offsets. A VMA is taken out before its end moves and put back under the new key. The brk "
-        "of the maple tree series extended the heap without that, so rmap walks saw it at its old "
-        "size. A page of the new part that is under migration has entries put in its place by one "
-        "walk and taken out again by a second; when the second misses the area, the entry stays "
-        "and names a page that is no longer locked. Whoever meets it next BUGs: in the thread "
-        "always the unmapping of brk, on the way out, long after. Which walk missed which area the "
-        "thread leaves open; the brk hint, and what the series changed there later, point here."
+        "offsets. A VMA is taken out before its end moves and put back under the new key. brk "
+        "extends an area by itself, apart from mmap's merging, and must do the same: without it "
+        "rmap walks see the heap at its old size, and pages of the new part can neither be "
+        "unmapped by reclaim nor migrated, nor made read-only for all that share them."
     ),
     trigger="write to the heap, then let it grow by brk",
     invariants=("VM-23",),
