@@ -316,21 +316,9 @@ def test_the_huge_zero_page(world: World) -> None:
 # Swap and migration.
 
 
-def swap_out(world: World, page: int) -> int:
-    """Put one page of the process out by hand, as reclaim would: its slot."""
-    space, memory = world.space, world.twin.memory
-    at = space.pte_at(world.mm, B + page * P)
-    found = space.page_of(memory.load(at))
-    slot = space.get_swap_page()
-    exclusive = p.SWP_EXCLUSIVE if space.page_exclusive(found) else 0
-    memory.store(at, space.swp_pte(0, slot) | exclusive)
-    space.swap_duplicate(slot)
-    space.set_page_exclusive(found, False)
-    space.add_mm_counter(world.mm, p.MM_ANONPAGES, -1)
-    space.add_mm_counter(world.mm, p.MM_SWAPENTS, 1)
-    space.page_remove_rmap(found)
-    space.put_user_page(found)
-    return slot
+def swap_out(world: World, page: int) -> None:
+    """MADV_PAGEOUT, which needs a page that nobody else maps."""
+    assert world.advise(page, page + 1, c.MADV_PAGEOUT) == 0
 
 
 def test_swap_entries(world: World) -> None:

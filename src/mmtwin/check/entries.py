@@ -209,7 +209,7 @@ class EntryRules(SpaceCheck):
         offset: u64 = (~entry >> 9) & OFFSET_MASK
         if kind < MAX_SWAPFILES:
             self.residents.bump(mm, SWAPS, sign)
-            self.slots.bump(self.word_at(self.swap_info + 8) + 8 * offset, NAMED, sign)
+            self.slots.bump(self.word_at(self.swap_info + 24) + 8 * offset, NAMED, sign)
         elif MIGRATION_READ <= kind <= MIGRATION_WRITE:
             page = self.page_map + 64 * (offset & PFN_PART)
             self.residents.bump(mm, self.kind_of(page, old), sign)
@@ -313,9 +313,9 @@ class EntryRules(SpaceCheck):
         nth = 0
         while nth < self.slots.count:
             at: u64 = self.slots.address(nth)
-            named: i64 = self.word_at(at) & 0xFFFF
+            named: i64 = self.word_at(at) & 0x7FFFFFFF
             if self.partial:
-                named -= self.was_at(at) & 0xFFFF
+                named -= self.was_at(at) & 0x7FFFFFFF
             if named != self.slots.sum(nth, NAMED):
                 expected = f"{self.slots.sum(nth, NAMED)} entries"
                 self.report("VM-46", "swap_map", at, "count", f"{named}", expected)

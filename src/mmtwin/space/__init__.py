@@ -49,6 +49,7 @@ a file, each built on the one before:
 ``move_page_tables``    ``MovePageTables``: entries that mremap moves and mprotect changes
 ``madvise_pages``       ``MadvisePages``: advice about pages, population
 ``thp``                 ``Thp``: huge pages of anonymous memory
+``rmap``                ``Rmap``: from a page to the entries that map it; reclaim, migration
 ``proc_smaps``          ``ProcSmaps``: the text of /proc/PID/smaps and smaps_rollup
 ``proc_status``         ``ProcStatus``: the Vm lines of status, statm
 ``proc_pagemap``        ``ProcPagemap``: words of pagemap, bytes of mincore

@@ -50,6 +50,7 @@ class AnonFault(CopyPageRange):
 
     def folio_add_lru(self, page: u64, vma: u64) -> None:
         """A new page becomes known to reclaim."""
+        self.pages.folio_add_lru(page)
 
     def do_wp_page(self, vma: u64, address: u64, pte: u64) -> u64:
         """A write met a present entry without write permission: VM_FAULT_* bits."""
@@ -100,9 +101,18 @@ class AnonFault(CopyPageRange):
         mm: u64 = self.vm_mm(vma)
         if self.anon_vma(vma) == 0 and self.anon_vma_prepare(vma) != 0:
             return VM_FAULT_OOM
+        before: u64 = memory.load(pte)
+        if old != 0:
+            # Reclaim must leave it alone while a page is sought.
+            self.pages.get_page(self.pages.compound_head(old))
         page: u64 = self.alloc_user_page()
+        if old != 0:
+            self.put_user_page(old)
         if page == 0:
             return VM_FAULT_OOM
+        if memory.load(pte) != before:
+            self.put_user_page(page)
+            return 0
         if old == 0:
             self.add_mm_counter(mm, MM_ANONPAGES, 1)
         elif not self.page_anon(old):

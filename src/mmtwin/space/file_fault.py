@@ -189,23 +189,25 @@ class FileFault(AnonFault):
         if past > limit:
             past = limit
         wanted: u64 = self.read_page(inode, index, False)
-        while first < past and wanted != 0:
+        if wanted == 0:
+            return 0
+        # Reading the others may need memory: this one must not be reclaimed for it.
+        self.pages.get_page(wanted)
+        while first < past:
             if self.find_get_page(inode, first) == 0 and self.read_page(inode, first, False) == 0:
                 break
             first += 1
+        self.put_user_page(wanted)
         return wanted
 
     def shmem_swapin(self, inode: u64, index: u64, slot: u64) -> u64:
         """Bring a page of shared memory back from swap; 0 without memory."""
-        page: u64 = self.swap_cache_lookup(slot)
-        if page != 0:
-            self.pages.get_page(page)
-            self.delete_from_swap_cache(page)
-        else:
-            page = self.alloc_user_page()
-            if page == 0:
-                return 0
-            self.set_page_flag(page, self.pg_swapbacked)
+        page: u64 = self.read_swap(slot)
+        if page == 0:
+            return 0
+        self.delete_from_swap_cache(page)
+        self.pages.folio_isolate_lru(page)
+        self.put_user_page(page)
         if not self.add_to_page_cache(inode, page, index):
             self.put_user_page(page)
             return 0

@@ -7,7 +7,8 @@ cdef class MadvisePages(MovePageTables):
     cpdef unsigned long long advise_huge_pmd(self, unsigned long long vma, unsigned long long pmd, unsigned long long start, unsigned long long end, unsigned long long advice) except? 0xDEADBEEFDEADBEEF
     cpdef void advise_pte(self, unsigned long long vma, unsigned long long address, unsigned long long pte, unsigned long long entry, unsigned long long advice) except *
     cpdef void madvise_free_pte(self, unsigned long long pte, unsigned long long entry, unsigned long long page) except *
-    cpdef bint page_out(self, unsigned long long page) except -1
+    cpdef void mark_page_lazyfree(self, unsigned long long page) except *
+    cpdef void page_out(self, unsigned long long page) except *
     cpdef void madvise_willneed(self, unsigned long long vma, unsigned long long start, unsigned long long end) except *
     cpdef void swap_readahead(self, unsigned long long slot) except *
     cpdef void punch_hole(self, unsigned long long vma, unsigned long long start, unsigned long long end) except *

@@ -106,11 +106,22 @@ class MadvisePages(MovePageTables):
         if self.page_flag(page, self.pg_swapcache):
             self.delete_from_swap_cache(page)
         self.memory.store(pte, entry & ~(ACCESSED | DIRTY))
-        self.clear_page_flag(page, self.pg_dirty | self.pg_referenced | self.pg_swapbacked)
+        self.mark_page_lazyfree(page)
 
-    def page_out(self, page: u64) -> bint:
-        """Reclaim a page at once, if that can be; whether it went."""
-        return False
+    def mark_page_lazyfree(self, page: u64) -> None:
+        """Clean and not swap-backed: at the old end of what files have in memory."""
+        head: u64 = self.pages.compound_head(page)
+        listed: bint = self.page_flag(head, self.pages.flag_lru)
+        if listed:
+            self.pages.lruvec_del_folio(head)
+        self.clear_page_flag(
+            head, self.pg_dirty | self.pg_referenced | self.pg_swapbacked | self.pages.pg_active
+        )
+        if listed:
+            self.pages.lruvec_add_folio(head)
+
+    def page_out(self, page: u64) -> None:
+        """Reclaim a page at once, if that can be (``reclaim_pages``)."""
 
     def madvise_willneed(self, vma: u64, start: u64, end: u64) -> None:
         """Read a file's pages ahead; bring shared memory and anonymous memory back from swap."""
@@ -138,12 +149,8 @@ class MadvisePages(MovePageTables):
 
     def swap_readahead(self, slot: u64) -> None:
         """Bring a slot's page into the swap cache."""
-        if self.swap_cache_lookup(slot) != 0:
-            return
-        page: u64 = self.alloc_user_page()
+        page: u64 = self.read_swap(slot)
         if page != 0:
-            self.set_page_flag(page, self.pg_uptodate)
-            self.add_to_swap_cache(page, slot)
             self.put_user_page(page)
 
     def punch_hole(self, vma: u64, start: u64, end: u64) -> None:

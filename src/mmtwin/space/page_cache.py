@@ -59,15 +59,22 @@ class PageCache(Swap):
         self.set_page_mapping(page, inode + I_DATA, index)
         self.set_page_flag(page, self.pg_uptodate)
         self.memory.store(inode + self.at_nrpages, self.inode_pages(inode) + 1)
+        self.pages.mod_node_page_state(self.pages.page_to_nid(page), "file_pages", 1)
+        self.pages.folio_add_lru(page)
         return True
 
     def delete_from_page_cache(self, page: u64) -> None:
         """Take a page out; the cache's reference goes."""
+        self.remove_from_page_cache(page)
+        self.put_user_page(page)
+
+    def remove_from_page_cache(self, page: u64) -> None:
+        """Take a page out; the cache's reference is the caller's now."""
         inode: u64 = self.pages.page_mapping(page) - I_DATA
         self.xa.erase(inode + I_PAGES, self.page_index(page))
         self.set_page_mapping(page, 0, self.page_index(page))
         self.memory.store(inode + self.at_nrpages, self.inode_pages(inode) - 1)
-        self.put_user_page(page)
+        self.pages.mod_node_page_state(self.pages.page_to_nid(page), "file_pages", -1)
 
     def read_page(self, inode: u64, index: u64, shared_memory: bint) -> u64:
         """A fresh page at ``index``, read from disk or zeroed; 0 without memory."""

@@ -1,13 +1,13 @@
 from mmtwin.memory.memory cimport Memory
 from mmtwin.maple.state cimport MaState
-from mmtwin.space.thp cimport Thp
+from mmtwin.space.rmap cimport Rmap
 
 cdef class Smap:
     cdef readonly unsigned long long resident, shared_clean, shared_dirty, private_clean, private_dirty
     cdef readonly unsigned long long referenced, anonymous, lazyfree, anonymous_thp, swap, pss, pss_anon
     cdef readonly unsigned long long pss_file, pss_shmem, pss_locked, pss_dirty, swap_pss
 
-cdef class ProcSmaps(Thp):
+cdef class ProcSmaps(Rmap):
     cpdef void smap_gather_stats(self, unsigned long long vma, Smap mss) except *
     cpdef unsigned long long shmem_swap_usage(self, unsigned long long vma) except? 0xDEADBEEFDEADBEEF
     cpdef void smaps_pte_entry(self, Smap mss, unsigned long long entry, bint locked) except *

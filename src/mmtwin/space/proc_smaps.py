@@ -12,7 +12,7 @@ from mmtwin.maple.state import MaState
 from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
-from mmtwin.space.thp import Thp
+from mmtwin.space.rmap import Rmap
 from mmtwin.space.vm_flag_letters import LETTERS, LETTERS_6_1
 
 TOP = declare(u64, c.MAX)
@@ -56,7 +56,7 @@ class Smap:
         self.swap_pss = 0
 
 
-class ProcSmaps(Thp):
+class ProcSmaps(Rmap):
     """``show_smap`` and ``show_smaps_rollup``."""
 
     def smap_gather_stats(self, vma: u64, mss: Smap) -> None:

@@ -1,8 +1,8 @@
 """Entries of pages that are elsewhere: swapped out, under migration, or marked; the swap area.
 
 A swap entry is a type and an offset; in a pte the type stands in bits 59-63 and the offset
-inverted from bit 9 upward, so that a present bit never shows. One swap area: a word for each slot
-counts the entries that name it, plus one while the page is in the swap cache.
+inverted from bit 9 upward, so that a present bit never shows. There is one swap area, the page
+allocator's.
 """
 
 from __future__ import annotations
@@ -25,15 +25,8 @@ MIGRATION_WRITE = declare(u64, p.SWP_MIGRATION_WRITE)
 PTE_MARKER = declare(u64, p.SWP_PTE_MARKER)
 PFN_PART = declare(u64, (1 << p.SWP_PFN_BITS) - 1)
 TOTAL_SWAP = declare(u64, 72)
-COUNT_MASK = declare(u64, 0xFFFF)
-HAS_CACHE = declare(u64, 0x10000)
-"""SWAP_HAS_CACHE: the slot's page is in the swap cache."""
-# The words of the swap area's control block.
-SLOTS = declare(u64, 0)
-MAP = declare(u64, 8)
-IN_USE = declare(u64, 16)
-NEXT = declare(u64, 24)
-CACHE_HEAD = declare(u64, 32)
+GFP_USER_PAGE = declare(u64, 0x100CCA)
+"""GFP_HIGHUSER_MOVABLE"""
 
 
 class Swap(PageState):
@@ -42,7 +35,6 @@ class Swap(PageState):
     def __init__(self, memory: Memory, maple: Maple, caches: Caches, profile: Profile) -> None:
         super().__init__(memory, maple, caches, profile)
         self.xa = XArray(memory, caches.get("radix_tree_node"))
-        self.swap_info = memory.boot_alloc(40, 8)
 
     # Entries in page tables.
 
@@ -75,87 +67,37 @@ class Swap(PageState):
         """The page that a migration entry stands for."""
         return self.pages.pfn_to_page(self.swp_offset(pte) & PFN_PART)
 
-    # The swap area.
+    # The swap area is the page allocator's; entries here are slots of it.
 
     def swapon(self, slots: u64) -> None:
-        """Add a swap area of ``slots`` pages; slot 0 holds its header. There can be one."""
-        if self.memory.load(self.swap_info + SLOTS) != 0:
-            raise ValueError("there is a swap area already")
-        self.memory.store(self.swap_info + MAP, self.memory.boot_alloc(8 * slots, 8))
-        self.memory.store(self.swap_info + SLOTS, slots)
-        self.memory.store(self.swap_info + NEXT, 1)
-        total = self.sysctl + TOTAL_SWAP
+        """Add a swap area of ``slots`` pages, the first of which is its header."""
+        self.pages.swapon(slots)
+        total: u64 = self.sysctl + TOTAL_SWAP
         self.memory.store(total, self.memory.load(total) + slots - 1)
-
-    def swap_slot(self, slot: u64) -> u64:
-        """Where the count of a slot is kept."""
-        return self.memory.load(self.swap_info + MAP) + 8 * slot
-
-    def get_swap_page(self) -> u64:
-        """A free slot, from where the last search ended; 0 if swap is full or absent."""
-        memory: Memory = self.memory
-        slots: u64 = memory.load(self.swap_info + SLOTS)
-        used: u64 = memory.load(self.swap_info + IN_USE)
-        if slots == 0 or used + 1 >= slots:
-            return 0
-        slot: u64 = memory.load(self.swap_info + NEXT)
-        while memory.load(self.swap_slot(slot)) != 0:
-            slot = slot + 1 if slot + 1 < slots else 1
-        memory.store(self.swap_info + NEXT, slot + 1 if slot + 1 < slots else 1)
-        memory.store(self.swap_info + IN_USE, used + 1)
-        return slot
 
     def swap_duplicate(self, slot: u64) -> None:
         """One more entry names the slot."""
-        at: u64 = self.swap_slot(slot)
-        self.memory.store(at, self.memory.load(at) + 1)
+        self.pages.swap_duplicate(slot)
 
     def swap_free(self, slot: u64) -> None:
-        """One entry less names the slot; without any, and out of the cache, it is free."""
-        at: u64 = self.swap_slot(slot)
-        count: u64 = self.memory.load(at) - 1
-        self.memory.store(at, count)
-        if count == 0:
-            self._slot_freed()
-        elif count == HAS_CACHE:
-            page: u64 = self.swap_cache_lookup(slot)
-            if self.mapcount(page) == 0:
-                self.delete_from_swap_cache(page)
-
-    def _slot_freed(self) -> None:
-        at: u64 = self.swap_info + IN_USE
-        self.memory.store(at, self.memory.load(at) - 1)
+        """One entry less names the slot; a page in memory that nobody maps gives it up."""
+        self.pages.swap_free(slot)
+        page: u64 = self.swap_cache_lookup(slot)
+        if page != 0 and self.mapcount(page) == 0:
+            self.pages.folio_free_swap(page)
 
     def swap_count(self, slot: u64) -> u64:
         """How many page-table entries name the slot."""
-        return self.memory.load(self.swap_slot(slot)) & COUNT_MASK
-
-    # The swap cache: pages by slot.
+        return self.pages.swap_count(slot)
 
     def swap_cache_lookup(self, slot: u64) -> u64:
         """The page that holds the slot's content, 0 if it is only on disk."""
-        return self.xa.load(self.swap_info + CACHE_HEAD, slot)
+        return self.pages.lookup_swap_cache(slot)
 
-    def add_to_swap_cache(self, page: u64, slot: u64) -> bint:
-        """Let a page stand for a slot; the cache holds a reference. False without memory."""
-        if not self.xa.store(self.swap_info + CACHE_HEAD, slot, page):
-            return False
-        at: u64 = self.swap_slot(slot)
-        self.memory.store(at, self.memory.load(at) | HAS_CACHE)
-        self.pages.get_page(page)
-        self.pages.st(page + self.pages.o_private, slot)
-        self.set_page_flag(page, self.pg_swapcache | self.pg_swapbacked)
-        return True
+    def read_swap(self, slot: u64) -> u64:
+        """The slot's page, in the swap cache, a reference for the caller; 0 without memory."""
+        return self.pages.read_swap_cache_async(slot, GFP_USER_PAGE)
 
     def delete_from_swap_cache(self, page: u64) -> None:
-        """Take a page out of the swap cache; a slot that no entry names is free then."""
-        slot: u64 = self.pages.page_private(page)
-        self.xa.erase(self.swap_info + CACHE_HEAD, slot)
-        self.pages.st(page + self.pages.o_private, 0)
-        self.clear_page_flag(page, self.pg_swapcache)
-        at: u64 = self.swap_slot(slot)
-        count: u64 = self.memory.load(at) & COUNT_MASK
-        self.memory.store(at, count)
-        if count == 0:
-            self._slot_freed()
-        self.put_user_page(page)
+        """Take a page out of the swap cache."""
+        self.pages.delete_from_swap_cache(page)

@@ -45,19 +45,10 @@ class SwapFault(FileFault):
         if not self.is_swap_pte(entry):
             return VM_FAULT_HWPOISON if self.swp_type(entry) == HWPOISON else VM_FAULT_SIGBUS
         slot: u64 = self.swp_offset(entry)
-        page: u64 = self.swap_cache_lookup(slot)
-        done: u64 = 0
+        done: u64 = 0 if self.swap_cache_lookup(slot) != 0 else VM_FAULT_MAJOR
+        page: u64 = self.read_swap(slot)
         if page == 0:
-            done = VM_FAULT_MAJOR
-            page = self.alloc_user_page()
-            if page == 0:
-                return VM_FAULT_OOM
-            if not self.add_to_swap_cache(page, slot):
-                self.put_user_page(page)
-                return VM_FAULT_OOM
-            self.folio_add_lru(page, vma)
-        else:
-            self.pages.get_page(page)
+            return VM_FAULT_OOM
         # The reference just taken becomes the entry's.
         mm: u64 = self.vm_mm(vma)
         exclusive: bint = entry & SWP_EXCLUSIVE != 0

@@ -63,7 +63,7 @@ class Thp(MadvisePages):
             "table_type": self.table_type >> self.map_shift,
             "zero_pfn": self.zero_pfn,
             "huge_zero_at": self.huge_zero_at,
-            "swap_info": self.swap_info,
+            "swap_info": self.pages.swap_info,
             "locked": self.pg_locked,
             "swapbacked": self.pg_swapbacked,
             "exclusive": self.pg_anon_exclusive,
@@ -304,7 +304,7 @@ class Thp(MadvisePages):
             return self.memory.load(pmd)
         if advice == MADV_FREE:
             self.memory.store(pmd, entry & ~(ACCESSED | DIRTY))
-            self.clear_page_flag(head, self.pg_dirty | self.pg_referenced | self.pg_swapbacked)
+            self.mark_page_lazyfree(head)
         else:
             self.memory.store(pmd, entry & ~ACCESSED)
             self.clear_page_flag(head, self.pg_referenced)

@@ -184,4 +184,4 @@ class Zap(PageCache):
 
     def mark_page_accessed(self, page: u64) -> None:
         """The page was used: reclaim learns of it."""
-        self.set_page_flag(page, self.pg_referenced)
+        self.pages.folio_mark_accessed(self.pages.compound_head(page))

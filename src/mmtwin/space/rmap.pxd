@@ -1,0 +1,4 @@
+from mmtwin.space.thp cimport Thp
+
+cdef class Rmap(Thp):
+    pass

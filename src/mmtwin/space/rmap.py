@@ -1,0 +1,248 @@
+"""Reverse mapping: from a page to the entries that map it, for reclaim and migration.
+
+The walk goes through the links of an anonymous page's anon_vma, or through the VMAs of a file's
+inode, by the page's offset; what is filed under a wrong offset is not found. mm/rmap.c,
+mm/migrate.c.
+"""
+
+from __future__ import annotations
+
+from cython import declare
+from cython import ulonglong as u64
+
+from mmtwin.pages.pages import Pages
+from mmtwin.pages.shrink import ScanControl
+from mmtwin.space import flags as c
+from mmtwin.space import pte_bits as p
+from mmtwin.space.thp import Thp
+
+PSE = declare(u64, p.PSE)
+RW = declare(u64, p.RW)
+ACCESSED = declare(u64, p.ACCESSED)
+DIRTY = declare(u64, p.DIRTY)
+SOFT_DIRTY = declare(u64, p.SOFT_DIRTY)
+SWP_SOFT_DIRTY = declare(u64, p.SWP_SOFT_DIRTY)
+SWP_EXCLUSIVE = declare(u64, p.SWP_EXCLUSIVE)
+ANON = declare(u64, p.PAGE_MAPPING_ANON)
+VM_LOCKED = declare(u64, c.VM_LOCKED)
+VM_SEQ_READ = declare(u64, c.VM_SEQ_READ)
+# struct anon_vma and anon_vma_chain; struct inode.
+TREE_FIRST = declare(u64, 80)
+AVC_VMA = declare(u64, 0)
+TREE_NEXT = declare(u64, 32)
+CACHED_START = declare(u64, 48)
+CACHED_LAST = declare(u64, 56)
+I_DATA = declare(u64, 376)
+I_PAGES = declare(u64, 392)
+I_MMAP = declare(u64, 448)
+GFP_KERNEL = 0xCC0
+MAX_NR_ZONES = 4
+
+
+class Rmap(Thp):
+    """``rmap_walk`` and what it is used for; :class:`mmtwin.pages.rmap_hook.RmapHook`."""
+
+    def take_pages(self, pages: Pages) -> None:
+        """The page allocator's reclaim and migration ask this engine."""
+        Thp.take_pages(self, pages)
+        pages.rmap = self
+
+    # Walks.
+
+    def rmap_walk(self, page: int) -> list[tuple[int, int]]:
+        """(VMA, address) of every place where the page may be mapped, by its offset."""
+        mapping = self.pages.page_mapping(self.pages.compound_head(page))
+        index = self.page_index(page)
+        if mapping & ANON:
+            return self.rmap_walk_anon(mapping - ANON, index)
+        return self.rmap_walk_file(mapping - I_DATA, index) if mapping else []
+
+    def rmap_walk_anon(self, anon_vma: int, index: int) -> list[tuple[int, int]]:
+        """The places of an anonymous page: the links whose interval holds the offset."""
+        memory = self.memory
+        found = []
+        avc = memory.load(anon_vma + TREE_FIRST)
+        while avc:
+            vma = memory.load(avc + AVC_VMA)
+            if memory.load(avc + CACHED_START) <= index <= memory.load(avc + CACHED_LAST):
+                found += self.vma_address(vma, index)
+            avc = memory.load(avc + TREE_NEXT)
+        return found
+
+    def rmap_walk_file(self, inode: int, index: int) -> list[tuple[int, int]]:
+        """The places of a page of a file."""
+        found = []
+        vma = self.memory.load(inode + I_MMAP)
+        while vma:
+            found += self.vma_address(vma, index)
+            vma = self.memory.load(vma + self.at_shared)
+        return found
+
+    def vma_address(self, vma: int, index: int) -> list[tuple[int, int]]:
+        """Where ``vma`` would map the offset: one place, or none."""
+        first = self.vm_pgoff(vma)
+        if not first <= index < first + self.vma_pages(vma):
+            return []
+        return [(vma, self.vm_start(vma) + ((index - first) << c.PAGE_SHIFT))]
+
+    def mapped_at(self, vma: int, address: int, page: int) -> int:
+        """Where the pte lies that maps ``page`` at ``address``; 0 if none does."""
+        at = self.pte_at(self.vm_mm(vma), address)
+        entry = self.memory.load(at) if at else 0
+        if not self.pte_present(entry) or entry & p.SPECIAL or self.page_of(entry) != page:
+            return 0
+        return at
+
+    def mapped_huge_at(self, vma: int, address: int, head: int) -> int:
+        """Where the pmd entry lies that maps the huge page ``head`` at ``address``; 0 if none."""
+        at = self.walk(self.vm_mm(vma), address, 1)
+        entry = self.memory.load(at) if at else 0
+        if not self.pmd_trans_huge(entry) or self.page_of(entry & ~p.PSE) != head:
+            return 0
+        return at
+
+    # Reclaim.
+
+    def folio_referenced(self, page: int) -> tuple[int, int]:
+        """Clear the accessed bits of all mappings; how many were set, and the areas' flags or-ed.
+
+        An area that is locked ends the walk.
+        """
+        referenced, vm_flags = 0, 0
+        for vma, address in self.rmap_walk(page):
+            at = self.mapped_at(vma, address, page) or self.mapped_huge_at(vma, address, page)
+            if not at:
+                continue
+            if self.vm_flags(vma) & VM_LOCKED:
+                return referenced, vm_flags | VM_LOCKED
+            entry = self.memory.load(at)
+            if entry & ACCESSED:
+                self.memory.store(at, entry & ~ACCESSED)
+                if not self.vm_flags(vma) & VM_SEQ_READ:
+                    referenced += 1
+                    vm_flags |= self.vm_flags(vma)
+        return referenced, vm_flags
+
+    def try_to_unmap(self, page: int) -> None:
+        """Take every mapping of the page away, its swap entry in their place if it has one."""
+        for vma, address in self.rmap_walk(page):
+            at = self.mapped_at(vma, address, page)
+            if not at:
+                continue
+            if self.vm_flags(vma) & VM_LOCKED or not self.try_to_unmap_one(vma, at, page):
+                return
+
+    def try_to_unmap_one(self, vma: int, at: int, page: int) -> bool:
+        """Take the mapping at ``at`` away; False if the page must stay."""
+        mm = self.vm_mm(vma)
+        entry = self.memory.load(at)
+        member = self.mm_counter(page)
+        fresh = 0
+        if self.page_anon(page):
+            if not self.page_flag(page, self.pg_swapbacked):
+                if entry & DIRTY or self.page_flag(page, self.pg_dirty):
+                    # Written to since MADV_FREE: it is worth keeping again.
+                    self.set_page_flag(page, self.pg_swapbacked)
+                    return False
+            else:
+                slot = self.pages.page_private(page)
+                self.swap_duplicate(slot)
+                fresh = self.swp_pte(0, slot)
+                if self.page_exclusive(page):
+                    fresh |= SWP_EXCLUSIVE
+                    self.set_page_exclusive(page, False)
+                if entry & SOFT_DIRTY:
+                    fresh |= SWP_SOFT_DIRTY
+                self.add_mm_counter(mm, p.MM_SWAPENTS, 1)
+        self.update_hiwater_rss(mm)
+        if entry & DIRTY:
+            self.set_page_flag(page, self.pg_dirty)
+        self.memory.store(at, fresh)
+        self.add_mm_counter(mm, member, -1)
+        self.page_remove_rmap(page)
+        self.pages.page_ref_add(page, -1)
+        return True
+
+    def remove_mapping(self, page: int) -> bool:
+        """Take a clean page of a file out of the cache; shared memory has nowhere else to go."""
+        if self.page_flag(page, self.pg_swapbacked):
+            return False
+        self.remove_from_page_cache(page)
+        return True
+
+    def writepage(self, page: int) -> bool:
+        """The file has the page's content now; what shared memory holds has no file."""
+        if self.page_flag(page, self.pg_swapbacked):
+            return False
+        self.clear_page_flag(page, self.pg_dirty)
+        return True
+
+    def page_out(self, page: u64) -> None:
+        """Reclaim a page at once, whether it was used lately or not."""
+        pages = self.pages
+        if self.pages.page_head(page) or not pages.folio_isolate_lru(page):
+            return
+        node = pages.page_to_nid(page)
+        head = pages.private_list(node, "folio_list")
+        name = "isolated_file" if pages.folio_is_file_lru(page) else "isolated_anon"
+        pages.mod_node_page_state(node, name, 1)
+        pages.list_add(page + pages.o_lru, head)
+        sc = ScanControl(GFP_KERNEL, 0, MAX_NR_ZONES)
+        pages.shrink_folio_list(head, node, sc, ignore_references=True)
+        pages.move_folios_to_lru(node, head)
+        pages.mod_node_page_state(node, name, -1)
+
+    # Migration.
+
+    def migrate_page(self, old: int, new: int) -> bool:
+        """Make every entry and cache slot that leads to ``old`` lead to ``new``, by migration
+        entries; counts are the caller's."""
+        mapping = self.pages.page_mapping(old)
+        if not mapping & ANON and mapping:
+            inode = mapping - I_DATA
+            if not self.xa.store(inode + I_PAGES, self.page_index(old), new):
+                return False
+        self.try_to_migrate(old)
+        if self.page_exclusive(old):
+            self.set_page_exclusive(old, False)
+            self.set_page_exclusive(new, True)
+        self.remove_migration_ptes(old, new)
+        return True
+
+    def try_to_migrate(self, page: int) -> None:
+        """Put a migration entry in the place of each entry that maps the page."""
+        pfn = self.pages.page_to_pfn(page)
+        for vma, address in self.rmap_walk(page):
+            at = self.mapped_at(vma, address, page)
+            if not at:
+                continue
+            entry = self.memory.load(at)
+            kind = p.SWP_MIGRATION_READ
+            if entry & RW:
+                kind = p.SWP_MIGRATION_WRITE
+            elif self.page_anon(page) and self.page_exclusive(page):
+                kind = p.SWP_MIGRATION_READ_EXCLUSIVE
+            offset = pfn
+            offset |= p.SWP_MIG_YOUNG if entry & ACCESSED else 0
+            offset |= p.SWP_MIG_DIRTY if entry & DIRTY else 0
+            fresh = self.swp_pte(kind, offset)
+            self.memory.store(at, fresh | (SWP_SOFT_DIRTY if entry & SOFT_DIRTY else 0))
+
+    def remove_migration_ptes(self, old: int, new: int) -> None:
+        """Let each migration entry of ``old`` that the walk finds map ``new``."""
+        pfn = self.pages.page_to_pfn(old)
+        for vma, address in self.rmap_walk(old):
+            at = self.pte_at(self.vm_mm(vma), address)
+            entry = self.memory.load(at) if at else 0
+            if entry == 0 or self.pte_present(entry) or not self.is_migration_pte(entry):
+                continue
+            offset = self.swp_offset(entry)
+            if offset & ((1 << p.SWP_PFN_BITS) - 1) != pfn:
+                continue
+            fresh = self.mk_pte(new, self.vm_page_prot(vma)) & ~(ACCESSED | RW)
+            fresh |= ACCESSED if offset & p.SWP_MIG_YOUNG else 0
+            fresh |= DIRTY if offset & p.SWP_MIG_DIRTY else 0
+            fresh |= SOFT_DIRTY if entry & SWP_SOFT_DIRTY else 0
+            if self.swp_type(entry) == p.SWP_MIGRATION_WRITE:
+                fresh = self.maybe_mkwrite(fresh, vma)
+            self.memory.store(at, fresh)
