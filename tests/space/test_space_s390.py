@@ -205,6 +205,15 @@ def test_dontunmap_before_its_repairs_of_2026() -> None:
     assert "3fff7ff9000-3fff7ffb000 ---p" in space.proc_maps(mm)
 
 
+def test_map_32bit_is_no_flag_here() -> None:
+    machine = Machine()
+    space = machine.space
+    file = space.shmem_file_setup("/memfd:f (deleted)", 0, 0)
+    shared_validate = c.MAP_SHARED_VALIDATE
+    assert space.sys_mmap(machine.mm, 0, 0x1000, 0, shared_validate, file, 0) > 0
+    assert space.sys_mmap(machine.mm, 0, 0x1000, 0, shared_validate | 0x40, file, 0) == -95
+
+
 def test_any_address_can_be_a_programs() -> None:
     machine = Machine()
     assert machine.space.sys_process_madvise(machine.mm, MAX - 0xFFF, 0x1000, 20, 0) == -22

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from mmtwin.kernels.maps import GATE
+from mmtwin.kernels.maps import AREA_HEAD, GATE
+from mmtwin.kernels.residents import Residents
 from mmtwin.space.vm_flag_letters import LETTERS, LETTERS_6_1
 
-COUNTERS: Final = ("VmPeak", "VmSize", "VmLck", "VmData", "VmStk")
-
-HEAD: Final = re.compile(r"^([0-9a-f]+)-[0-9a-f]+ ")
+COUNTERS: Final = ("VmPeak", "VmSize", "VmLck", "VmData", "VmStk", "VmExe+VmLib")
+"""The last is all that can be executed; how it is split hangs on the program's headers."""
 
 
 def letters(vm_flags: int, profile: str) -> str:
@@ -24,7 +24,7 @@ def flags_of_smaps(smaps: str) -> Iterable[tuple[int, str]]:
     """(start, letters) of every area but the gate's, in order."""
     start = 0
     for line in smaps.splitlines():
-        head = HEAD.match(line)
+        head = AREA_HEAD.match(line)
         if head:
             start = int(head.group(1), 16)
         elif line.startswith("VmFlags:") and start != GATE:
@@ -34,17 +34,23 @@ def flags_of_smaps(smaps: str) -> Iterable[tuple[int, str]]:
 def counters_of_status(status: str) -> dict[str, int]:
     """The counters in pages, by name."""
     found = {}
-    for name in COUNTERS:
+    for name in (*COUNTERS[:-1], "VmExe", "VmLib"):
         line = re.search(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)
         if line:
             found[name] = int(line.group(1)) // 4
+    found["VmExe+VmLib"] = found.pop("VmExe", 0) + found.pop("VmLib", 0)
     return found
 
 
-def details_text(flags: Iterable[tuple[int, str]], counters: dict[str, int]) -> str:
-    """Both as one text, a line each, to be compared as it is."""
+def details_text(
+    flags: Iterable[tuple[int, str]],
+    counters: dict[str, int],
+    residents: Iterable[Residents] = (),
+) -> str:
+    """All of it as one text, a line each, to be compared as it is."""
     lines = [f"{start:x} VmFlags {codes}" for start, codes in flags]
     lines += [f"{name} {counters[name]} pages" for name in COUNTERS]
+    lines += map(str, residents)
     return "\n".join(lines) + "\n"
 
 

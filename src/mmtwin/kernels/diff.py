@@ -31,6 +31,7 @@ from mmtwin.kernels.machine import TwinMachine
 from mmtwin.kernels.options import Options, Start
 from mmtwin.kernels.qemu.guests import guest
 from mmtwin.kernels.qemu.kernel import QemuKernel
+from mmtwin.kernels.residents import residents_of_smaps
 from mmtwin.kernels.safety import reaches
 from mmtwin.kernels.shrink import shrink
 from mmtwin.machine.bug import KernelBug, KernelWarning
@@ -105,10 +106,13 @@ class Differ:
             watches=facts.userfaultfd,
             machine=kernel.machine,
         )
+        # On s390x the twin keeps no pages.
+        self.keep = None if facts.machine == "s390x" else (image.start, image.end)
         self.machine = TwinMachine(
             profile(facts.profile),
             facts,
             heap=image.end,
+            keep=self.keep,
             file_facts=known.__getitem__,
             segments=SEGMENTS,
             regressions=regressions,
@@ -258,7 +262,7 @@ class Differ:
             count = 2 if call.name == "fork" and answers[at].result > 0 else 1
             self.made.calls.append(call)
             self.made.answers.append(answers[at : at + count])
-            kernel = [outcome_of(answer, before) for answer in answers[at : at + count]]
+            kernel = [outcome_of(answer, before, self.keep) for answer in answers[at : at + count]]
             at += count
             found = comparison.check(step, call, outcomes, kernel)
             if found is not None:
@@ -302,11 +306,16 @@ def charges_at_once(call: Call) -> bool:
     return call.name not in ("open", "memfd_create")
 
 
-def outcome_of(answer: Answer, before: int) -> Outcome:
-    """What an answer of the agent says; ``before`` are the pages charged when the run began."""
+def outcome_of(answer: Answer, before: int, keep: tuple[int, int] | None) -> Outcome:
+    """What an answer of the agent says.
+
+    ``before`` are the pages charged when the run began, ``keep`` the image whose pages are not
+    compared (None: no pages are).
+    """
     text = ""
     if answer.smaps is not None and answer.status is not None:
-        text = details_text(flags_of_smaps(answer.smaps), counters_of_status(answer.status))
+        there = residents_of_smaps(answer.smaps, keep) if keep is not None else ()
+        text = details_text(flags_of_smaps(answer.smaps), counters_of_status(answer.status), there)
     charged = None if answer.memory is None else committed(answer.memory) - before
     return Outcome(answer.slot, answer.result, answer.maps or "", text, charged)
 

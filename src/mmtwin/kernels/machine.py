@@ -12,7 +12,9 @@ from mmtwin.kernels.compare import Outcome
 from mmtwin.kernels.details import details_text, letters
 from mmtwin.kernels.host.agent import FileFacts
 from mmtwin.kernels.host.facts import Facts
+from mmtwin.kernels.maps import areas
 from mmtwin.kernels.options import Start
+from mmtwin.kernels.residents import residents
 from mmtwin.machine.profile import Profile
 from mmtwin.space.files import FILE_NO_MMAP, FILE_SHMEM
 from mmtwin.space.flags import VM_SOFTDIRTY
@@ -43,7 +45,8 @@ class Process:
 class TwinMachine:
     """One twin that begins every run from the same state, with the real machine's settings.
 
-    ``heap`` is where the heap of a fresh process begins; ``file_facts`` tells of files what the
+    ``heap`` is where the heap of a fresh process begins; ``keep`` the range of the agent's image,
+    None if which pages are there is not to be compared; ``file_facts`` tells of files what the
     real machine's kernel does; ``segments`` the sizes in bytes of the
     System V segments.
     """
@@ -54,6 +57,7 @@ class TwinMachine:
         facts: Facts,
         *,
         heap: int,
+        keep: tuple[int, int] | None = None,
         file_facts: Callable[[str], FileFacts],
         segments: Sequence[int] = (),
         regressions: Sequence[Override] = (),
@@ -61,6 +65,7 @@ class TwinMachine:
         self.twin = Twin(profile, regressions, keep_journal=True, ram=MEMORY_SIZE)
         self.space = self.twin.space
         self.heap = heap
+        self.keep = keep
         self.file_facts = file_facts
         self.soft_dirty = facts.soft_dirty
         self.charged_at_start = 0
@@ -133,11 +138,18 @@ class TwinMachine:
             limits = self.space.view("signal_struct", view.signal)
             limits.put("rlim_cur", start.stack_limit, abi.RLIMIT_STACK)
         mm = self.space.load_image(task, parse_maps(maps), start_brk=self.heap)
+        self._fill_stack(mm, maps)
         bounds = self.space.view("mm_struct", mm)
         bounds.start_data = bounds.end_data = self.heap  # the agent has zeroed data only
         self.processes = {1: Process(task, mm)}
         self.charged_at_start = self._charged()
         return self.space.proc_maps(mm)
+
+    def _fill_stack(self, mm: int, maps: str) -> None:
+        """Exec has written arguments to the highest page of the stack."""
+        for area in areas(maps):
+            if area.name == "[stack]":
+                self.space.touch(mm, area.end - abi.PAGE, abi.PAGE, True)
 
     def _charged(self) -> int:
         return self.space.view("sysctl", self.space.sysctl).get("vm_committed_as")
@@ -169,13 +181,16 @@ class TwinMachine:
             "VmLck": view.locked_vm,
             "VmData": view.data_vm,
             "VmStk": view.stack_vm,
+            "VmExe+VmLib": view.exec_vm,
         }
         name = self.twin.profile.name
         hidden = 0 if self.soft_dirty else VM_SOFTDIRTY
         flags = [(area.vm_start, letters(area.vm_flags & ~hidden, name)) for area in areas]
-        text = details_text(flags, counters)
+        maps = space.proc_maps(mm)
+        there = residents(space, mm, maps, self.keep) if self.keep is not None else ()
+        text = details_text(flags, counters, there)
         charged = self._charged() - self.charged_at_start
-        return Outcome(slot, result, space.proc_maps(mm), text, charged)
+        return Outcome(slot, result, maps, text, charged)
 
     # Set-up.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 GATE = 0xFFFFFFFFFF600000
+AREA_HEAD = re.compile(r"^([0-9a-f]+)-[0-9a-f]+ ")
+"""How the first line of an area begins, in maps and in smaps."""
 
 
 class Area(NamedTuple):

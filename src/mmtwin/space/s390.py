@@ -28,6 +28,7 @@ from mmtwin.space.words import failed
 
 PAGE_MASK = declare(u64, c.PAGE_MASK)
 MAP_SHARED = declare(u64, c.MAP_SHARED)
+MAP_32BIT = declare(u64, c.MAP_32BIT)
 VM_SHARED = declare(u64, c.VM_SHARED)
 MAP_FIXED = declare(u64, c.MAP_FIXED)
 ADDR_COMPAT_LAYOUT = declare(u64, c.ADDR_COMPAT_LAYOUT)
@@ -218,6 +219,10 @@ class SpaceS390(Space):
     def sys_pkey_mprotect(self, mm: u64, start: u64, length: u64, prot: u64, pkey: u64) -> i64:
         """There are no protection keys, so there is no such call."""
         return -errno.ENOSYS
+
+    def known_map_flags(self, file: u64) -> u64:
+        """MAP_32BIT is not one of them."""
+        return Space.known_map_flags(self, file) & ~MAP_32BIT
 
     def access_ok(self, mm: u64, start: u64, length: u64) -> bint:
         """Programs and the kernel have address spaces of their own: every address can be one's."""

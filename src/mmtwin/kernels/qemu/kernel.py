@@ -20,7 +20,8 @@ from mmtwin.kernels.qemu.guests import Guest
 from mmtwin.kernels.qemu.image import cpio
 from mmtwin.kernels.qemu.packages import find_kernel, find_qemu
 
-PATIENCE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 240.0
+"""An emulated machine on a busy one takes its time to boot."""
 MEMORY_MEGABYTES: Final = 1024
 """From 512 on huge pages are there, as on any machine of today."""
 
@@ -126,7 +127,7 @@ class QemuKernel(Agent):
             ready, _, _ = select.select([port], [], [], PATIENCE_SECONDS)
             more = os.read(port, 1 << 16) if ready else b""
             if not more:
-                said = self._console.read_text(errors="replace")[-500:] if not ready else ""
+                said = self._console.read_text(errors="replace")[-500:]
                 raise AgentError(f"the guest is silent; its console: {said!r}")
             held += more
         taken = bytes(held[:count])
