@@ -5,7 +5,7 @@ STAMP  := $(VENV)/.installed
 ROOMS  := $(shell find src -name '*.pxd')
 PURE   := MMTWIN_PURE=1
 
-.PHONY: all demo test test-pure test-deep lint bench oracle guest guest-debug guest-s390x guest-packages nodes foretell campaign-host campaign-qemu campaign-s390x clean
+.PHONY: all demo test test-pure test-deep lint bench oracle guest guest-debug guest-s390x guest-packages nodes foretell campaign-host campaign-qemu campaign-s390x storm clean
 
 all: $(STAMP)
 
@@ -83,6 +83,9 @@ campaign-s390x: CALLS = 100000
 campaign-s390x: $(STAMP) ## and on its 6.1 for s390x
 	mkdir -p out
 	$(BIN)/mmtwin diff --kernel qemu --arch s390x --calls $(CALLS) --seed $(SEED) --state out/campaign-s390x-$(SEED).json
+
+storm: $(STAMP) ## ten million events on the page allocator of each kernel, every invariant held
+	$(BIN)/mmtwin bench pages --events 10000000 --bugs
 
 clean:
 	rm -rf build out $(VENV)

@@ -21,12 +21,14 @@ from mmtwin.bench.rows import Row
 from mmtwin.bench.tables import page
 from mmtwin.bench.targets import targets
 from mmtwin.check.run import Check
+from mmtwin.cli.bench_pages import pages
 from mmtwin.cli.outcome import document, fail, write_json
 from mmtwin.cli.replay import AUTO
 from mmtwin.view.bench import contest_table, ratio_table, spread_of, target_table
 from mmtwin.view.console import facts, number
 
 bench = typer.Typer(help="The benchmarks, side by side in one run.", no_args_is_help=True)
+bench.command("pages")(pages)
 
 CALLS = 50_000
 MILLION = 1_000_000

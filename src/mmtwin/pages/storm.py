@@ -76,7 +76,9 @@ class Storm:
         return min(self.choices.choices(range(11), (60, 12, 8, 6, 4, 3, 2, 2, 1, 3, 1))[0], 10)
 
     def _take(self, gfp: int, order: int) -> None:
-        if order and self.choices.random() < 0.5:
+        # Of several blocks only as a compound page: up to 6.9 isolation takes the tails of another
+        # chunk for free pages, and its blocks' types part while it is in use.
+        if order > self.pages.pageblock_order or (order and self.choices.random() < 0.5):
             gfp |= self.pages.gfp_comp
         page = self.pages.alloc_pages(gfp, order)
         if page:
