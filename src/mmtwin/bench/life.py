@@ -13,7 +13,7 @@ from mmtwin.bench.work import Stored, Work
 
 SECOND = 1_000_000_000
 CHUNK = 64
-"""Operations of the first loop; each one after it is four times as long."""
+"""Operations of the second loop, at least; the first is one, each after them four times as long."""
 BUILD_LIMITS = {10_000: 2 * SECOND, 100_000: 4 * SECOND, 1_000_000: 12 * SECOND}
 """Processor time for building a map of up to so many ranges; in proportion above."""
 ROW_LIMIT = 3 * SECOND // 10
@@ -63,11 +63,11 @@ Readings = dict[Row, Reading]
 def paced(make: Callable[[Sequence[Any]], Loop], items: Sequence[Any], limit: int) -> Reading:
     """Do the operations in growing pieces, as many as fit into ``limit`` (nanoseconds)."""
     reading = Reading(asked=len(items))
-    size = CHUNK
+    size = 1
     while reading.done < len(items) and reading.took.cpu < limit:
         if reading.done:
             rest = (limit - reading.took.cpu) / max(reading.each, 1)
-            size = max(1, min(4 * size, int(rest)))
+            size = max(1, min(max(4 * size, CHUNK), int(rest)))
         part = items[reading.done : reading.done + size]
         reading.took += took(make(part))
         reading.done += len(part)

@@ -44,7 +44,7 @@ def draw(contests: Sequence[Contest], folder: Path) -> list[Path]:
 
 def saved(figure: Figure, path: Path) -> Path:
     """Write a figure."""
-    figure.savefig(path, dpi=DPI, metadata={"Software": None})
+    figure.savefig(path, dpi=DPI, metadata={"Software": None}, pil_kwargs={"optimize": True})
     return path
 
 
