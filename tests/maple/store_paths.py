@@ -17,6 +17,10 @@ PATHS = {
     "split to a new root": ([(i * 10, i * 10 + 4, i) for i in range(79)], (790, 794, 9)),
     "rebalance": ([(i * 10, i * 10 + 4, i) for i in range(30)], (85, 119, 9)),
     "spanning_store": ([(i * 10, i * 10 + 4, i) for i in range(30)], (25, 195, 9)),
+    "spanning_store in the middle": (
+        [(i * 10, i * 10 + 4, i) for i in range(16)],
+        (75, 110, 9),
+    ),
     "spanning NULL": ([(i * 10, i * 10 + 4, i) for i in range(30)], (25, 195, None)),
     "spanning to the edge": ([(i * 10, i * 10 + 4, i) for i in range(90)], (300, TOP, 9)),
     "everything NULL": ([(i * 10, i * 10 + 4, i) for i in range(90)], (0, 900, None)),
