@@ -118,9 +118,7 @@ def maple(
     rounds: Annotated[
         int | None, typer.Option(help="Rounds at each size; 3 to 7 by size if not given.", min=1)
     ] = None,
-    deep: Annotated[
-        bool, typer.Option("--deep", help=f"Sizes {DEEP} (half an hour, 6 GB).")
-    ] = False,
+    deep: Annotated[bool, typer.Option("--deep", help=f"Sizes {DEEP}.")] = False,
     plots: Annotated[
         Path | None, typer.Option(help="Write pictures and tables (Markdown) into this folder.")
     ] = None,
