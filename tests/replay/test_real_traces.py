@@ -12,6 +12,7 @@ from mmtwin.machine.profile import profile
 from mmtwin.regressions import catalogue
 from mmtwin.replay.kernel import profile_of
 from mmtwin.trace.reader import read_trace
+from mmtwin.trace.records import Touch
 
 DATA = Path(__file__).parent.parent / "data"
 TRACES = [recorded_compiler(), *sorted(DATA.glob("*.jsonl.xz"))]
@@ -30,6 +31,15 @@ def test_every_answer_of_the_kernel_is_the_twins(trace: Path) -> None:
     assert counts.maps_compared >= 0.9 * sum(
         1 for record in read_trace(trace) if getattr(record, "ret", None) is not None
     )
+
+
+def test_where_touches_are_recorded_nothing_is_settled() -> None:
+    """A program that writes, forks and writes again: its faults tell which areas may merge."""
+    trace = DATA / "python-touches-fork.jsonl.xz"
+    assert any(isinstance(record, Touch) for record in read_trace(trace))
+    counts = Run(lambda: read_trace(trace), profile("6.18")).run().counts
+    assert counts.settled == 0
+    assert counts.agreed == counts.calls
 
 
 @pytest.mark.parametrize("check", [Check.EVERY, Check.BISECT])

@@ -55,7 +55,7 @@ def test_pages_of_files_go_first_and_come_back(small: World) -> None:
     for first in range(0, 8192, 512):
         assert small.read(first, first + 512) == 0
     assert small.space.rss(small.mm, p.MM_FILEPAGES) < 2048
-    assert small.space.inode_pages(small.space.file_inode(file)) < 2048
+    assert small.space.inode_pages(small.space.view("file", file).get("f_inode")) < 2048
     healthy(small)
 
 
@@ -104,7 +104,7 @@ def test_a_page_of_a_file_moves_in_its_cache_too(world: World) -> None:
     world.write(1, 2)
     page = world.space.page_of(pte(world, 1))
     assert migrate(world, page)
-    inode = world.space.file_inode(file)
+    inode = world.space.view("file", file).get("f_inode")
     assert world.space.find_get_page(inode, 1) == world.space.page_of(pte(world, 1)) != page
     world.check()
 
