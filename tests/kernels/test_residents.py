@@ -1,5 +1,7 @@
 """Which pages are there, read from smaps and from the twin's page tables."""
 
+import pytest
+
 from mmtwin.kernels.details import COUNTERS, counters_of_status, details_text
 from mmtwin.kernels.residents import Residents, of_cached_file, residents, residents_of_smaps
 from mmtwin.machine.profile import PROFILES
@@ -54,8 +56,9 @@ def test_files_that_others_read_too() -> None:
     assert not of_cached_file("1000-2000 rw-s 00000000 00:01 5   /dev/zero (deleted)")
 
 
-def test_what_the_twin_holds() -> None:
-    twin = Twin(PROFILES["6.18"], ram=1 << 28)
+@pytest.mark.parametrize("profile", ["6.1", "6.18"])
+def test_what_the_twin_holds(profile: str) -> None:
+    twin = Twin(PROFILES[profile], ram=1 << 28)
     space = twin.space
     space.view("sysctl", space.sysctl).thp_enabled = 2
     mm = space.load_image(space.task_alloc(0), parse_maps(IMAGE), start_brk=0x402000)
@@ -64,8 +67,15 @@ def test_what_the_twin_holds() -> None:
     space.touch(mm, A + 2 * P, P, False)  # the zero page does not count
     space.sys_mmap(mm, 2 * A, 2 * HUGE, 3, ANON, 0, 0)
     space.touch(mm, 2 * A, P, True)
+    space.sys_mmap(mm, 4 * A, 2 * HUGE, 3, ANON, 0, 0)
+    space.touch(mm, 4 * A, P, False)  # nor does a huge one
     found = {one.start: one[1:] for one in residents(space, mm, space.proc_maps(mm), KEEP)}
-    assert found == {A: (2, 2, 0), 2 * A: (512, 512, 512), 0x7FFFFFFDE000: (0, 0, 0)}
+    assert found == {
+        A: (2, 2, 0),
+        2 * A: (512, 512, 512),
+        4 * A: (0, 0, 0),
+        0x7FFFFFFDE000: (0, 0, 0),
+    }
 
 
 def test_counters() -> None:

@@ -85,8 +85,8 @@ def _pages(space: Space, memory: Memory, mm: int, at: int, end: int) -> Iterable
         pmd = space.walk(mm, at, 1)
         entry = memory.load(pmd) if pmd else 0
         if entry and space.pmd_is_leaf(entry):
-            page = space.vm_normal_page(entry) if space.pmd_trans_huge(entry) else 0
-            if page:
+            if space.pmd_trans_huge(entry) and not space.is_huge_zero_pmd(entry):
+                page = space.page_of(entry)
                 yield (past - at) // PAGE, bool(space.page_anon(page))
         elif entry:
             first = space.pte_offset(entry, at)

@@ -34,10 +34,11 @@ class ProcessCalls(Userfaultfd):
             return -errno.EINVAL
         if length >= NEGATIVE:
             return -errno.EINVAL
-        if length > LARGEST:
-            length = LARGEST
-        if not self.access_ok(mm, start, length):
+        # Since 6.4 a single range is cut to what one call takes before it is looked at.
+        taken: u64 = length if length < LARGEST else LARGEST
+        if not self.access_ok(mm, start, taken if self.profile.since(6, 4) else length):
             return -errno.EFAULT
+        length = taken
         if not self.process_madvise_valid(advice, length):
             return -errno.EINVAL
         if length == 0:
