@@ -16,14 +16,12 @@ class AppendUnderReaders(Maple):
 
     def mas_wr_append(self, wr: WrState) -> bool:
         """Cut the last slot in two in place, whoever may be reading it."""
-        tree = wr.mas.tree
-        readers = self.mt_in_rcu(tree)
-        if readers:
-            self.mt_clear_in_rcu(tree)
-        done = super().mas_wr_append(wr)
-        if readers:
-            self.mt_set_in_rcu(tree)
-        return done
+        mas = wr.mas
+        behind = mas.index != wr.r_min and mas.last == wr.r_max
+        before = mas.index == wr.r_min and mas.last < wr.r_max
+        if behind or before:
+            self.mas_wr_typed_append(wr, wr.node_end + 1)
+        return behind or before
 
 
 class AppendUnderReaders618(Maple):
