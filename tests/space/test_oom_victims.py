@@ -34,9 +34,9 @@ def test_the_larger_process_is_reaped_and_the_other_goes_on() -> None:
         assert page < 5000
     assert twin.victims.report[0].startswith("thread-30 invoked oom-killer: ")
     assert "Killed process 20 (thread-20)" in twin.victims.report[-1]
-    assert twin.space.mm_flags(hog) & MMF_OOM_SKIP
-    assert twin.space.rss(hog, 1) == 0
-    assert twin.space.rss(small, 1) > 100
+    assert twin.space.view("mm_struct", hog).get("flags") & MMF_OOM_SKIP
+    assert twin.space.view("mm_struct", hog).get("rss_stat_1") == 0
+    assert twin.space.view("mm_struct", small).get("rss_stat_1") > 100
 
 
 def test_a_victim_that_runs_is_reaped_when_its_call_returns() -> None:
@@ -49,6 +49,6 @@ def test_a_victim_that_runs_is_reaped_when_its_call_returns() -> None:
         twin.space.touch(hog, BASE + (page << 12), 4096, True)
         page += 1
         assert page < 5000
-    assert twin.space.rss(hog, 1) > 1000
+    assert twin.space.view("mm_struct", hog).get("rss_stat_1") > 1000
     twin.begin_step()
-    assert twin.space.rss(hog, 1) == 0
+    assert twin.space.view("mm_struct", hog).get("rss_stat_1") == 0

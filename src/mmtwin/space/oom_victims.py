@@ -12,7 +12,6 @@ from mmtwin.machine.pids import Pids
 from mmtwin.pages.gfp_request import OOM_VICTIM
 from mmtwin.pages.oom import OomTask
 from mmtwin.space import flags as c
-from mmtwin.space import pte_bits as p
 from mmtwin.space.space import Space
 
 MMF_OOM_SKIP = 1 << 21
@@ -50,23 +49,23 @@ class OomVictims:
 
     def oom_tasks(self) -> Sequence[OomTask]:
         """The processes that have an address space; init is not to be killed."""
-        space = self.space
         running = self._running_mm()
-        return [
-            OomTask(
-                pid,
-                f"thread-{pid}",
-                space.total_vm(mm),
-                anon_rss=space.rss(mm, p.MM_ANONPAGES),
-                file_rss=space.rss(mm, p.MM_FILEPAGES),
-                shmem_rss=space.rss(mm, p.MM_SHMEMPAGES),
-                swapents=space.rss(mm, p.MM_SWAPENTS),
-                pgtables_bytes=space.pgtables_bytes(mm),
-                unkillable=pid == INIT_PID or bool(space.mm_flags(mm) & MMF_OOM_SKIP),
-                current=mm == running,
-            )
-            for pid, mm in self._processes()
-        ]
+        return [self._task(pid, mm, mm == running) for pid, mm in self._processes()]
+
+    def _task(self, pid: int, mm: int, current: bool) -> OomTask:
+        view = self.space.view("mm_struct", mm)
+        return OomTask(
+            pid,
+            f"thread-{pid}",
+            view.get("total_vm"),
+            anon_rss=view.get("rss_stat_1"),
+            file_rss=view.get("rss_stat"),
+            shmem_rss=view.get("rss_stat_3"),
+            swapents=view.get("rss_stat_2"),
+            pgtables_bytes=view.get("pgtables_bytes"),
+            unkillable=pid == INIT_PID or bool(view.get("flags") & MMF_OOM_SKIP),
+            current=current,
+        )
 
     def oom_kill(self, victim: OomTask) -> None:
         """Reap the victim's memory; if it is the one that runs, let it use the reserves first."""
@@ -92,10 +91,11 @@ class OomVictims:
     def reap(self, mm: int) -> None:
         """``__oom_reap_task_mm``: drop anonymous pages, and private ones of files."""
         space = self.space
-        space.set_mm_flags(mm, space.mm_flags(mm) | MMF_OOM_SKIP)
+        view = space.view("mm_struct", mm)
+        view.flags = view.get("flags") | MMF_OOM_SKIP
         vma = space.find_vma(mm, 0)
         while vma:
-            end = space.vm_end(vma)
-            if space.vma_is_anonymous(vma) or not space.vm_flags(vma) & c.VM_SHARED:
-                space.zap_page_range(vma, space.vm_start(vma), end)
-            vma = space.find_vma(mm, end)
+            area = space.view("vm_area_struct", vma)
+            if not area.get("vm_ops") or not area.get("vm_flags") & c.VM_SHARED:
+                space.zap_page_range(vma, area.get("vm_start"), area.get("vm_end"))
+            vma = space.find_vma(mm, area.get("vm_end"))
