@@ -30,11 +30,13 @@ class PreallocSpent(Space):
 class PreallocSpent618(Space618):
     """``commit_merge`` with a store in front of the one that it needs."""
 
+    def commit_preallocate(self, mas: MaState, vmg: VmaMerge) -> int:
+        """Nodes for the store that comes first."""
+        return self.maple.mas_preallocate(mas, 0, GFP_KERNEL)
+
     def commit_store(self, mas: MaState, vmg: VmaMerge) -> None:
         """Clear the range first, from the nodes set aside; then store the target over it."""
         first, last = mas.index, mas.last
-        self.maple.mas_destroy(mas)
-        self.maple.mas_preallocate(mas, 0, GFP_KERNEL)
         self.maple.mas_store_prealloc(mas, 0)
         mas.set_range(first, last)
         super().commit_store(mas, vmg)

@@ -20,6 +20,7 @@ cdef class Merge618(Space):
     cpdef unsigned long long vma_merge_new_range(self, VmaMerge vmg) except? 0xDEADBEEFDEADBEEF
     cpdef long long vmg_expand(self, VmaMerge vmg) except? -1000000
     cpdef long long commit_merge(self, VmaMerge vmg) except? -1000000
+    cpdef long long commit_preallocate(self, MaState mas, VmaMerge vmg) except? -1000000
     cpdef void commit_store(self, MaState mas, VmaMerge vmg) except *
     cdef VmaMerge vmg_of(self, unsigned long long vma, unsigned long long start, unsigned long long end)
     cpdef unsigned long long vma_modify(self, unsigned long long mm, unsigned long long prev, unsigned long long vma, unsigned long long start, unsigned long long end, unsigned long long vm_flags, unsigned long long policy, unsigned long long uffd_ctx, unsigned long long anon_name) except? 0xDEADBEEFDEADBEEF

@@ -343,7 +343,7 @@ class Merge618(Space):
             if vmg.adjust_middle_start:
                 adjust = middle
             mas.set_range(vmg.start, vmg.end - 1)
-        if self.maple.mas_preallocate(mas, vmg.target, GFP_KERNEL) != 0:
+        if self.commit_preallocate(mas, vmg) != 0:
             return -errno.ENOMEM
         self.split_huge_at(vma, vmg.start)
         self.split_huge_at(vma, vmg.end)
@@ -395,6 +395,10 @@ class Merge618(Space):
         if vmg.remove_next:
             self.vma_remove_merged(vma, near, True)
         return 0
+
+    def commit_preallocate(self, mas: MaState, vmg: VmaMerge) -> i64:
+        """Set nodes aside for the store of a merge, before any lock: 0 or ``-ENOMEM``."""
+        return self.maple.mas_preallocate(mas, vmg.target, GFP_KERNEL)
 
     def commit_store(self, mas: MaState, vmg: VmaMerge) -> None:
         """The one store of a merge, over the range that ``mas`` is set to, from nodes set aside."""
