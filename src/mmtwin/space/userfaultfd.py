@@ -78,8 +78,8 @@ class Userfaultfd(Mbind):
         if ragged or length == 0 or start >= top or length > top - start:
             return err_ptr(-errno.EINVAL)
         vma: u64 = self.find_vma(mm, start)
-        if vma == 0:
-            return err_ptr(-errno.ENOMEM)
+        if vma == 0:  # nothing above either, which 6.18 does not look for
+            return err_ptr(-errno.EINVAL if self.profile.since(6, 12) else -errno.ENOMEM)
         return err_ptr(-errno.EINVAL) if self.vm_start(vma) >= start + length else vma
 
     def vma_can_userfault(self, vma: u64, wanted: u64) -> bint:
