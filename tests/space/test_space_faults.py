@@ -121,6 +121,23 @@ def test_only_areas_that_faults_cannot_refill_are_copied(world: World) -> None:
     world.check()
 
 
+def test_a_watched_area_maps_no_more_than_was_read(world: World) -> None:
+    """uffd_disable_fault_around, include/linux/userfaultfd_k.h."""
+    shared = c.MAP_SHARED | c.MAP_FIXED
+    file = world.space.shmem_file_setup("/memfd:a (deleted)", 4 * P, 0)
+    world.map(0, 4, RW, shared, file)
+    world.write(0, 4)
+    world.map(8, 12, RW, shared, file)
+    watcher = world.open("anon_inode:[userfaultfd]")
+    assert world.space.uffdio_register(world.mm, watcher, B + 8 * P, 4 * P, 2) == 0
+    world.read(9, 10)
+    assert rss(world)[3] == 5
+    assert world.space.uffdio_unregister(world.mm, watcher, B + 8 * P, 4 * P) == 0
+    world.read(10, 11)
+    assert rss(world)[3] == 8
+    world.check()
+
+
 def test_a_private_file_page_is_copied_at_the_first_write(world: World) -> None:
     world.map(0, 8, RW, c.MAP_PRIVATE | c.MAP_FIXED, world.open(size=8 * P))
     world.write(0, 1)

@@ -146,3 +146,13 @@ def test_a_removed_segment_without_areas_goes_at_once(segment: World) -> None:
     assert segment.space.shm_remove(ID) == 0
     assert segment.space.shm_nattch(ID) == -errno.EINVAL
     assert segment.space.shm_create(segment.mm, ID, 0, P) == 0
+
+
+def test_a_read_maps_its_page_alone(segment: World) -> None:
+    """shm_vm_ops has no map_pages (ipc/shm.c): no fault-around, as both kernels answer."""
+    attach(segment, 0)
+    segment.write(0, 4)
+    child = segment.fork()
+    child.read(1, 2)
+    assert child.space.rss(child.mm, 3) == 1
+    child.check()

@@ -18,6 +18,7 @@ from mmtwin.space.anon_fault import AnonFault
 PMD_SIZE = declare(u64, c.PMD_SIZE)
 VM_SHARED = declare(u64, c.VM_SHARED)
 VM_WRITE = declare(u64, c.VM_WRITE)
+VM_UFFD_WP = declare(u64, c.VM_UFFD_WP)
 VM_RAND_READ = declare(u64, c.VM_RAND_READ)
 VM_SEQ_READ = declare(u64, c.VM_SEQ_READ)
 VM_PFNMAP = declare(u64, c.VM_PFNMAP)
@@ -33,6 +34,8 @@ READAHEAD = declare(u64, p.READAHEAD_PAGES)
 FILE_REGULAR = declare(u64, files.FILE_REGULAR)
 FAULT = declare(u64, 40)
 """vm_operations_struct.fault"""
+MAP_PAGES = declare(u64, 56)
+"""vm_operations_struct.map_pages"""
 SPECIAL_PAGES = declare(u64, 16)
 """vm_special_mapping: head of the xarray of its pages."""
 
@@ -59,7 +62,7 @@ class FileFault(AnonFault):
 
     def do_read_fault(self, vma: u64, address: u64, pte: u64) -> u64:
         """Map what the cache has around the address, or else bring in the one page."""
-        if self.do_fault_around(vma, address, pte):
+        if self.should_fault_around(vma) and self.do_fault_around(vma, address, pte):
             return VM_FAULT_NOPAGE
         done: u64 = self.file_page(vma, address)
         if done & (VM_FAULT_OOM | VM_FAULT_SIGBUS) != 0:
@@ -119,6 +122,16 @@ class FileFault(AnonFault):
         return file != 0 and self.file_kind(file) == FILE_REGULAR
 
     # Around the address.
+
+    def should_fault_around(self, vma: u64) -> bint:
+        """May a read map more than its page? Not of System V segments (shm_vm_ops has no
+        ``map_pages``), nor where userfaultfd must see each page come."""
+        watched: u64 = VM_UFFD_WP | self.vm_uffd_minor()
+        return self.vm_op(vma, MAP_PAGES) != 0 and self.vm_flags(vma) & watched == 0
+
+    def vm_uffd_minor(self) -> u64:
+        """VM_UFFD_MINOR, where this kernel has it."""
+        return c.VM_UFFD_MINOR
 
     def do_fault_around(self, vma: u64, address: u64, pte: u64) -> bint:
         """Map cached pages of the aligned 64 KiB around ``address``; True if its own was one."""

@@ -85,8 +85,8 @@ class Files(VmaFields):
         self.at_i_hash = self.layouts.inode.offset("i_hash")
         self.inode_size = self.layouts.inode.size
         self.inode_hash = memory.boot_alloc(8 * INODE_BUCKETS, 8)
-        self.generic_file_vm_ops = self._vm_ops("generic_file", ("fault",))
-        self.shmem_vm_ops = self._vm_ops("shmem", ("fault",))
+        self.generic_file_vm_ops = self._vm_ops("generic_file", ("fault", "map_pages"))
+        self.shmem_vm_ops = self._vm_ops("shmem", ("fault", "map_pages"))
         self.special_mapping_vmops = self._vm_ops(
             "special_mapping", ("close", "may_split", "mremap", "fault", "name")
         )

@@ -232,7 +232,8 @@ VM_OPERATIONS_FIELDS = (
     Field("mremap", 24, 8, "called after a move", "pointer"),
     Field("mprotect", 32, 8, "called before a change of protection", "pointer"),
     Field("fault", 40, 8, "gives the page", "pointer"),
-    Field("name", 88, 8, "gives the area's name for /proc", "pointer"),
+    Field("map_pages", 56, 8, "maps what is cached around a fault", "pointer"),
+    Field("name", 96, 8, "gives the area's name for /proc", "pointer"),
 )
 FILE_OPERATIONS_FIELDS = (
     Field("kind", 0, 8, "what mmap does, one of FILE_*"),
