@@ -12,7 +12,7 @@ from mmtwin.check.run import Run
 from mmtwin.machine.profile import PROFILES
 from mmtwin.replay.feed import Feed
 from mmtwin.replay.processes import Processes
-from mmtwin.replay.settle import TORN, torn
+from mmtwin.replay.settle import TORN, read_while_changing
 from mmtwin.trace.calls import MADVISE, MMAP, MPROTECT, MUNMAP
 from mmtwin.trace.generate import PID, workload
 from mmtwin.trace.records import Call, Child, Record
@@ -128,7 +128,7 @@ AFTER = "1000-2000 rw-p \n3000-6000 r--p \n6000-9000 ---p \n"
     ],
 )
 def test_maps_read_while_they_change(text: str, possible: bool) -> None:
-    assert torn(text, BEFORE, AFTER) is possible
+    assert read_while_changing(text, BEFORE, AFTER) is possible
 
 
 def test_a_change_while_the_maps_were_read_is_settled_and_told() -> None:

@@ -89,7 +89,7 @@ class Settler:
             return False
         if outcome.agrees or before is None or not record.maps:
             return outcome.agrees
-        return outcome.result in (None, record.ret) and torn(
+        return outcome.result in (None, record.ret) and read_while_changing(
             record.maps, before, self.replay.processes.maps(record.pid)
         )
 
@@ -305,7 +305,7 @@ class Settler:
             yield View(twin.memory, twin.layouts.vm_area_struct, vma)
 
 
-def torn(text: str, before: str, after: str) -> bool:
+def read_while_changing(text: str, before: str, after: str) -> bool:
     """Whether reading the maps can have given ``text`` if they changed once meanwhile.
 
     A reader holds no lock from one line to the next (from 6.17 on) or from one page of text to

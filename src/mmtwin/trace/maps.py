@@ -8,7 +8,6 @@ Source: show_map_vma() in fs/proc/task_mmu.c, as ``man 5 proc`` documents it.
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -75,7 +74,7 @@ def parse_maps(text: str) -> list[MapLine]:
 
     Raises ``MapsError`` on a line that no kernel prints and on a text that does not end with a
     newline. The order is not checked: a process whose other threads ran while it was read can
-    show the same range twice, see ``torn``. The empty text is a process without memory.
+    show the same range twice. The empty text is a process without memory.
     """
     if not text:
         return []
@@ -83,13 +82,12 @@ def parse_maps(text: str) -> list[MapLine]:
     if lines.pop():
         raise MapsError(len(lines) + 1, "cut short inside a line")
     kept = _kept
-    try:
-        return [kept[line] for line in lines]
-    except KeyError:
-        pass
+    found = [line for line in map(kept.get, lines) if line is not None]
+    if len(found) == len(lines):
+        return found
     if len(kept) + len(lines) > LINES_KEPT:
         kept.clear()
-    found = []
+    found.clear()
     for number, line in enumerate(lines, 1):
         mapping = kept.get(line)
         if mapping is None:
@@ -99,8 +97,3 @@ def parse_maps(text: str) -> list[MapLine]:
             mapping = kept[line] = read
         found.append(mapping)
     return found
-
-
-def torn(lines: list[MapLine]) -> bool:
-    """Whether mappings overlap or go backward: the space changed while the text was read."""
-    return any(low.end > high.start for low, high in pairwise(lines))
