@@ -16,6 +16,7 @@ DIRECTIVES = {
     "cdivision": True,
     "embedsignature": False,
     "auto_pickle": False,
+    "emit_code_comments": False,
     "binding": False,
 }
 FLAGS = os.environ.get("MMTWIN_CFLAGS", "-O2 -g0").split()

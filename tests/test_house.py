@@ -70,3 +70,16 @@ def test_the_lock_names_no_registry() -> None:
     lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
     assert lines
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][\w.]*", line) for line in lines)
+
+
+def test_no_constant_of_a_compiled_room_is_without_use() -> None:
+    """The linters see no dead names at a module's top; a room's constants serve that room."""
+    unused = []
+    for path, text in texts():
+        if path.suffix != ".py" or ROOT / "src" not in path.parents:
+            continue
+        names = re.findall(r"^([A-Z][A-Z0-9_]*)(?:: [^=\n]*)? = (?:cython\.)?declare\(", text, re.M)
+        unused += [
+            f"{path.name}: {name}" for name in names if len(re.findall(rf"\b{name}\b", text)) == 1
+        ]
+    assert not unused

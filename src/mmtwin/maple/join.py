@@ -16,7 +16,6 @@ from mmtwin.maple.share import Share
 from mmtwin.maple.spot import Spot
 from mmtwin.memory.memory import Memory
 
-TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 SLOTS = declare(i32, 16)
 MIN_END = declare(i32, 6)
 INNER_SLOTS = declare(i32, 10)

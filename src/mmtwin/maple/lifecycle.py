@@ -44,7 +44,6 @@ if not cython.compiled:
 
 ACTIVE = declare(i32, 0)
 ERROR = declare(i32, 7)
-START = declare(i32, 1)
 ROOT = declare(i32, 2)
 NONE = declare(i32, 3)
 BULK = declare(i32, 1)

@@ -39,9 +39,6 @@ if not cython.compiled:
     )
 
 ACTIVE = declare(i32, 0)
-START = declare(i32, 1)
-ROOT = declare(i32, 2)
-NONE = declare(i32, 3)
 EBUSY = declare(i32, 16)
 EINVAL = declare(i32, 22)
 ENOMEM = declare(i32, 12)

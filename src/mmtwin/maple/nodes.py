@@ -49,7 +49,6 @@ NODE_SIZE = 256
 TOP64 = cython.declare(u64, 0xFFFFFFFFFFFFFFFF)
 TOP32 = cython.declare(u64, 0xFFFFFFFF)
 ALL_BUT_HEIGHT = cython.declare(uint, 0xFFFFFF83)
-LEAF = cython.declare(i32, 1)
 RANGE = cython.declare(i32, 2)
 ARANGE = cython.declare(i32, 3)
 

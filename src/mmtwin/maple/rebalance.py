@@ -36,7 +36,6 @@ if not cython.compiled:
 ACTIVE = declare(i32, 0)
 ERROR = declare(i32, 7)
 NONE = declare(i32, 3)
-LEAF = declare(i32, 1)
 HEIGHT_MAX = declare(i32, 32)
 
 

@@ -39,7 +39,6 @@ if not cython.compiled:
         word,
     )
 
-ACTIVE = declare(i32, 0)
 NONE = declare(i32, 3)
 LEAF = declare(i32, 1)
 HEIGHT_MAX = declare(i32, 32)

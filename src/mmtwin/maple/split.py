@@ -28,12 +28,9 @@ if not cython.compiled:
         type_of,
     )
 
-ACTIVE = declare(i32, 0)
 ERROR = declare(i32, 7)
 NONE = declare(i32, 3)
 LEAF = declare(i32, 1)
-RANGE = declare(i32, 2)
-ARANGE = declare(i32, 3)
 
 
 class Split(Rebalance):

@@ -23,7 +23,6 @@ from mmtwin.pages.zone import ZoneSpec
 
 ZONE_PAGE_FLAGS = declare(u64, c.ZONE_PAGE_FLAGS)
 ZONE_SHIFT = declare(u64, c.ZONE_SHIFT)
-FPI_NONE = declare(i32, 0)
 FPI_TO_TAIL = declare(i32, 1)
 TO_TAIL = 1
 """FPI_TO_TAIL for other modules."""

@@ -31,7 +31,6 @@ ZONE_USED = declare(u64, c.ZONE_USED)
 UNEVICTABLE = declare(i32, n.LRU_UNEVICTABLE)
 MAPPING_ANON = declare(u64, 1)
 UNMAPPED = declare(u64, 0xFFFFFFFF)
-HEAD_BIT = declare(u64, 1)
 
 
 class Lru(GfpRequest):

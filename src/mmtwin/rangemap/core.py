@@ -31,10 +31,6 @@ TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 GFP = declare(u64, 0xCC0)
 ALLOC_RANGE = declare(i32, 1)
 ACTIVE = declare(i32, 0)
-ARANGE_BITS = declare(u64, 0x18)
-LEAF_BITS = declare(u64, 0x08)
-TYPE_BITS = declare(u64, 0x78)
-HEIGHT_MAX = declare(i32, 32)
 ROOM = declare(u64, 131072)
 """Twice what the slab takes at once, which is more than the nodes of any one store."""
 

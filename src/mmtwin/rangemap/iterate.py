@@ -13,7 +13,6 @@ from cython import ulonglong as u64
 from mmtwin.maple.state import MaState
 from mmtwin.rangemap.core import Core, Holder
 
-TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 ACTIVE = declare(i32, 0)
 NEVER = declare(u64, 0xFFFFFFFFFFFFFFFF)
 """A version no core will reach."""

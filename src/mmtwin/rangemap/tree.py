@@ -7,15 +7,13 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
-from cython import bint, declare
+from cython import bint
 from cython import ulonglong as u64
 
 from mmtwin.rangemap.core import Core
 from mmtwin.rangemap.keys import END, Span, index_of, size_of
 from mmtwin.rangemap.reader import Found, RangeReader, last_before
 from mmtwin.rangemap.words import Words
-
-TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 
 
 class NoRoom(LookupError):

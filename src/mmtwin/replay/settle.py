@@ -29,8 +29,6 @@ SIBLINGS_AHEAD = 256
 SIBLINGS_MOST = 8
 """Threads whose next call is tried out of its turn, one, two or, after all else, three at once."""
 NEIGHBOURS_MOST = 4
-DESCRIPTOR_ERRORS = frozenset({-1, -9, -13, -19, -22, -26})
-"""EPERM, EBADF, EACCES, ENODEV, EINVAL, ETXTBSY: what an mmap of a file owes to its descriptor."""
 
 DELETED = " (deleted)"
 OTHER_ORDER = "another thread's call came first"

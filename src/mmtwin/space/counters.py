@@ -28,7 +28,6 @@ CAP_SYS_ADMIN = declare(u64, c.CAP_SYS_ADMIN)
 INFINITY = declare(u64, c.RLIM_INFINITY)
 
 # struct task_struct, struct signal_struct, struct cred.
-TASK_MM = declare(u64, 0)
 TASK_SIGNAL = declare(u64, 8)
 TASK_CRED = declare(u64, 16)
 TASK_PERSONALITY = declare(u64, 24)

@@ -47,7 +47,6 @@ MAX_DEVICE_SIZE = 0xFFFFFFFFFFFFFFFF
 INODE_BUCKETS = 1024
 TEXT = 0xFFFFFFFF81000000
 
-OPEN = declare(u64, 0)
 CLOSE = declare(u64, 8)
 MAY_SPLIT = declare(u64, 16)
 # struct inode, struct file_operations.

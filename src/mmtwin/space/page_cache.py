@@ -18,7 +18,6 @@ from mmtwin.space import flags as c
 from mmtwin.space.fields import Caches
 from mmtwin.space.swap import Swap
 
-I_MAPPING = declare(u64, 48)
 I_SIZE = declare(u64, 80)
 I_DATA = declare(u64, 376)
 I_PAGES = declare(u64, 392)

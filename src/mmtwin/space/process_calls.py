@@ -13,7 +13,6 @@ from mmtwin.space.userfaultfd import Userfaultfd
 
 PAGE_MASK = declare(u64, c.PAGE_MASK)
 PAGE_SIZE = declare(u64, c.PAGE_SIZE)
-TOP = declare(u64, c.MAX)
 VM_READ = declare(u64, c.VM_READ)
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_IO = declare(u64, c.VM_IO)

@@ -16,7 +16,6 @@ from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.page_cache import PageCache
 
-TOP = declare(u64, c.MAX)
 PMD_SIZE = declare(u64, c.PMD_SIZE)
 PRESENT = declare(u64, p.PRESENT)
 PROTNONE = declare(u64, p.PROTNONE)

@@ -18,7 +18,6 @@ from mmtwin.space.v6_18.munmap import Munmap618, VmaMunmap
 TOP = declare(u64, c.MAX)
 PAGE_SIZE = declare(u64, c.PAGE_SIZE)
 PMD_SIZE = declare(u64, c.PMD_SIZE)
-SZ_4G = declare(u64, 1 << 32)
 ERR_MIN = declare(u64, 0xFFFFFFFFFFFFF001)
 VM_SHARED = declare(u64, c.VM_SHARED)
 VM_MAYWRITE = declare(u64, c.VM_MAYWRITE)
