@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from mmtwin.check.run import Run as CheckedRun
+from mmtwin.machine.profile import profile
 from mmtwin.trace import calls, proc, ptrace, touches
 from mmtwin.trace.errors import RecordError
 from mmtwin.trace.maps import parse_maps
@@ -152,6 +154,57 @@ def test_a_crash_is_reported(run: Run) -> None:
 def test_exit_status(run: Run) -> None:
     made, _ = run("raise SystemExit(7)")
     assert made.status == 7
+
+
+def test_paths_that_change_under_mapped_files(run: Run, tmp_path: Path) -> None:
+    """An unlinked, a renamed and a replaced file, by the process itself or another, are told
+    before the next call's maps show it; a replay then has nothing to take from the maps."""
+    _, records = run(
+        f"""
+        import mmap, os
+        os.chdir({str(tmp_path)!r})
+        held = []
+        def map_one(name):
+            with open(name, "wb") as file:
+                file.truncate(8192)
+            with open(name, "rb") as file:
+                held.append(mmap.mmap(file.fileno(), 0, prot=1))
+        for name in ("unlinked", "renamed", "replaced", "by-child"):
+            map_one(name)
+        os.mkdir("deep")
+        map_one("deep/file")
+        os.unlink("unlinked")
+        map_one("then")
+        os.rename("renamed", "other")
+        map_one("replacement")
+        os.rename("replacement", "replaced")
+        child = os.fork()
+        if child == 0:
+            os.rename("deep", "deeper")
+            os.unlink("by-child")
+            os._exit(0)
+        os.waitpid(child, 0)
+        map_one("unlinked")
+        """,
+        maps=True,
+        touch=True,
+    )
+    told: dict[str, str] = {}
+    for call in records:
+        if isinstance(call, Call) and call.renamed:
+            told |= call.renamed
+    assert {
+        os.path.relpath(old, tmp_path): os.path.relpath(new, tmp_path) for old, new in told.items()
+    } == {
+        "unlinked": "unlinked (deleted)",
+        "renamed": "other",
+        "replaced": "replaced (deleted)",
+        "replacement": "replaced",
+        "deep/file": "deeper/file",
+        "by-child": "by-child (deleted)",
+    }
+    result = CheckedRun(lambda: iter(records), profile("6.18")).run()
+    assert (result.counts.settled, result.counts.disagreed) == (0, 0)
 
 
 def test_limits_when_they_change(run: Run) -> None:

@@ -9,10 +9,14 @@ count as the same description.
 from __future__ import annotations
 
 import os
+from typing import TypeAlias
 
 from mmtwin.trace.maps import MapLine, parse_maps
 from mmtwin.trace.records import Call
 from mmtwin.twin import Twin
+
+Key: TypeAlias = tuple[str, *tuple[int, ...]]
+"""A path, and what tells descriptions of one path apart."""
 
 PROT_WRITE = 2
 MAP_SHARED = 1
@@ -29,8 +33,8 @@ class Files:
         self.twin = twin
         self.space = twin.space
         self._numbers: dict[str, tuple[int, int, int]] = {}
-        self._open: dict[tuple[object, ...], int] = {}
-        self._opened: list[tuple[int, tuple[object, ...]]] = []
+        self._open: dict[Key, int] = {}
+        self._opened: list[tuple[int, Key]] = []
         """Where in the journal each of them was opened."""
         self._disk: tuple[int, int] | None = None
         self.generation = 0
@@ -50,7 +54,7 @@ class Files:
         flags, prot = record.args[3] & LOW, record.args[2] & LOW
         how = os.O_RDWR if flags & MAP_SHARED and prot & PROT_WRITE else os.O_RDONLY
         if record.open is not None:
-            key: tuple[object, ...] = (path, record.open, how)
+            key: Key = (path, record.open, how)
         else:
             key = (path, mm, record.args[4] & LOW, how, self.generation)
         file = self._open.get(key)
@@ -58,6 +62,21 @@ class Files:
             self._opened.append((self.twin.memory.mark(), key))
             file = self._open[key] = self._open_file(path, how, record)
         return file
+
+    def renamed(self, paths: dict[str, str]) -> set[int]:
+        """Files are called otherwise, new paths by old ones: those that are open under either.
+
+        Done again after a step was taken back, it finds the same.
+        """
+
+        def now(key: Key) -> Key:
+            return (paths.get(key[0], key[0]), *key[1:])
+
+        self._numbers = {paths.get(path, path): known for path, known in self._numbers.items()}
+        self._open = {now(key): file for key, file in self._open.items()}
+        self._opened = [(mark, now(key)) for mark, key in self._opened]
+        names = set(paths.values())
+        return {file for key, file in self._open.items() if key[0] in names}
 
     def rewound(self, mark: int) -> None:
         """Memory was taken back to ``mark``: what was opened since is not open."""

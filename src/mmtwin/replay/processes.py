@@ -97,6 +97,8 @@ class Processes:
     def _call(self, record: Call) -> int | None:
         if record.limits is not None:
             self._set_limits(self._task(record.pid), record.limits)
+        if record.renamed is not None:
+            self._rename(record.renamed)
         if record.op in NO_EFFECT:
             return None
         function = self._calls.get(record.op)
@@ -192,6 +194,18 @@ class Processes:
             (c.RLIMIT_MEMLOCK, limits.memlock),
         ):
             view.put("rlim_cur", value, which)
+
+    def _rename(self, paths: dict[str, str]) -> None:
+        """Mapped files are called otherwise: new paths by old ones."""
+        twin = self.twin
+        files = self.files.renamed(paths)
+        for _, task in twin.pids:
+            mm = twin.memory.load(task + self._at_mm)
+            for vma in self.space.vmas(mm) if mm else ():
+                files.add(View(twin.memory, twin.layouts.vm_area_struct, vma).get("vm_file"))
+        for file in files - {0}:
+            view = View(twin.memory, twin.layouts.file, file)
+            view.f_path = paths.get(view.f_path, view.f_path)
 
     def _child(self, record: Child) -> None:
         twin = self.twin

@@ -46,11 +46,19 @@ MEMORY_CALLS: Final = {
 
 CLOSE: Final = 3
 DUP2: Final = 33
+RENAME: Final = 82
+UNLINK: Final = 87
 SETRLIMIT: Final = 160
+UNLINKAT: Final = 263
+RENAMEAT: Final = 264
 UNSHARE: Final = 272
 DUP3: Final = 292
 PRLIMIT64: Final = 302
+RENAMEAT2: Final = 316
 CLOSE_RANGE: Final = 436
 
-BOOKKEEPING: Final = frozenset({CLOSE, DUP2, SETRLIMIT, UNSHARE, DUP3, PRLIMIT64, CLOSE_RANGE})
+NAMING: Final = frozenset({RENAME, UNLINK, UNLINKAT, RENAMEAT, RENAMEAT2})
+"""Calls by which a mapped file can lose its path."""
+
+BOOKKEEPING: Final = NAMING | {CLOSE, DUP2, SETRLIMIT, UNSHARE, DUP3, PRLIMIT64, CLOSE_RANGE}
 """Calls that are not written, but change what must be known of a process."""

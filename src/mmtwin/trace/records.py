@@ -139,6 +139,8 @@ class Call(msgspec.Struct, gc=False):
     """shmat: the segment's key, unsigned 32-bit (the name is /SYSV and this in hex)."""
     limits: Limits | None = None
     """The limits that hold from before this call on, where they changed."""
+    renamed: dict[str, str] | None = None
+    """New paths of mapped files by their old ones, where some changed before this call."""
 
     @property
     def name_of_call(self) -> str:

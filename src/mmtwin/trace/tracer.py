@@ -25,10 +25,12 @@ from mmtwin.trace.numbers import (
     DUP2,
     DUP3,
     MEMORY_CALLS,
+    NAMING,
     PRLIMIT64,
     SETRLIMIT,
     UNSHARE,
 )
+from mmtwin.trace.paths import Paths
 from mmtwin.trace.records import Args, Call, Child, Exec, Gone, How, Record, Touch
 from mmtwin.trace.tasks import Process, Space, Task
 
@@ -55,6 +57,7 @@ class Tracer:
         self._touch = touch
         self._info = ptrace.SyscallInfo()
         self._descriptions = Descriptions()
+        self._paths = Paths()
         self._tasks: dict[int, Task] = {}
         self._early: set[int] = set()
         """Children that have stopped before their parents told of them."""
@@ -226,6 +229,7 @@ class Tracer:
             if op == MMAP and not args[3] & MAP_ANONYMOUS:
                 self._file(task, call)
             self._limits(task, call)
+            call.renamed = self._paths.taken()
             if self._maps and space.inside in (task, None):
                 call.maps = proc.maps(task.tid)
             if self._touch and result >= 0:
@@ -241,6 +245,8 @@ class Tracer:
         if descriptor < 1 << 31:
             call.file = proc.path_of(task.tid, descriptor)
             call.open = self._descriptions.number(task.tid, task.table, descriptor)
+            if call.file is not None:
+                self._paths.mapped(task.tid, call.file)
 
     def _limits(self, task: Task, call: Call) -> None:
         """The process's limits, if they have changed since they were last written."""
@@ -254,7 +260,7 @@ class Tracer:
     # Calls that are not written.
 
     def _note(self, task: Task, number: int, args: Args) -> None:
-        """A call that may close descriptors or change limits; descriptors go at the entry."""
+        """A call that may change descriptors, limits or paths; descriptors go at the entry."""
         if number == CLOSE:
             task.table.close(args[0] & 0xFFFFFFFF, args[0] & 0xFFFFFFFF)
         elif number in (DUP2, DUP3):
@@ -279,6 +285,9 @@ class Tracer:
             return
         if number == SETRLIMIT:
             task.process.changed = True
+        elif number in NAMING:
+            spaces = {other.space: other.tid for other in self._tasks.values()}
+            self._paths.look(task.tid, spaces.values())
         elif number == PRLIMIT64 and args[2]:
             target = self._tasks.get(args[0] & 0xFFFFFFFF, task)
             target.process.changed = True
@@ -362,6 +371,9 @@ class Tracer:
             record.host = proc.host()
             self._recorded = True
         self._put(record)
+        for line in parse_maps(record.maps):
+            if line.inode:
+                self._paths.mapped(tid, line.name)
         if self._touch:
             self._touched(task, record.maps)
 

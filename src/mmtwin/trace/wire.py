@@ -55,6 +55,7 @@ class Line(msgspec.Struct, gc=False):
     exe: str | UnsetType = UNSET
     image: Image | UnsetType = UNSET
     limits: Limits | UnsetType = UNSET
+    renamed: dict[str, str] | UnsetType = UNSET
     personality: Unsigned | UnsetType = UNSET
     ipc_lock: bool | UnsetType = UNSET
     former: Pid | UnsetType = UNSET
@@ -120,6 +121,10 @@ def _call(line: Line, number: int, op: int) -> Call:
         call.key = _u64(line.key, "key")
     if line.limits is not UNSET:
         call.limits = _limits(line.limits)
+    if line.renamed is not UNSET:
+        call.renamed = {
+            _text(old, "renamed"): _text(new, "renamed") for old, new in line.renamed.items()
+        }
     return call
 
 
@@ -225,7 +230,7 @@ def encode(record: Record) -> bytes:
 
 
 _OPTIONAL: dict[type[Record], tuple[str, ...]] = {
-    Call: ("ret", "file", "open", "name", "flags", "size", "key", "limits", "maps"),
+    Call: ("ret", "file", "open", "name", "flags", "size", "key", "limits", "renamed", "maps"),
     Exec: ("exe", "image", "limits", "personality", "ipc_lock", "former", "host", "maps"),
     Child: ("flags",),
     Gone: (),
