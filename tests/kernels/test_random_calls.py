@@ -7,12 +7,12 @@ import pytest
 
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.compare import Comparison, Inodes, Outcome, first_difference, shown
-from mmtwin.kernels.details import flags_of_smaps, letters
 from mmtwin.kernels.generate import Generator
 from mmtwin.kernels.maps import areas
 from mmtwin.kernels.options import Options
 from mmtwin.kernels.safety import bounded, reaches
 from mmtwin.kernels.shrink import shrink
+from mmtwin.kernels.smaps import Scope
 
 MAPS = """\
 00400000-00402000 r-xp 00000000 fe:00 7                                  /agent
@@ -103,20 +103,20 @@ def test_numbers_of_nameless_objects_do_not_count_but_which_is_which_does() -> N
 
 def test_what_is_compared() -> None:
     call = Call(1, "munmap", (0, 0))
-    same = [Outcome(1, 0, "a\n", "x\n")]
-    assert Comparison().check(0, call, same, same) is None
+    scope = Scope((0, 0), pages=True)
+    same = [Outcome(1, 0, "a\n")]
+    assert Comparison(scope).check(0, call, same, same) is None
     for other, what in (
-        ([Outcome(1, -22, "a\n", "x\n")], "result"),
-        ([Outcome(1, 0, "b\n", "x\n")], "maps of process 1"),
-        ([Outcome(1, 0, "a\n", "y\n")], "details of process 1"),
+        ([Outcome(1, -22, "a\n")], "result"),
+        ([Outcome(1, 0, "b\n")], "maps of process 1"),
         ([*same, *same], "processes"),
     ):
-        found = Comparison().check(3, call, same, other)
+        found = Comparison(scope).check(3, call, same, other)
         assert found is not None
         assert (found.step, found.what) == (3, what)
         assert "munmap" in str(found)
     fork = Call(1, "fork", (2,))
-    assert Comparison().check(0, fork, [Outcome(1, 1, "")], [Outcome(1, 4711, "")]) is None
+    assert Comparison(scope).check(0, fork, [Outcome(1, 1, "")], [Outcome(1, 4711, "")]) is None
 
 
 def test_small_things() -> None:
@@ -124,8 +124,4 @@ def test_small_things() -> None:
     assert shown(0x1000) == "0x1000"
     assert first_difference("a\nb\n", "a\nc\nd\n") == ("b", "c")
     assert first_difference("a\n", "a\nb\n") == ("", "b")
-    assert letters(0x80003, "6.18") == "rd wr lf"
-    assert letters(0x80003, "6.1") == "rd wr ??"
-    smaps = "1000-2000 rw-p 0 00:00 0 \nSize: 4 kB\nVmFlags: rd wr \n"
-    assert list(flags_of_smaps(smaps)) == [(0x1000, "rd wr")]
     assert [area.name for area in areas(MAPS)][-1] == "[stack]"

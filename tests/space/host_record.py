@@ -14,10 +14,11 @@ from pathlib import Path
 from host_sequences import SEQUENCES, P
 
 from mmtwin.kernels.calls import Call
-from mmtwin.kernels.details import counters_of_status, details_text, flags_of_smaps
 from mmtwin.kernels.host.facts import read_facts, why_not
 from mmtwin.kernels.host.kernel import HostKernel
 from mmtwin.kernels.host.wire import Answer, Report
+from mmtwin.kernels.maps import areas
+from mmtwin.kernels.smaps import Scope, counters, fields, records
 
 RECORD = Path(__file__).with_name("host_facts.json")
 SEGMENTS = (P, 3 * P)
@@ -44,8 +45,17 @@ def results(calls: list[Call], answers: list[Answer]) -> list[int]:
     return found
 
 
-def seen(maps: str, details: str) -> str:
-    return without_numbers(maps) + details
+def seen(maps: str, smaps: str, status: str, scope: Scope) -> str:
+    """What is recorded of a process: each area's line, flags and pages; the counters in kB."""
+    lines = without_numbers(maps).splitlines()
+    for area, record in zip(areas(maps), records(smaps), strict=False):
+        told = fields(record)
+        shown = ["VmFlags"]
+        if scope.is_whole(area):
+            shown += ["Rss", "Pss", "Pss_Dirty", "Private_Dirty", "Anonymous"]
+        lines.append(f"{area.start:x} " + ", ".join(f"{name} {told[name]}" for name in shown))
+    lines += [f"{name} {size} kB" for name, size in counters(status).items()]
+    return "\n".join(lines) + "\n"
 
 
 def main() -> int:
@@ -61,13 +71,9 @@ def main() -> int:
             kernel.fresh()
             image = kernel.spawn()
             got = kernel.carry_out(calls, Report.MAPS | Report.SMAPS | Report.STATUS)
+            scope = Scope((image.start, image.end), pages=True)
             last = {
-                answer.slot: seen(
-                    answer.maps or "",
-                    details_text(
-                        flags_of_smaps(answer.smaps or ""), counters_of_status(answer.status or "")
-                    ),
-                )
+                answer.slot: seen(answer.maps or "", answer.smaps or "", answer.status or "", scope)
                 for answer in got
             }
             answers[title] = {"results": results(calls, got), "last": last}

@@ -11,6 +11,7 @@ from mmtwin.kernels.generate import Start
 from mmtwin.kernels.host.agent import FileFacts
 from mmtwin.kernels.host.facts import Facts
 from mmtwin.kernels.machine import TwinMachine
+from mmtwin.kernels.smaps import Scope
 from mmtwin.machine.profile import profile
 
 RECORDED: dict[str, Any] = json.loads(RECORD.read_text())
@@ -46,10 +47,11 @@ def test_the_image(machine: TwinMachine) -> None:
 def test_fact(machine: TwinMachine, title: str) -> None:
     machine.start(Start(), RECORDED["image"])
     results, last = [], {}
+    scope = Scope((0x400000, RECORDED["heap"]), pages=True)
     for call in SEQUENCES[title]:
         for outcome in machine.carry_out(call, details=True):
             results.append(outcome.result)
-            last[str(outcome.slot)] = seen(outcome.maps, outcome.details)
+            last[str(outcome.slot)] = seen(outcome.maps, outcome.smaps, outcome.status, scope)
     answer = RECORDED["answers"][title]
     assert results == answer["results"]
     for slot, text in answer["last"].items():

@@ -253,6 +253,19 @@ def test_advice_on_pages(world: World) -> None:
     world.check()
 
 
+def test_memory_that_a_child_shares_can_be_freed_lazily(world: World) -> None:
+    """Only a page marked dirty itself must be the caller's alone (seed 6003920 on 6.18)."""
+    world.map(0, 2)
+    world.write(0, 2)
+    child = world.fork()
+    page = world.space.page_of(pte(world, 1))
+    world.space.set_page_flag(page, world.space.pg_dirty)
+    assert world.advise(0, 2, c.MADV_FREE) == 0
+    assert [bool(pte(world, nth) & p.DIRTY) for nth in (0, 1)] == [False, True]
+    assert [bool(pte(child, nth) & p.DIRTY) for nth in (0, 1)] == [True, True]
+    world.check()
+
+
 def test_a_hole_punched_into_shared_memory_shows_everywhere(world: World) -> None:
     world.map(0, 4, RW, c.MAP_SHARED | c.MAP_ANONYMOUS | c.MAP_FIXED)
     world.write(0, 4)
@@ -402,3 +415,12 @@ def test_memory_runs_out(world: World) -> None:
         pages.injector = None
         assert done in (0, -errno.ENOMEM)
         world.check()
+
+
+def test_below_two_megabytes_smaps_calls_any_area_eligible(world: World) -> None:
+    """transhuge_vma_suitable wraps below zero (seed 30072 on 6.1)."""
+    world.sysctl(thp_enabled=2)
+    assert world.space.sys_mmap(world.mm, 0x10000, P, 0, FIXED, 0, 0) == 0x10000
+    world.map(0, 1)
+    smaps = world.space.proc_smaps(world.mm).splitlines()
+    assert [line.split()[1] for line in smaps if line.startswith("THPeligible")] == ["1", "0"]

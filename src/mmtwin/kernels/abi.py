@@ -79,7 +79,7 @@ SELF: Final = 192
 MADV_COLLAPSE: Final = 25
 ADVICE_OF_AREAS: Final = (0, 1, 2, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)
 """madvise that changes areas."""
-ADVICE_OF_PAGES: Final = (3, 4, 8, 9, 20, 21, 22, 23, 24, 25, 103)
-"""madvise that only reaches for pages; 102 (guards) is left out: it makes pages that fault."""
+ADVICE_OF_PAGES: Final = (3, 4, 8, 9, 20, 21, 22, 23, 24, 25, 102, 103)
+"""madvise that only reaches for pages."""
 ADVICE_OF_NONE: Final = (5, 7, 26, 99, 104, 0xFFFFFFFF)
 """Numbers that no kernel knows; 100 and 101 (memory failure) are left out: they cost real pages."""

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mmtwin.kernels import abi
 from mmtwin.kernels.calls import Call
+from mmtwin.kernels.smaps import (
+    Scope,
+    Words,
+    core_difference,
+    pagemap_difference,
+    smaps_difference,
+    status_difference,
+)
 
 INTERNAL_DEVICE = " 00:01 "
 """shmem objects without a name in any file system: their inode numbers are the kernel's own."""
@@ -16,13 +25,18 @@ INTERNAL_DEVICE = " 00:01 "
 class Outcome:
     """What one process saw after a call: result, maps, and the details if they were asked for.
 
-    ``charged`` are the pages charged on the machine since the run began, None where unknown.
+    ``smaps`` and ``status`` are texts of /proc, ``pagemap`` flags by area; ``core`` is what mincore
+    stored. ``charged`` are the pages charged on the machine since the run began, None where
+    unknown.
     """
 
     slot: int
     result: int
     maps: str
-    details: str = ""
+    smaps: str = ""
+    status: str = ""
+    pagemap: Words | None = None
+    core: bytes | None = None
     charged: int | None = None
 
 
@@ -101,7 +115,8 @@ def first_difference(twin: str, kernel: str) -> tuple[str, str]:
 class Comparison:
     """Holds a run's outcomes on both sides against each other, call by call."""
 
-    def __init__(self) -> None:
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
         self._twin = Inodes()
         self._kernel = Inodes()
 
@@ -120,9 +135,9 @@ class Comparison:
                 if ours_plain != theirs_plain:
                     left, right = first_difference(ours_plain, theirs_plain)
                     return Disagreement(step, call, left, right, f"maps of process {ours.slot}")
-            if ours.details != theirs.details:
-                left, right = first_difference(ours.details, theirs.details)
-                return Disagreement(step, call, left, right, f"details of process {ours.slot}")
+            for name, parted in self._details(call, ours, theirs):
+                if parted is not None:
+                    return Disagreement(step, call, *parted, f"{name} of process {ours.slot}")
         ours_charged, theirs_charged = twin[-1].charged, kernel[-1].charged
         if None not in (ours_charged, theirs_charged) and ours_charged != theirs_charged:
             return Disagreement(
@@ -131,3 +146,23 @@ class Comparison:
         if len(twin) != len(kernel):
             return Disagreement(step, call, str(len(twin)), str(len(kernel)), "processes")
         return None
+
+    def _details(
+        self, call: Call, ours: Outcome, theirs: Outcome
+    ) -> Iterator[tuple[str, tuple[str, str] | None]]:
+        """What of the details was asked for, by name, and where it parts."""
+        if ours.core is not None and theirs.core is not None:
+            address = call.args[0]
+            yield (
+                "mincore",
+                core_difference(ours.core, theirs.core, address, ours.maps, self.scope),
+            )
+        if theirs.smaps:
+            yield "smaps", smaps_difference(ours.smaps, theirs.smaps, ours.maps, self.scope)
+        if theirs.status:
+            yield "status", status_difference(ours.status, theirs.status)
+        if ours.pagemap is not None and theirs.pagemap is not None:
+            yield (
+                "pagemap",
+                pagemap_difference(ours.pagemap, theirs.pagemap, ours.maps, self.scope),
+            )

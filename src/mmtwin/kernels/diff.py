@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,12 +16,6 @@ from typing import Final
 from mmtwin.kernels.abi import MAP_NORESERVE, MAP_SHARED, PAGE
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.compare import Comparison, Disagreement, Outcome
-from mmtwin.kernels.details import (
-    committed,
-    counters_of_status,
-    details_text,
-    flags_of_smaps,
-)
 from mmtwin.kernels.generate import Generator
 from mmtwin.kernels.host.agent import Agent, KernelDiedError
 from mmtwin.kernels.host.build import AgentError
@@ -28,19 +23,20 @@ from mmtwin.kernels.host.facts import read_facts, why_not
 from mmtwin.kernels.host.kernel import HostKernel
 from mmtwin.kernels.host.wire import Answer, Report
 from mmtwin.kernels.machine import TwinMachine
+from mmtwin.kernels.maps import areas
 from mmtwin.kernels.options import Options, Start
 from mmtwin.kernels.qemu.guests import guest
 from mmtwin.kernels.qemu.kernel import QemuKernel
-from mmtwin.kernels.residents import residents_of_smaps
 from mmtwin.kernels.safety import reaches
 from mmtwin.kernels.shrink import shrink
+from mmtwin.kernels.smaps import FRAME_BITS, HEAD_PAGES, Scope, Words, committed
 from mmtwin.machine.bug import KernelBug, KernelWarning
 from mmtwin.machine.profile import profile
 from mmtwin.twin import Override
 
 CALLS_A_RUN: Final = 40
 DETAILS_EVERY: Final = 4
-"""One run in so many compares VmFlags and counters too; they take the kernel longer."""
+"""One run in so many compares smaps, status and pagemap too; they take the kernel longer."""
 SEGMENTS: Final = (PAGE, 3 * PAGE, 8 * PAGE)
 FILES: Final = {"f0": b"", "f1": b"x" * (3 * PAGE + 100), "f2": b"x" * (16 * PAGE)}
 
@@ -107,12 +103,11 @@ class Differ:
             machine=kernel.machine,
         )
         # On s390x the twin keeps no pages.
-        self.keep = None if facts.machine == "s390x" else (image.start, image.end)
+        self.scope = Scope((image.start, image.end), pages=facts.machine != "s390x")
         self.machine = TwinMachine(
             profile(facts.profile),
             facts,
             heap=image.end,
-            keep=self.keep,
             file_facts=known.__getitem__,
             segments=SEGMENTS,
             regressions=regressions,
@@ -205,7 +200,7 @@ class Differ:
         image = self.kernel.spawn(personality=start.personality, stack_limit=start.stack_limit)
         self.made = Made(image.maps)
         maps = {1: self.machine.start(start, image.maps)}
-        comparison = Comparison()
+        comparison = Comparison(self.scope)
         begin = Call(1, "exec")
         found = comparison.check(0, begin, [Outcome(1, 0, maps[1])], [Outcome(1, 0, image.maps)])
         calls: list[Call] = []
@@ -243,6 +238,8 @@ class Differ:
         reports = Report.MAPS
         if details:
             reports |= Report.SMAPS | Report.STATUS
+            if self.scope.pages:
+                reports |= Report.PAGEMAP
             if self.kernel.own_machine and all(map(charges_at_once, calls)):
                 reports |= Report.MEMORY
         died = ""
@@ -262,7 +259,8 @@ class Differ:
             count = 2 if call.name == "fork" and answers[at].result > 0 else 1
             self.made.calls.append(call)
             self.made.answers.append(answers[at : at + count])
-            kernel = [outcome_of(answer, before, self.keep) for answer in answers[at : at + count]]
+            order = self.kernel.machine.order
+            kernel = [outcome_of(answer, before, order) for answer in answers[at : at + count]]
             at += count
             found = comparison.check(step, call, outcomes, kernel)
             if found is not None:
@@ -306,18 +304,35 @@ def charges_at_once(call: Call) -> bool:
     return call.name not in ("open", "memfd_create")
 
 
-def outcome_of(answer: Answer, before: int, keep: tuple[int, int] | None) -> Outcome:
+def outcome_of(answer: Answer, before: int, order: str) -> Outcome:
     """What an answer of the agent says.
 
-    ``before`` are the pages charged when the run began, ``keep`` the image whose pages are not
-    compared (None: no pages are).
+    ``before`` are the pages charged when the run began, ``order`` struct's letter for the machine's
+    byte order.
     """
-    text = ""
-    if answer.smaps is not None and answer.status is not None:
-        there = residents_of_smaps(answer.smaps, keep) if keep is not None else ()
-        text = details_text(flags_of_smaps(answer.smaps), counters_of_status(answer.status), there)
-    charged = None if answer.memory is None else committed(answer.memory) - before
-    return Outcome(answer.slot, answer.result, answer.maps or "", text, charged)
+    maps = answer.maps or ""
+    return Outcome(
+        answer.slot,
+        answer.result,
+        maps,
+        answer.smaps or "",
+        answer.status or "",
+        None if answer.pagemap is None else words_of(answer.pagemap, maps, order),
+        answer.scratch,
+        None if answer.memory is None else committed(answer.memory) - before,
+    )
+
+
+def words_of(pagemap: bytes, maps: str, order: str) -> Words:
+    """The flags by area: its first words of pagemap without what lies below the flags."""
+    found: Words = []
+    words = [word >> FRAME_BITS for (word,) in struct.iter_unpack(order + "Q", pagemap)]
+    at = 0
+    for area in areas(maps):
+        count = min(area.pages, HEAD_PAGES)
+        found.append((area.start, words[at : at + count]))
+        at += count
+    return found
 
 
 def compare(differ: Differ, seed: int, calls: int, most: int = 1) -> Total:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mmtwin.kernels import abi
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.compare import Outcome
-from mmtwin.kernels.details import details_text, letters
 from mmtwin.kernels.host.agent import FileFacts
 from mmtwin.kernels.host.facts import Facts
 from mmtwin.kernels.maps import areas
 from mmtwin.kernels.options import Start
-from mmtwin.kernels.residents import residents
+from mmtwin.kernels.smaps import FRAME_BITS, HEAD_PAGES, Words
 from mmtwin.machine.profile import Profile
 from mmtwin.space.files import FILE_NO_MMAP, FILE_SHMEM
-from mmtwin.space.flags import VM_SOFTDIRTY
 from mmtwin.space.v6_18.space import Space618
 from mmtwin.trace.maps import parse_maps
 from mmtwin.twin import Override, Twin
@@ -45,10 +43,8 @@ class Process:
 class TwinMachine:
     """One twin that begins every run from the same state, with the real machine's settings.
 
-    ``heap`` is where the heap of a fresh process begins; ``keep`` the range of the agent's image,
-    None if which pages are there is not to be compared; ``file_facts`` tells of files what the
-    real machine's kernel does; ``segments`` the sizes in bytes of the
-    System V segments.
+    ``heap`` is where the heap of a fresh process begins; ``file_facts`` tells of files what the
+    real machine's kernel does; ``segments`` the sizes in bytes of the System V segments.
     """
 
     def __init__(
@@ -57,7 +53,6 @@ class TwinMachine:
         facts: Facts,
         *,
         heap: int,
-        keep: tuple[int, int] | None = None,
         file_facts: Callable[[str], FileFacts],
         segments: Sequence[int] = (),
         regressions: Sequence[Override] = (),
@@ -65,9 +60,7 @@ class TwinMachine:
         self.twin = Twin(profile, regressions, keep_journal=True, ram=MEMORY_SIZE)
         self.space = self.twin.space
         self.heap = heap
-        self.keep = keep
         self.file_facts = file_facts
-        self.soft_dirty = facts.soft_dirty
         self.charged_at_start = 0
         # Facts say that the processor has none; s390's kernel has not even the calls.
         self.no_keys = -errno.ENOSYS if facts.machine == "s390x" else -errno.EINVAL
@@ -157,7 +150,7 @@ class TwinMachine:
     def carry_out(self, call: Call, *, details: bool = False) -> list[Outcome]:
         """Make a call: what its process sees then; of a fork also what the child sees.
 
-        ``details`` asks for VmFlags and counters too.
+        ``details`` asks for smaps, status and pagemap too.
         """
         process = self.processes[call.slot]
         if call.name == "fork":
@@ -167,30 +160,41 @@ class TwinMachine:
             del self.processes[call.slot]
             return [Outcome(0, 0, "")]
         result = self._calls[call.name](process, call)
-        return [self._outcome(call.slot, result, process.mm, details)]
+        outcome = self._outcome(call.slot, result, process.mm, details)
+        if call.name == "mincore" and result == 0:
+            at, length = call.args
+            core = self.space.mincore_vector(process.mm, at, length)
+            outcome = replace(outcome, core=core)
+        return [outcome]
 
     def _outcome(self, slot: int, result: int, mm: int, with_details: bool) -> Outcome:
         space = self.space
-        if not with_details:
-            return Outcome(slot, result, space.proc_maps(mm))
-        view = space.view("mm_struct", mm)
-        areas = (space.view("vm_area_struct", vma) for vma in space.vmas(mm))
-        counters = {
-            "VmPeak": max(view.hiwater_vm, view.total_vm),
-            "VmSize": view.total_vm,
-            "VmLck": view.locked_vm,
-            "VmData": view.data_vm,
-            "VmStk": view.stack_vm,
-            "VmExe+VmLib": view.exec_vm,
-        }
-        name = self.twin.profile.name
-        hidden = 0 if self.soft_dirty else VM_SOFTDIRTY
-        flags = [(area.vm_start, letters(area.vm_flags & ~hidden, name)) for area in areas]
         maps = space.proc_maps(mm)
-        there = residents(space, mm, maps, self.keep) if self.keep is not None else ()
-        text = details_text(flags, counters, there)
-        charged = self._charged() - self.charged_at_start
-        return Outcome(slot, result, maps, text, charged)
+        if not with_details:
+            return Outcome(slot, result, maps)
+        return Outcome(
+            slot,
+            result,
+            maps,
+            space.proc_smaps(mm),
+            space.proc_status(mm),
+            self._pagemap(mm, maps),
+            charged=self._charged() - self.charged_at_start,
+        )
+
+    def _pagemap(self, mm: int, maps: str) -> Words:
+        """The flags of each area's first pages."""
+        entry = self.space.pagemap_entry
+        return [
+            (
+                area.start,
+                [
+                    entry(mm, area.start + (page << 12)) >> FRAME_BITS
+                    for page in range(min(area.pages, HEAD_PAGES))
+                ],
+            )
+            for area in areas(maps)
+        ]
 
     # Set-up.
 
@@ -202,6 +206,7 @@ class TwinMachine:
         sysctl.total_swap_pages = facts.total_swap_pages
         sysctl.overcommit_memory = facts.overcommit_memory
         sysctl.vsyscall = int(facts.vsyscall)
+        sysctl.soft_dirty = int(facts.soft_dirty)
         sysctl.pkeys = int(facts.pkeys)
         sysctl.anon_vma_name = int(facts.anon_vma_name)
         sysctl.thp_enabled = {"never": 0, "madvise": 1, "always": 2}[facts.thp]

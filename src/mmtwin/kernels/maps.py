@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
-GATE = 0xFFFFFFFFFF600000
-AREA_HEAD = re.compile(r"^([0-9a-f]+)-[0-9a-f]+ ")
-"""How the first line of an area begins, in maps and in smaps."""
+GATE = "ffffffffff600000-"
 
 
 class Area(NamedTuple):
@@ -33,11 +31,14 @@ def areas(text: str) -> Iterator[Area]:
 
     Raises ValueError for text that is not of this form.
     """
-    for line in text.splitlines():
-        parts = line.split(None, 5)
-        low, _, high = parts[0].partition("-")
-        start = int(low, 16)
-        if start == GATE:
-            continue
-        name = parts[5] if len(parts) > 5 else ""
-        yield Area(start, int(high, 16), parts[1], int(parts[2], 16), parts[3], int(parts[4]), name)
+    return (area_of(line) for line in text.splitlines() if not line.startswith(GATE))
+
+
+@lru_cache(maxsize=1 << 16)
+def area_of(line: str) -> Area:
+    """One line of maps; the same ones come again and again."""
+    parts = line.split(None, 5)
+    low, _, high = parts[0].partition("-")
+    name = parts[5] if len(parts) > 5 else ""
+    start, end = int(low, 16), int(high, 16)
+    return Area(start, end, parts[1], int(parts[2], 16), parts[3], int(parts[4]), name)

@@ -8,4 +8,4 @@ cdef class AnonFault(CopyPageRange):
     cpdef bint wp_can_reuse(self, unsigned long long page) except -1
     cpdef void page_move_anon_rmap(self, unsigned long long page, unsigned long long vma) except *
     cpdef void wp_page_reuse(self, unsigned long long vma, unsigned long long pte, unsigned long long entry) except *
-    cpdef unsigned long long wp_page_copy(self, unsigned long long vma, unsigned long long address, unsigned long long pte, unsigned long long old) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long wp_page_copy(self, unsigned long long vma, unsigned long long address, unsigned long long pte, unsigned long long old, bint unshare) except? 0xDEADBEEFDEADBEEF

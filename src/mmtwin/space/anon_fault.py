@@ -16,6 +16,7 @@ from mmtwin.space.copy_page_range import CopyPageRange
 VM_SHARED = declare(u64, c.VM_SHARED)
 VM_MAYSHARE = declare(u64, c.VM_MAYSHARE)
 RW = declare(u64, p.RW)
+SOFT_DIRTY = declare(u64, p.SOFT_DIRTY)
 ACCESSED = declare(u64, p.ACCESSED)
 DIRTY = declare(u64, p.DIRTY)
 SPECIAL = declare(u64, p.SPECIAL)
@@ -67,7 +68,7 @@ class AnonFault(CopyPageRange):
                 self.page_move_anon_rmap(page, vma)
             self.wp_page_reuse(vma, pte, entry)
             return 0
-        return self.wp_page_copy(vma, address, pte, page)
+        return self.wp_page_copy(vma, address, pte, page, False)
 
     def wp_can_reuse(self, page: u64) -> bint:
         """Whether nobody else can see an anonymous page: exclusive, or referenced once."""
@@ -95,8 +96,11 @@ class AnonFault(CopyPageRange):
         entry = self.pte_mkdirty(entry | ACCESSED)
         self.memory.store(pte, self.maybe_mkwrite(entry, vma))
 
-    def wp_page_copy(self, vma: u64, address: u64, pte: u64, old: u64) -> u64:
-        """Replace ``old`` (0: the zero page) by a copy of ``vma``'s own: VM_FAULT_* bits."""
+    def wp_page_copy(self, vma: u64, address: u64, pte: u64, old: u64, unshare: bint) -> u64:
+        """Replace ``old`` (0: the zero page) by a copy of ``vma``'s own: VM_FAULT_* bits.
+
+        ``unshare``: nobody writes, so that the copy is clean and not yet writable.
+        """
         memory: Memory = self.memory
         mm: u64 = self.vm_mm(vma)
         if self.anon_vma(vma) == 0 and self.anon_vma_prepare(vma) != 0:
@@ -118,11 +122,15 @@ class AnonFault(CopyPageRange):
         elif not self.page_anon(old):
             self.add_mm_counter(mm, self.mm_counter(old), -1)
             self.add_mm_counter(mm, MM_ANONPAGES, 1)
-        entry: u64 = self.pte_mkdirty(self.mk_pte(page, self.vm_page_prot(vma)))
+        entry: u64 = self.mk_pte(page, self.vm_page_prot(vma))
+        if unshare:
+            entry |= before & SOFT_DIRTY
+        else:
+            entry = self.maybe_mkwrite(self.pte_mkdirty(entry), vma)
         memory.store(pte, 0)
         self.page_add_new_anon_rmap(page, vma, address)
         self.folio_add_lru(page, vma)
-        memory.store(pte, self.maybe_mkwrite(entry, vma))
+        memory.store(pte, entry)
         if old != 0:
             self.page_remove_rmap(old)
             self.put_user_page(old)

@@ -251,4 +251,4 @@ class FileFault(AnonFault):
 
     def wp_copy_kernel_page(self, vma: u64, address: u64, pte: u64) -> u64:
         """A private copy of a page that the kernel provides: VM_FAULT_* bits."""
-        return self.wp_page_copy(vma, address, pte, 0)
+        return self.wp_page_copy(vma, address, pte, 0, False)

@@ -87,10 +87,12 @@ class MadvisePages(MovePageTables):
                 self.zap_swap_pte(self.vm_mm(vma), pte, entry)
             return
         page: u64 = self.vm_normal_page(entry)
-        if page == 0 or self.mapcount(page) != 1:
+        if page == 0:
             return
         if advice == MADV_FREE:
             self.madvise_free_pte(pte, entry, page)
+            return
+        if self.mapcount(page) != 1:
             return
         if entry & ACCESSED != 0:
             self.memory.store(pte, entry & ~ACCESSED)
@@ -99,8 +101,14 @@ class MadvisePages(MovePageTables):
             self.page_out(page)
 
     def madvise_free_pte(self, pte: u64, entry: u64, page: u64) -> None:
-        """The page may be dropped unless it is written to again: clean, and not swap-backed."""
+        """The page may be dropped unless it is written to again: clean, and not swap-backed.
+
+        Even a page that others map too, unless it is marked dirty itself.
+        """
         if not self.page_anon(page):
+            return
+        marks: u64 = self.pg_dirty | self.pg_swapcache
+        if self.page_flag(page, marks) and self.mapcount(page) != 1:
             return
         if self.page_flag(page, self.pg_swapcache):
             self.delete_from_swap_cache(page)

@@ -8,6 +8,7 @@ cdef class Smap:
     cdef readonly unsigned long long pss_file, pss_shmem, pss_locked, pss_dirty, swap_pss
 
 cdef class ProcSmaps(Rmap):
+    cdef dict smap_bodies
     cpdef void smap_gather_stats(self, unsigned long long vma, Smap mss) except *
     cpdef unsigned long long shmem_swap_usage(self, unsigned long long vma) except? 0xDEADBEEFDEADBEEF
     cpdef void smaps_pte_entry(self, Smap mss, unsigned long long entry, bint locked) except *

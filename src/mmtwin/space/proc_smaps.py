@@ -8,10 +8,13 @@ from __future__ import annotations
 from cython import bint, declare
 from cython import ulonglong as u64
 
+from mmtwin.machine.profile import Profile
+from mmtwin.maple.maple import Maple
 from mmtwin.maple.state import MaState
 from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
+from mmtwin.space.fields import Caches
 from mmtwin.space.rmap import Rmap
 from mmtwin.space.vm_flag_letters import LETTERS, LETTERS_6_1
 
@@ -31,6 +34,7 @@ PKEYS = declare(u64, 128)
 ONE = declare(u64, 1)
 GATE = "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n"
 NAME_COLUMN = 73
+BODIES_KEPT = 1 << 14
 
 
 class Smap:
@@ -55,9 +59,35 @@ class Smap:
         self.pss_dirty = 0
         self.swap_pss = 0
 
+    def key(self) -> tuple[int, ...]:
+        """All of it."""
+        return (
+            self.resident,
+            self.shared_clean,
+            self.shared_dirty,
+            self.private_clean,
+            self.private_dirty,
+            self.referenced,
+            self.anonymous,
+            self.lazyfree,
+            self.anonymous_thp,
+            self.swap,
+            self.pss,
+            self.pss_locked,
+            self.pss_dirty,
+            self.swap_pss,
+        )
+
 
 class ProcSmaps(Rmap):
-    """``show_smap`` and ``show_smaps_rollup``."""
+    """``show_smap`` and ``show_smaps_rollup``.
+
+    A record is a function of what it shows, so records once made are kept, as lines of maps are.
+    """
+
+    def __init__(self, memory: Memory, maple: Maple, caches: Caches, profile: Profile) -> None:
+        super().__init__(memory, maple, caches, profile)
+        self.smap_bodies: dict[tuple[int, ...], str] = {}
 
     def smap_gather_stats(self, vma: u64, mss: Smap) -> None:
         """Add what an area has in memory."""
@@ -165,10 +195,13 @@ class ProcSmaps(Rmap):
             nth += 1
 
     def thp_eligible(self, vma: u64) -> bint:
-        """Whether smaps says that the area may have huge pages: an aligned 2 MiB fits."""
+        """Whether smaps says that the area may have huge pages: an aligned 2 MiB fits.
+
+        So it says of any area that ends below 2 MiB: the kernel's subtraction wraps.
+        """
         end: u64 = self.vm_end(vma)
         if end < PMD_SIZE:
-            return False
+            return self.thp_possible(vma)
         last: u64 = (end - PMD_SIZE) & ~(PMD_SIZE - 1)
         return last >= self.vm_start(vma) and self.thp_possible(vma)
 
@@ -228,6 +261,18 @@ class ProcSmaps(Rmap):
 
     def smap_body(self, size: int, mss: Smap, eligible: int, vm_flags: int) -> str:
         """A record behind its first line."""
+        pkeys: u64 = self.memory.load(self.sysctl + PKEYS)
+        soft_dirty: u64 = self.memory.load(self.sysctl + SOFT_DIRTY)
+        key = (size, eligible, vm_flags, pkeys, soft_dirty, *mss.key())
+        body = self.smap_bodies.get(key)
+        if body is None:
+            if len(self.smap_bodies) > BODIES_KEPT:
+                self.smap_bodies.clear()
+            body = self.smap_bodies[key] = self.smap_text(size, mss, eligible, vm_flags)
+        return body
+
+    def smap_text(self, size: int, mss: Smap, eligible: int, vm_flags: int) -> str:
+        """Such a record, written."""
         width = 8 if self.profile.since(6, 7) else 1
         lines = [self.smap_line("Size", size)]
         lines += [self.smap_line(name, 4096) for name in ("KernelPageSize", "MMUPageSize")]

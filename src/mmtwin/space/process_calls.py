@@ -69,7 +69,7 @@ class ProcessCalls(Userfaultfd):
                 break
             if self.vm_flags(vma) & wanted == 0:
                 break
-            if self.handle_range(vma, page, page + PAGE_SIZE, write) != 0:
+            if self.pin_page(vma, page, write) != 0:
                 break
             upto: u64 = page + PAGE_SIZE
             if upto > end:
@@ -79,3 +79,7 @@ class ProcessCalls(Userfaultfd):
         if done == 0 and length != 0:
             return -errno.EFAULT
         return done
+
+    def pin_page(self, vma: u64, page: u64, write: bint) -> i64:
+        """``pin_user_pages_remote`` of one page: 0 or a negative errno."""
+        return self.handle_range(vma, page, page + PAGE_SIZE, write)

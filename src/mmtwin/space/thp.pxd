@@ -24,3 +24,5 @@ cdef class Thp(MadvisePages):
     cpdef long long copy_huge_pmd(self, unsigned long long dst, unsigned long long src, unsigned long long to, unsigned long long pmd, unsigned long long address) except? -1000000
     cpdef unsigned long long change_huge_pmd(self, unsigned long long vma, unsigned long long pmd, unsigned long long start, unsigned long long end) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long advise_huge_pmd(self, unsigned long long vma, unsigned long long pmd, unsigned long long start, unsigned long long end, unsigned long long advice) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long gup_unshare(self, unsigned long long vma, unsigned long long address) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long leaf_entry(self, unsigned long long mm, unsigned long long address) except? 0xDEADBEEFDEADBEEF

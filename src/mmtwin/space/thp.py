@@ -309,3 +309,63 @@ class Thp(MadvisePages):
             self.memory.store(pmd, entry & ~ACCESSED)
             self.clear_page_flag(head, self.pg_referenced)
         return 0
+
+    # Pinning.
+
+    def pin_page(self, vma: u64, page: u64, write: bint) -> i64:
+        """As GUP does: what is to be read must be the process's own first, what was written is
+        dirty afterwards."""
+        error: i64 = 0
+        if not write:
+            if self.leaf_entry(self.vm_mm(vma), page) & PRESENT == 0:
+                error = self.populate_range(vma, page, page + 0x1000, False)
+            if error == 0:
+                error = self.vm_fault_to_errno(self.gup_unshare(vma, page))
+        if error == 0:
+            error = self.populate_range(vma, page, page + 0x1000, write)
+        if error == 0 and write:
+            entry: u64 = self.leaf_entry(self.vm_mm(vma), page)
+            pinned: u64 = self.vm_normal_page(entry & ~PSE) if entry & PRESENT != 0 else 0
+            if pinned != 0:
+                self.set_page_flag(pinned, self.pg_dirty)
+        return error
+
+    def leaf_entry(self, mm: u64, address: u64) -> u64:
+        """The entry of the lowest level there is for an address, even a huge page's; 0 for none."""
+        pmd: u64 = self.walk(mm, address, 1)
+        entry: u64 = self.memory.load(pmd) if pmd != 0 else 0
+        if entry == 0 or self.pmd_is_leaf(entry):
+            return entry
+        return self.memory.load(self.pte_offset(entry, address))
+
+    def gup_unshare(self, vma: u64, address: u64) -> u64:
+        """A fault with FAULT_FLAG_UNSHARE where ``gup_must_unshare``: VM_FAULT_* bits.
+
+        A page that a child may still write to (it is anonymous, mapped read-only, not exclusive) is
+        copied before it is pinned for reading.
+        """
+        pmd: u64 = self.walk(self.vm_mm(vma), address, 1)
+        entry: u64 = self.memory.load(pmd) if pmd != 0 else 0
+        page: u64
+        if entry != 0 and self.pmd_is_leaf(entry):
+            page = self.page_of(entry & ~PSE)
+            if entry & RW != 0 or self.is_huge_zero_pmd(entry) or self.page_exclusive(page):
+                return 0
+            if self.pages.page_ref_count(page) == 1:
+                self.page_move_anon_rmap(page, vma)
+                return 0
+            self.split_huge_pmd(vma, pmd, address)
+            entry = self.memory.load(pmd)
+        if entry == 0:
+            return 0
+        pte: u64 = self.pte_offset(entry, address)
+        entry = self.memory.load(pte)
+        if entry & PRESENT == 0 or entry & RW != 0:
+            return 0
+        page = self.vm_normal_page(entry)
+        if page == 0 or not self.page_anon(page) or self.page_exclusive(page):
+            return 0
+        if self.wp_can_reuse(page):
+            self.page_move_anon_rmap(page, vma)
+            return 0
+        return self.wp_page_copy(vma, address, pte, page, True)

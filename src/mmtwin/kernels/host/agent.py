@@ -92,6 +92,9 @@ class Agent(ABC):
         self.machine = machine
         self._segment_sizes = list(segments)
         self._segments: list[int] = []
+        self._attached: list[int] = []
+        """Where the controller has attached each segment."""
+        self._used_segments = False
         self._texts = [Texts() for _ in range(SLOTS)]
         self._current = 0
         self._alive: set[int] = set()
@@ -153,7 +156,7 @@ class Agent(ABC):
         """A new controller stands ready."""
         self._current = 0
         self._alive.clear()
-        self._segments = [self._make_segment(size) for size in self._segment_sizes]
+        self._make_segments()
 
     def _answer_of_start(self) -> None:
         """Wait for the word that a controller which is process 1 says first."""
@@ -213,7 +216,7 @@ class Agent(ABC):
         orders.clear()
         for call in waiting:
             gone = call.name == "exit"
-            answer = self._answer(Report.NONE if gone else reports)
+            answer = self._answer(Report.NONE if gone else reports_of(call, reports))
             if answer.kind is Kind.DIED:
                 # The controller hears nothing more of what was sent to the dead.
                 self._alive.discard(call.slot)
@@ -252,6 +255,7 @@ class Agent(ABC):
             return self._command(Op.EXIT)
         if name == "look":
             return self._command(Op.LOOK, reports=reports)
+        reports = reports_of(call, reports)
         name_of_call = {"setrlimit": "prlimit64"}.get(name, name)
         if name.startswith("uffdio_"):
             name_of_call = "ioctl"
@@ -276,9 +280,10 @@ class Agent(ABC):
             payload, pointers = call.text + b"\0", 1 << 4
             args = (*args[:4], 0)
         elif name == "mincore":
-            pointers = 1 << 2
+            pointers, payload = 1 << 2, bytes(core_bytes(call))
             args = (*args[:2], 0)
         elif name == "shmat":
+            self._used_segments = True
             args = (self._segments[args[0]], *args[1:])
         elif name == "mbind":
             payload, pointers = self.machine.pack("Q", args[3]), 1 << 3 if args[3] else 0
@@ -339,12 +344,23 @@ class Agent(ABC):
             raise AgentError(f"{name}: {os.strerror(-answer.result)}")
         return answer
 
-    def _make_segment(self, size: int) -> int:
-        """A segment that lives as long as the controller: attached there and marked removed."""
-        made = self._controller("shmget", 0, size, IPC_CREAT | 0o600).result
-        self._controller("shmat", made, 0, 0)
-        self._controller("shmctl", made, IPC_RMID, 0)
-        return made
+    def _make_segments(self) -> None:
+        """Segments that live as long as the controller: attached there and marked removed."""
+        self._segments.clear()
+        self._attached.clear()
+        for size in self._segment_sizes:
+            made = self._controller("shmget", 0, size, IPC_CREAT | 0o600).result
+            self._segments.append(made)
+            self._attached.append(self._controller("shmat", made, 0, 0).result)
+            self._controller("shmctl", made, IPC_RMID, 0)
+        self._used_segments = False
+
+    def _renew_segments(self) -> None:
+        """Fresh segments if any of them may have pages."""
+        if self._used_segments:
+            for at in self._attached:
+                self._controller("shmdt", at)
+            self._make_segments()
 
     def read_text(self, path: str) -> str:
         """The content of a file as the kernel's processes see it; AgentError if it cannot be."""
@@ -412,6 +428,17 @@ class Agent(ABC):
             return False
         self._controller("close", watcher)
         return True
+
+
+def core_bytes(call: Call) -> int:
+    """How long mincore's vector is, in bytes; 0 where it is longer than the scratch page."""
+    pages = (call.args[1] + abi.PAGE - 1) // abi.PAGE
+    return pages if pages <= SCRATCH_BYTES else 0
+
+
+def reports_of(call: Call, reports: Report) -> Report:
+    """What is asked for after the call: of mincore also the vector."""
+    return reports | Report.SCRATCH if call.name == "mincore" else reports
 
 
 def agent_image(maps: str, inside: int) -> tuple[int, int]:

@@ -35,6 +35,7 @@ class Report(IntFlag):
     STATUS = 4
     SCRATCH = 8
     MEMORY = 16
+    PAGEMAP = 32
 
 
 class Kind(IntEnum):
@@ -62,6 +63,7 @@ class Answer:
     status: str | None = None
     scratch: bytes | None = None
     memory: str | None = None
+    pagemap: bytes | None = None
 
 
 def command(
@@ -119,7 +121,7 @@ def read_answer(
         return Answer(result, slot, Kind.DIED, detail)
     texts = last(slot)
     maps = smaps = status = memory = None
-    scratch = None
+    scratch = pagemap = None
     if reports & Report.MAPS:
         section = read_section(read, machine)
         if section is not None:
@@ -136,4 +138,6 @@ def read_answer(
         scratch = read_section(read, machine) or b""
     if reports & Report.MEMORY:
         memory = (read_section(read, machine) or b"").decode()
-    return Answer(result, slot, Kind.RESULT, detail, maps, smaps, status, scratch, memory)
+    if reports & Report.PAGEMAP:
+        pagemap = read_section(read, machine) or b""
+    return Answer(result, slot, Kind.RESULT, detail, maps, smaps, status, scratch, memory, pagemap)

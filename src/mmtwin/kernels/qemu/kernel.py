@@ -108,6 +108,7 @@ class QemuKernel(Agent):
     def fresh(self) -> None:
         """Every worker exits; the guest runs on."""
         self._end_workers()
+        self._renew_segments()
 
     def _write(self, orders: bytes) -> None:
         if self._child.stdin is None:

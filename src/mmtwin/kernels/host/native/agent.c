@@ -59,6 +59,7 @@ enum report {
     REPORT_STATUS = 4,
     REPORT_SCRATCH = 8, /* as many bytes as the command's payload */
     REPORT_MEMORY = 16, /* /proc/meminfo */
+    REPORT_PAGEMAP = 32, /* of each area but the gate the first words, PAGEMAP_WORDS at most */
 };
 
 struct command {
@@ -89,6 +90,8 @@ struct answer {
 #define STACK_BYTES 32768
 #define SAME_AS_BEFORE 0xffffffffu
 #define PAGE 4096ul
+#define PAGEMAP_WORDS 16
+#define GATE 0xffffffffff600000ul
 
 static u8 scratch[SCRATCH_BYTES] __attribute__((aligned(4096)));
 static char text[57344];
@@ -317,6 +320,45 @@ static void send_file(const char *path, u64 *seen)
     send_chunk(text, 0);
 }
 
+static const char *read_hex(const char *from, u64 *value)
+{
+    for (*value = 0;; from++) {
+        if (*from >= '0' && *from <= '9')
+            *value = *value << 4 | (u64)(*from - '0');
+        else if (*from >= 'a' && *from <= 'f')
+            *value = *value << 4 | (u64)(*from - 'a' + 10);
+        else
+            return from + 1;
+    }
+}
+
+static void send_pagemap(void)
+{
+    s64 maps = call3(__NR_open, "/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+    s64 pagemap = call3(__NR_open, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
+    u64 words[PAGEMAP_WORDS], start, end, held = 0;
+    const char *line = text;
+    s64 got;
+
+    while ((got = call3(__NR_read, maps, text + held, sizeof(text) - held)) > 0)
+        held += got;
+    while (line < text + held) {
+        u64 count;
+
+        line = read_hex(read_hex(line, &start), &end);
+        while (line < text + held && *line++ != '\n')
+            ;
+        if (start == GATE)
+            continue;
+        count = (end - start) / PAGE < PAGEMAP_WORDS ? (end - start) / PAGE : PAGEMAP_WORDS;
+        call4(__NR_pread64, pagemap, words, count * sizeof(u64), start / PAGE * sizeof(u64));
+        send_chunk(words, count * sizeof(u64));
+    }
+    call1(__NR_close, maps);
+    call1(__NR_close, pagemap);
+    send_chunk(text, 0);
+}
+
 static void reply(s64 result, u64 detail, const struct command *command)
 {
     struct answer answer = {result, own_slot, KIND_RESULT, detail};
@@ -340,6 +382,8 @@ static void reply(s64 result, u64 detail, const struct command *command)
         never = 0;
         send_file("/proc/meminfo", &never);
     }
+    if (command->reports & REPORT_PAGEMAP)
+        send_pagemap();
     flush();
 }
 
