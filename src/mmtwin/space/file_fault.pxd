@@ -12,7 +12,6 @@ cdef class FileFault(AnonFault):
     cpdef unsigned long long shared_page_prot(self, unsigned long long vma) except? 0xDEADBEEFDEADBEEF
     cpdef bint vma_wants_writenotify(self, unsigned long long vma) except -1
     cpdef bint should_fault_around(self, unsigned long long vma) except -1
-    cpdef unsigned long long vm_uffd_minor(self) except? 0xDEADBEEFDEADBEEF
     cpdef bint do_fault_around(self, unsigned long long vma, unsigned long long address, unsigned long long pte) except -1
     cpdef unsigned long long file_page(self, unsigned long long vma, unsigned long long address) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long page_cache_readahead(self, unsigned long long vma, unsigned long long inode, unsigned long long index) except? 0xDEADBEEFDEADBEEF

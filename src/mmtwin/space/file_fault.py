@@ -129,10 +129,6 @@ class FileFault(AnonFault):
         watched: u64 = VM_UFFD_WP | self.vm_uffd_minor()
         return self.vm_op(vma, MAP_PAGES) != 0 and self.vm_flags(vma) & watched == 0
 
-    def vm_uffd_minor(self) -> u64:
-        """VM_UFFD_MINOR, where this kernel has it."""
-        return c.VM_UFFD_MINOR
-
     def do_fault_around(self, vma: u64, address: u64, pte: u64) -> bint:
         """Map cached pages of the aligned 64 KiB around ``address``; True if its own was one."""
         memory: Memory = self.memory

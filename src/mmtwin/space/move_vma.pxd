@@ -9,6 +9,7 @@ cdef class MoveVma(PrctlVma):
     cpdef bint mremap_near_limit(self, unsigned long long mm, unsigned long long more) except -1
     cpdef long long move_vma(self, Move move) except? -1000000
     cpdef long long move_may_split(self, Move move) except? -1000000
+    cpdef unsigned long long vm_uffd_minor(self) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long uffd_flags(self) except? 0xDEADBEEFDEADBEEF
     cpdef void mremap_userfaultfd_prep(self, unsigned long long vma) except *
     cpdef bint dontunmap_repaired(self) except -1

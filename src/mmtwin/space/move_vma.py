@@ -106,6 +106,10 @@ class MoveVma(PrctlVma):
             error = self.vma_may_split(vma, end)
         return error
 
+    def vm_uffd_minor(self) -> u64:
+        """VM_UFFD_MINOR, where this kernel has it."""
+        return c.VM_UFFD_MINOR
+
     def uffd_flags(self) -> u64:
         """All of __VM_UFFD_FLAGS."""
         return VM_UFFD_MISSING | VM_UFFD_WP | self.vm_uffd_minor()
