@@ -109,6 +109,8 @@ class Twin:
         self.pages.oom_hook = self.victims
         self.keep_journal = keep_journal
         self.memory.journal = Journal(keep_all=keep_journal)
+        self.checked_from = self.memory.mark()
+        """Where the journal stood before the daemons of the last :meth:`begin_step` ran."""
         for cache in self.caches.caches:
             cache.injector = injector
             if cache.pages is not None:
@@ -139,15 +141,17 @@ class Twin:
         """The journal's position before a step; drops what came before unless it is kept.
 
         No reader outlives a step, so a grace period ends here: nodes that waited for it are free.
-        Daemons that were woken have their turn.
+        Daemons that were woken have their turn; what they do counts to the step where it is
+        checked (from ``checked_from``), not where the step is taken back.
         """
         memory = self.memory
         self.maple.rcu_barrier()
+        if not self.keep_journal and memory.journal is not None:
+            memory.journal.forget()
+        self.checked_from = memory.mark()
         self.victims.step_ends()
         if self.pages.daemons_woken():
             self.pages.run_daemons()
-        if not self.keep_journal and memory.journal is not None:
-            memory.journal.forget()
         return memory.mark()
 
     def mms(self) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from mmtwin.check.page_step import PageStepCheck
 from mmtwin.check.page_tables import PageTableCheck
 from mmtwin.check.step import STEP_RULES
 from mmtwin.check.violation import Violation
@@ -11,6 +12,7 @@ from mmtwin.machine.pids import Pids
 from mmtwin.machine.profile import Profile
 from mmtwin.maple.maple import Maple
 from mmtwin.memory.memory import Memory
+from mmtwin.pages.pages import Pages
 from mmtwin.pages.slab import SlabCaches
 from mmtwin.space.layouts import Layouts
 from mmtwin.space.space import Space
@@ -26,6 +28,7 @@ class Checked(Protocol):
     maple: Maple
     space: Space
     pids: Pids
+    pages: Pages
 
 
 class Checker:
@@ -51,11 +54,14 @@ class Checker:
             rcu_list=twin.maple.rcu_list,
             unprepared=twin.maple.unprepared,
         )
+        self.pages = PageStepCheck(
+            twin.pages, reserve=twin.pages.era.name != "3.15", overlay=self.spaces.overlay
+        )
 
     def full(self) -> list[Violation]:
-        """Check everything. Cost: about 150 ns a VMA."""
+        """Check everything. Cost: about 150 ns a VMA, and a look at every page ever written."""
         self.spaces.take_threads(self.threads)
-        return self.spaces.everything()
+        return self.spaces.everything() + self.pages.full()
 
     def touched(self, mark: int) -> list[Violation]:
         """Check what the stores since the journal's position ``mark`` can have broken.
@@ -78,4 +84,5 @@ class Checker:
 
     def _since(self, mark: int) -> list[Violation]:
         self.spaces.take_threads(self.threads)
-        return self.spaces.since_mark(mark)
+        found = self.spaces.since_mark(mark)
+        return found + self.pages.touched_now()

@@ -150,10 +150,12 @@ class PageLru(PageWords):
         """Between steps nobody reclaims or migrates."""
         at: u64 = self.nodes_at + node * NODE_SIZE
         nth: u64 = 0
-        for name, offset in (("anon", ISOLATED_ANON), ("file", ISOLATED_FILE)):
-            found: u64 = self.word(at + offset)
-            if found != 0:
-                self.fail("PG-22", "pglist_data", at, f"NR_ISOLATED_{name.upper()}", found, 0)
+        anon: u64 = self.word(at + ISOLATED_ANON)
+        file: u64 = self.word(at + ISOLATED_FILE)
+        if anon != 0:
+            self.fail("PG-22", "pglist_data", at, "NR_ISOLATED_ANON", anon, 0)
+        if file != 0:
+            self.fail("PG-22", "pglist_data", at, "NR_ISOLATED_FILE", file, 0)
         while nth < PRIVATE_LISTS:
             head: u64 = at + NODE_PRIVATE + 16 * nth
             if self.word(head) != head:

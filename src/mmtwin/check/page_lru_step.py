@@ -24,17 +24,11 @@ NR_SLOTS = declare(u64, s.NR_SLOTS)
 FREE_SLOTS = declare(u64, s.FREE_SLOTS)
 SWAP_MAP = declare(u64, s.SWAP_MAP)
 SWAP_CACHE = declare(u64, s.SWAP_CACHE)
+OF_ZONE = declare(u64, 1)
 
 
 class PageLruStep(PageSums):
     """The lists by the difference of their pages since the mark, the slots that were touched."""
-
-    def begin_lru(self) -> None:
-        """Nothing has come or gone yet."""
-        nth: u64 = 0
-        while nth < 5 * self.zone_count:
-            self.lru_deltas[nth] = 0
-            nth += 1
 
     def _linked(self, pfn: u64) -> bint:
         """Do a page's neighbours name it?"""
@@ -83,15 +77,18 @@ class PageLruStep(PageSums):
         return size << ((word >> self.pages.order_shift) & 15)
 
     def lru_wrong(self) -> bint:
-        """Do the counters differ from what came and went, or are heads or slots wrong?"""
+        """Do the counters differ from what came and went, or are heads wrong?"""
         node: u64 = 0
         nodes: u64 = self.pages.nodes
         lru: u64
         index: u64
+        nth: u64
         total: i64
         at: u64
         word: u64
         head: u64
+        if not self.nodes_touched and not self._lru_moved():
+            return False
         while node < nodes:
             at = self.nodes_at - self.base + node * NODE_SIZE
             lru = 0
@@ -99,8 +96,12 @@ class PageLruStep(PageSums):
                 total = 0
                 index = 0
                 while index < ZONES_MAX:
-                    total += self.lru_deltas[5 * (node * ZONES_MAX + index) + lru]
-                    if self._zone_count_wrong(node * ZONES_MAX + index, lru):
+                    nth = node * ZONES_MAX + index
+                    total += self.lru_deltas[5 * nth + lru]
+                    if self.touched_zones[nth] & OF_ZONE != 0:
+                        if self._zone_count_wrong(nth, lru):
+                            return True
+                    elif self.lru_deltas[5 * nth + lru] != 0:
                         return True
                     index += 1
                 word = (at + NODE_STAT + 8 * lru) >> 3
@@ -112,15 +113,25 @@ class PageLruStep(PageSums):
                 if self.link(self.link(head, True), False) != head:
                     return True
                 lru += 1
-            self.isolated(node)
+            if self.nodes_touched:
+                self.isolated(node)
             node += 1
-        return len(self.found) > 0 or self._slots_wrong()
+        return len(self.found) > 0
+
+    def _lru_moved(self) -> bint:
+        """Did pages come to lists or leave them, or a zone's words change?"""
+        nth: u64 = 0
+        while nth < 5 * self.zone_count:
+            if self.lru_deltas[nth] != 0 or self.touched_zones[nth // 5] & OF_ZONE != 0:
+                return True
+            nth += 1
+        return False
 
     def _zone_count_wrong(self, nth: u64, lru: u64) -> bint:
         word: u64 = (self.zones_at + nth * ZONE_SIZE + ZONE_LRU + 8 * lru) >> 3
         return self.w[word] != (self.overlay.was(word) + self.lru_deltas[5 * nth + lru]) & TOP
 
-    def _slots_wrong(self) -> bint:
+    def slots_wrong(self) -> bint:
         """Look at the slots whose words were touched, and at the count of free ones."""
         slots: u64 = self.word(self.swap_at + NR_SLOTS)
         if slots == 0:

@@ -40,6 +40,9 @@ ZONE_PRISTINE_FIRST = declare(u64, c.ZONE_PRISTINE_FIRST)
 ZONE_PRISTINE_END = declare(u64, c.ZONE_PRISTINE_END)
 WALK_MAX = declare(u64, 4096)
 DELTAS = declare(u64, 12)
+OF_ZONE = declare(u64, 1)
+OF_PCP = declare(u64, 2)
+PCP_SHUFFLED = declare(u64, 4)
 
 
 class PageStepCheck(PageLruStep):
@@ -47,67 +50,70 @@ class PageStepCheck(PageLruStep):
 
     def touched(self, mark: u64) -> list[Violation]:
         """What the steps since ``mark`` broke: that which ``full`` would say."""
+        self.overlay.load(mark)
+        return self.touched_now()
+
+    def touched_now(self) -> list[Violation]:
+        """As :meth:`touched`, of the steps that the overlay has been loaded with."""
         self.found = []
-        if self.suspicious(mark):
+        if self.suspicious():
             self.whole_runs += 1
             return self.full()
         return self.found
 
-    def suspicious(self, mark: u64) -> bint:
+    def suspicious(self) -> bint:
         """Does anything that was touched look wrong, or is it too much to tell?"""
         nth: u64 = 0
-        self.overlay.load(mark)
-        while nth < self.zone_count * DELTAS:
-            self.deltas[nth] = 0
-            nth += 1
-        nth = 0
-        while nth < self.zone_count:
-            self.touched_zones[nth] = 0
-            nth += 1
-        self.begin_lru()
-        self.bitmap_touched = False
         first: u64 = self.memmap >> 8
         last: u64 = (self.memmap + 64 * self.frames + 255) >> 8
         block: u64
-        nth = 0
+        self.quiet = True
         while nth < self.overlay.count:
             block = self.overlay.blocks[nth]
             if block >= first and block < last:
+                if self.quiet:
+                    self.begin_sums()
                 if self._struct_pages(nth, block):
                     return True
-            else:
+            elif block >= self.first_block and block < self.last_block:
+                if self.quiet:
+                    self.begin_sums()
                 self._other_block(block)
             nth += 1
-        if self.bitmap_touched and self._retyped():
-            return True
-        if self.lru_wrong():
-            return True
-        nth = 0
-        while nth < self.zone_count:
-            if (
-                self.touched_zones[nth] != 0 or self.bitmap_touched or self._moved(nth)
-            ) and self._zone_sums(nth):
+        if not self.quiet:
+            if self.bitmap_touched and self._retyped():
                 return True
-            nth += 1
-        return False
+            if self.lru_wrong():
+                return True
+            nth = 0
+            while nth < self.zone_count:
+                if (
+                    self.touched_zones[nth] != 0 or self.bitmap_touched or self._moved(nth)
+                ) and self._zone_sums(nth):
+                    return True
+                nth += 1
+        return self.slots_wrong()
 
     def _other_block(self, block: u64) -> None:
-        """Note which zone, per-cpu set or part of the bitmap a touched block belongs to."""
+        """Note which zone, per-cpu set, node or part of the bitmap a touched block belongs to."""
         at: u64 = block << 8
         nth: u64 = 0
         zone: u64
         pcp: u64
         if at + 256 > self.bitmap and at < self.bitmap + 8 * self.pages.pageblock_words:
             self.bitmap_touched = True
+            return
+        if at + 256 > self.nodes_at - self.base and at < self.nodes_end:
+            self.nodes_touched = True
         while nth < self.zone_count:
             zone = self.zones_at + nth * ZONE_SIZE
             if at + 256 > zone and at < zone + ZONE_SIZE:
-                self.touched_zones[nth] |= 1
+                self.touched_zones[nth] |= OF_ZONE
             pcp = self.word(self.base + zone + ZONE_PAGESETS)
             if pcp != 0:
                 pcp -= self.base
                 if at + 256 > pcp and at < pcp + self.pages.cpus * PCP_SIZE:
-                    self.touched_zones[nth] |= 2
+                    self.touched_zones[nth] |= OF_PCP
             nth += 1
 
     # Struct pages.
@@ -134,6 +140,9 @@ class PageStepCheck(PageLruStep):
             pfn = ((block << 8) - self.memmap) // 64 + page
             if pfn >= self.frames:
                 return False
+            if self._as_it_was(nth, pfn, page):
+                page += 1
+                continue
             counts = self.of_page(pfn, self.o_counts)
             was = self._was(nth, page, self.o_counts)
             if counts != 0:
@@ -154,12 +163,17 @@ class PageStepCheck(PageLruStep):
                     self.deltas[zone * DELTAS + 11] += 1
                     if not self._linked(pfn):
                         return True
-                if self._on_pcp(was, self._was(nth, page, self.o_lru)):
+                    if self._on_pcp(was, self._was(nth, page, self.o_lru)):
+                        self.deltas[zone * DELTAS + 11] -= 1
+                        if self._shuffled(nth, page, pfn):
+                            self.touched_zones[zone] |= PCP_SHUFFLED
+                elif self._on_pcp(was, self._was(nth, page, self.o_lru)):
                     self.deltas[zone * DELTAS + 11] -= 1
                 if self._left_behind(nth, page, pfn):
                     return True
+                used: bint = (was >> self.refcount_shift) & LOW32 != 0
                 if self._page_wrong(
-                    self.base + self.zones_at + zone * ZONE_SIZE, pfn, order, before
+                    self.base + self.zones_at + zone * ZONE_SIZE, pfn, order, before, used
                 ):
                     return True
                 if self.lru_page_wrong(nth, page, pfn):
@@ -171,6 +185,32 @@ class PageStepCheck(PageLruStep):
             ):
                 return True
             page += 1
+        return False
+
+    def _as_it_was(self, nth: u64, pfn: u64, page: u64) -> bint:
+        """Are all words of a struct page in a touched block what they were at the mark?"""
+        word: u64 = 0
+        while word < 8:
+            if self.of_page(pfn, 8 * word) != self.overlay.images[32 * nth + 8 * page + word]:
+                return False
+            word += 1
+        return True
+
+    def _shuffled(self, nth: u64, page: u64, pfn: u64) -> bint:
+        """Has a page that was and is on a per-cpu list another page beside it than it had?
+
+        Then the list need not show it at its head. (Where a head was or is beside the page, the
+        head's own words changed.)
+        """
+        side: u64 = 0
+        now: u64
+        was: u64
+        while side < 16:
+            now = self.of_page(pfn, self.o_lru + side)
+            was = self._was(nth, page, self.o_lru + side)
+            if now != was and now >= VMEMMAP and was >= VMEMMAP:
+                return True
+            side += 8
         return False
 
     def _was_pristine(self, zone: u64, pfn: u64) -> bint:
@@ -211,16 +251,17 @@ class PageStepCheck(PageLruStep):
             and self.link(entry, True) != before
         )
 
-    def _page_wrong(self, zone: u64, pfn: u64, order: i32, before: i32) -> bint:
-        """Does a touched page break a rule of its own?"""
+    def _page_wrong(self, zone: u64, pfn: u64, order: i32, before: i32, used: bint) -> bint:
+        """Does a touched page break a rule of its own? ``used``: it was in use at the mark."""
         counts: u64 = self.of_page(pfn, self.o_counts)
         ones: u64 = 1
         inside: u64
-        end: u64
         if order < 0:
-            if (counts >> self.refcount_shift) & LOW32 == 0 and not self._on_pcp(
-                counts, self.of_page(pfn, self.o_lru)
-            ):
+            if (counts >> self.refcount_shift) & LOW32 == 0:
+                if not self._on_pcp(counts, self.of_page(pfn, self.o_lru)):
+                    return False
+            elif used:
+                # A chunk that covers it now is new, and looks at all that it covers.
                 return False
             return self.cover(zone, pfn, -1) < self.frames
         self.head(zone, pfn, order)
@@ -241,15 +282,52 @@ class PageStepCheck(PageLruStep):
             return True
         if (self.strict_types or self.special != 0) and self._misplaced(zone, pfn, order):
             return True
-        if order != before:
-            inside = pfn + 1
-            end = pfn + (ones << order)
-            while inside < end and inside < self.frames:
-                counts = self.of_page(inside, self.o_counts)
-                if counts != 0 and counts != self.word_free:
-                    return True
-                inside += 1
+        return order != before and self._covers_used(zone, pfn, order)
+
+    def _covers_used(self, zone: u64, pfn: u64, order: i32) -> bint:
+        """Does a new chunk cover pages in use? What lay in a free chunk at the mark did not.
+
+        (A page that has come into use since was touched, and looks for what covers it.)
+        """
+        ones: u64 = 1
+        head: u64 = pfn
+        end: u64 = pfn + (ones << order)
+        above: i32 = order + 1
+        old: i32
+        counts: u64
+        while above <= self.order_max:
+            old = self._old_order(zone, pfn & ~((ones << above) - 1))
+            if old >= above:
+                return False
+            above += 1
+        while pfn < end and pfn < self.frames:
+            counts = self.of_page(pfn, self.o_counts)
+            if pfn != head and counts != 0 and counts != self.word_free:
+                return True
+            old = self._old_order(zone, pfn)
+            pfn += ones << old if old > 0 else 1
         return False
+
+    def _old_order(self, zone: u64, pfn: u64) -> i32:
+        """The order of the free chunk that began at a frame at the mark; -1 if none did."""
+        ones: u64 = 1
+        first: u64 = (self.memmap + 64 * pfn) >> 3
+        counts: u64
+        order: u64
+        if pfn >= self.frames:
+            return -1
+        counts = self.overlay.was(first + (self.o_counts >> 3))
+        if counts & self.buddy_mask == self.buddy_value:
+            order = self.overlay.was(first + (self.o_private >> 3))
+            return order if order <= self.order_max else -1
+        if (
+            counts == 0
+            and pfn & ((ones << self.order_max) - 1) == 0
+            and pfn >= self.word(zone + ZONE_PRISTINE_FIRST)
+            and pfn < self.word(zone + ZONE_PRISTINE_END)
+        ):
+            return self.order_max
+        return -1
 
     def _misplaced(self, zone: u64, pfn: u64, order: i32) -> bint:
         """Is a chunk on another list than its block's, where that matters?

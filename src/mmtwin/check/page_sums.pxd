@@ -3,11 +3,12 @@ from mmtwin.check.pages cimport PageCheck
 
 cdef class PageSums(PageCheck):
     cdef Overlay overlay
-    cdef unsigned long long zone_count, zones_at
+    cdef unsigned long long zone_count, zones_at, nodes_end, first_block, last_block
     cdef long long[::1] deltas, lru_deltas
     cdef unsigned long long[::1] touched_zones
-    cdef bint bitmap_touched
+    cdef bint quiet, bitmap_touched, nodes_touched
     cdef readonly unsigned long long whole_runs
+    cdef void begin_sums(self) noexcept
     cdef bint _moved(self, unsigned long long nth) noexcept
     cdef bint _zone_sums(self, unsigned long long nth) except -1
     cdef bint _block_counts_changed(self, unsigned long long at) noexcept

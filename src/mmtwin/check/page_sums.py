@@ -11,6 +11,7 @@ from cython import ulonglong as u64
 from mmtwin.check.overlay import Overlay
 from mmtwin.check.pages import PageCheck
 from mmtwin.pages import layouts as c
+from mmtwin.pages import node_layouts as n
 from mmtwin.pages.page_alloc import PageAlloc
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
@@ -31,23 +32,73 @@ ZONE_NR_RESERVED_HIGHATOMIC = declare(u64, c.ZONE_NR_RESERVED_HIGHATOMIC)
 ZONE_PAGE_FLAGS = declare(u64, c.ZONE_PAGE_FLAGS)
 ZONE_START_PFN = declare(u64, c.ZONE_START_PFN)
 ZONE_SPANNED = declare(u64, c.ZONE_SPANNED)
+NODE_SIZE = declare(u64, n.NODE_SIZE)
 WALK_MAX = declare(u64, 4096)
 DELTAS = declare(u64, 12)
+OF_ZONE = declare(u64, 1)
+OF_PCP = declare(u64, 2)
+PCP_SHUFFLED = declare(u64, 4)
+"""What of a zone was touched; and pages changed their places within a per-cpu list."""
 
 
 class PageSums(PageCheck):
-    """What changed since a mark, by zone: marked heads of each order and pages on per-cpu lists."""
+    """What changed since a mark, by zone: marked heads of each order and pages on per-cpu lists.
 
-    def __init__(self, pages: PageAlloc, *, reserve: bool = True, lru: bool = True) -> None:
+    ``overlay`` is another check's that is loaded already when this one is asked.
+    """
+
+    def __init__(
+        self,
+        pages: PageAlloc,
+        *,
+        reserve: bool = True,
+        lru: bool = True,
+        overlay: Overlay | None = None,
+    ) -> None:
         super().__init__(pages, reserve=reserve, lru=lru)
-        self.overlay = Overlay(pages.memory)
+        self.overlay = overlay if overlay is not None else Overlay(pages.memory)
         self.zone_count = pages.nodes * c.ZONES_MAX
         self.deltas = array("q", bytes(8 * 12 * self.zone_count))
         self.touched_zones = array("Q", bytes(8 * self.zone_count))
         self.zones_at = pages.zones - pages.memory.base
         self.lru_deltas = array("q", bytes(8 * 5 * self.zone_count))
         self.whole_runs = 0
+        self.quiet = True
         self.bitmap_touched = False
+        self.nodes_touched = False
+        self.nodes_end = self.nodes_at - self.base + pages.nodes * NODE_SIZE
+        self._boundaries()
+
+    def _boundaries(self) -> None:
+        """Between which blocks the allocator's own words lie, those of swap and pages apart."""
+        ends = [
+            (self.zones_at, self.zones_at + self.zone_count * ZONE_SIZE),
+            (self.nodes_at - self.base, self.nodes_end),
+            (self.bitmap, self.bitmap + 8 * self.pages.pageblock_words),
+        ]
+        for zone in self.pages.populated_zones():
+            pcp = self.word(zone + ZONE_PAGESETS) - self.base
+            ends.append((pcp, pcp + self.pages.cpus * PCP_SIZE))
+        self.first_block = min(first for first, _ in ends) >> 8
+        self.last_block = (max(last for _, last in ends) + 255) >> 8
+
+    def begin_sums(self) -> None:
+        """Something of the allocator was touched; nothing has come or gone yet."""
+        nth: u64 = 0
+        while nth < self.zone_count * DELTAS:
+            self.deltas[nth] = 0
+            nth += 1
+        nth = 0
+        while nth < self.zone_count:
+            self.touched_zones[nth] = 0
+            nth += 1
+        nth = 0
+        while nth < 5 * self.zone_count:
+            self.lru_deltas[nth] = 0
+            nth += 1
+        self.bitmap_touched = False
+        self.nodes_touched = False
+        self.quiet = False
 
     def _moved(self, nth: u64) -> bint:
         """Did chunks of a zone come or go?"""
@@ -77,7 +128,7 @@ class PageSums(PageCheck):
                 != (self.overlay.was(word >> 3) + self.deltas[nth * DELTAS + order]) & TOP
             ):
                 return True
-            if self._heads_wrong(zone, order):
+            if self.touched_zones[nth] & OF_ZONE != 0 and self._heads_wrong(zone, order):
                 return True
             order += 1
         pcp: u64 = self._pcp_sum(nth, zone)
@@ -163,7 +214,7 @@ class PageSums(PageCheck):
         pcp: u64
         now: u64
         was: u64
-        high_orders: bint = False
+        walk: bint = self.touched_zones[nth] & PCP_SHUFFLED != 0
         while cpu < self.pages.cpus:
             pcp = self.word(zone + ZONE_PAGESETS) + cpu * PCP_SIZE
             if pcp < self.base or pcp - self.base > self.size - PCP_SIZE:
@@ -173,10 +224,10 @@ class PageSums(PageCheck):
             total += now
             before += was
             changed += now != was
-            if self._high_orders(pcp):
-                high_orders = True
+            if self.touched_zones[nth] & OF_PCP != 0 and self._high_orders(pcp):
+                walk = True
             cpu += 1
-        if changed > 1 or high_orders:
+        if changed > 1 or walk:
             self.listed.clear()
             if self.pcp_pages(zone) != total or len(self.found) > 0:
                 return TOP
@@ -186,17 +237,17 @@ class PageSums(PageCheck):
         return total
 
     def _high_orders(self, pcp: u64) -> bint:
-        """Has or had a cpu chunks of more than one page, or a list that looks wrong?"""
+        """Did chunks of more than one page come or go at a cpu, or does a list look wrong?"""
         nth: i32 = 0
         head: u64
+        at: u64
         while nth < self.pcp_lists:
             head = pcp + PCP_LISTS + 16 * nth
             if self.pages.pindex_to_order(nth) > 0:
-                if self.link(head, False) != head:
+                at = (head - self.base) >> 3
+                if self.overlay.changed(at) or self.overlay.changed(at + 1):
                     return True
-                if self.overlay.was((head - self.base) >> 3) != head:
-                    return True
-            elif self.link(self.link(head, False), True) != head:
+            if self.link(self.link(head, False), True) != head:
                 return True
             nth += 1
         return False

@@ -9,7 +9,7 @@ cdef class PageWords:
     cdef unsigned char *d
     cdef unsigned long long base, size, memmap, frames, bitmap
     cdef unsigned long long o_lru, o_counts, o_private, buddy_mask, buddy_value, word_free
-    cdef int refcount_shift, order_max, block_order, block_bits, types, pcp_lists, merge_orders
+    cdef int refcount_shift, order_max, block_order, block_bits, types, pcp_lists, merge_orders, zones_max
     cdef unsigned long long special
     cdef readonly bint strict_types, reserve
     cdef readonly list found

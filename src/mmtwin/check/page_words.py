@@ -77,6 +77,7 @@ class PageWords:
         self.pcp_lists = pages.pcp_lists
         era = pages.era.name
         self.strict_types = era == "6.18"
+        self.zones_max = pages.era.zones_max
         self.merge_orders = pages.order_max if era == "3.15" else pages.pageblock_order
         self.special = self._special(reserve)
         self.reserve = reserve and pages.mt_reserve >= 0

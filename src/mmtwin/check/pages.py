@@ -356,7 +356,7 @@ class PageCheck(PageLru):
                 "PG-18", "zone", zone, "_watermark", f"{least} {low} {high}", "min<=low<=high"
             )
         nth: u64 = 1
-        while nth < self.pages.era.zones_max:
+        while nth < self.zones_max:
             low = self.word(zone + ZONE_LOWMEM_RESERVE + 8 * (nth - 1))
             high = self.word(zone + ZONE_LOWMEM_RESERVE + 8 * nth)
             if high < low:

@@ -9,7 +9,7 @@ cdef class TreeCheck(NodeRules):
     cdef readonly unsigned long long node_count, entry_count
     cdef int root_at, flags_at
     cdef AddressSet seen
-    cdef Overlay overlay
+    cdef readonly Overlay overlay
     cdef bint partial
     cdef unsigned long long tree
     cdef int height, leaf_depth, inner

@@ -110,7 +110,7 @@ class Replay:
             self.marks.append(self.twin.memory.mark())
         if self.check is not None and not self.died:
             self.counts.checks += 1
-            self.findings += self.check(self, mark)
+            self.findings += self.check(self, self.twin.checked_from)
         if self.on_step is not None:
             self.on_step(self.step)
 
