@@ -337,3 +337,25 @@ def test_special_areas_lose_the_lock(world: World) -> None:
     world.map(0, 2, RW, c.MAP_SHARED | c.MAP_FIXED | c.MAP_LOCKED, device)
     assert not world.flags(0) & c.VM_LOCKED
     assert world.mm_view().locked_vm == 0
+
+
+def test_strict_overcommit_sees_charges_late(world: World) -> None:
+    """percpu_counter_add_batch: a processor keeps what is below the batch to itself."""
+    world.sysctl(overcommit_memory=2, overcommit_kbytes=4 * 20, vm_committed_as=0)
+    world.drop_capabilities()
+    world.sysctl(admin_reserve_kbytes=0, user_reserve_kbytes=0)
+    world.sysctl(committed_batch=16, committed_held=16)
+    world.map(0, 15)
+    assert world.space.committed_as_read() == 0
+    world.map(20, 35)
+    assert world.space.committed_as_read() == 30
+    assert world.map(40, 41) == -errno.ENOMEM
+    world.unmap(20, 35)
+    assert world.space.committed_as_read() == 30, "the sum has not heard of it"
+    assert world.map(40, 41) == -errno.ENOMEM
+    world.unmap(0, 2)
+    assert world.space.committed_as_read() == 13
+    world.map(40, 41)
+    world.sysctl(committed_batch=0)
+    assert world.space.committed_as_read() == 14
+    world.check()

@@ -193,13 +193,19 @@ class Differ:
         details: bool,
     ) -> Disagreement | None:
         """The twin first, as far as there are calls; then the kernel; then call by call."""
+        if self.kernel.own_machine:
+            self.kernel.set_vm("overcommit_memory", 0)
         self.kernel.fresh()
         if self.kernel.own_machine:
-            limit = start.max_map_count or self.facts.max_map_count
-            self.kernel.write_text("/proc/sys/vm/max_map_count", str(limit))
+            self.kernel.set_vm("max_map_count", start.max_map_count or self.facts.max_map_count)
         image = self.kernel.spawn(personality=start.personality, stack_limit=start.stack_limit)
         self.made = Made(image.maps)
-        maps = {1: self.machine.start(start, image.maps)}
+        charged = 0
+        if start.overcommit:
+            charged = committed(self.kernel.read_text("/proc/meminfo"))
+            self.kernel.set_vm("overcommit_kbytes", 4 * (charged + start.spare))
+            self.kernel.set_vm("overcommit_memory", start.overcommit)
+        maps = {1: self.machine.start(start, image.maps, charged)}
         comparison = Comparison(self.scope)
         begin = Call(1, "exec")
         found = comparison.check(0, begin, [Outcome(1, 0, maps[1])], [Outcome(1, 0, image.maps)])

@@ -31,6 +31,8 @@ class Generator(Rarer):
         self.task_size = options.machine.task_size
         self.ranges = Ranges(random, options.huge, options.machine)
         self.processes = {1: Process(brk=options.keep_end)}
+        self.strict = False
+        """Overcommit mode 2: no files in memory, whose pages are charged one by one."""
         table: list[tuple[Kind, float]] = [
             (self._mmap, 34),
             (self._munmap, 11),
@@ -63,8 +65,14 @@ class Generator(Rarer):
     def start(self) -> Start:
         """How this run's process is to be started."""
         random = self.random
-        if self.options.own_machine and random.random() < 0.4:
+        draw = random.random()
+        if self.options.own_machine and draw < 0.3:
             return Start(max_map_count=random.randint(8, 20))
+        if self.options.own_machine and draw < 0.5:
+            self.strict = random.random() < 0.8
+            if not self.strict:
+                return Start(overcommit=1)
+            return Start(overcommit=2, spare=random.choice([0, 50, 600, 1100, 1500, 3000, 9000]))
         if random.random() < 0.85:
             return Start()
         persona = abi.ADDR_COMPAT_LAYOUT if random.random() < 0.5 else 0
@@ -93,6 +101,8 @@ class Generator(Rarer):
             kept = self.options.capabilities & ~(1 << abi.CAP_IPC_LOCK)
             if random.random() < 0.3:
                 kept &= ~(1 << abi.CAP_SYS_RAWIO)
+            if self.strict:
+                kept &= ~(1 << abi.CAP_SYS_ADMIN)
             calls.append(Call(1, "capset", (kept,)))
         while random.random() < (0.6 if limited else 0.05):
             calls.append(self._setrlimit(1, []))
@@ -130,7 +140,7 @@ class Generator(Rarer):
             path = random.choice(files)
             mode = random.choice([abi.O_RDWR] * 4 + [abi.O_RDONLY] * 2 + [abi.O_WRONLY])
             return Call(1, "open", (mode,), path.encode())
-        if draw < 0.75:
+        if draw < 0.75 and not self.strict:
             flags = abi.MFD_ALLOW_SEALING if random.random() < 0.15 else 0
             return Call(1, "memfd_create", (flags,), random.choice([b"a", b"b"]))
         if draw < 0.9:

@@ -21,6 +21,7 @@ from mmtwin.trace.maps import parse_maps
 from mmtwin.twin import Override, Twin
 
 MEMORY_SIZE = 1 << 28
+LEAST_BATCH = 32
 CAP_SYS_RESOURCE = 24
 WATCHER = "anon_inode:[userfaultfd]"
 ANON_INODES = 14
@@ -116,14 +117,16 @@ class TwinMachine:
             "look": lambda p, c: 0,
         }
 
-    def start(self, start: Start, maps: str) -> str:
+    def start(self, start: Start, maps: str, committed: int = 0) -> str:
         """Forget the last run; a fresh process in slot 1 that looks like ``maps``.
 
+        ``committed`` are the pages charged on the machine, which counts in overcommit mode 2.
         Returns the twin's own text of it.
         """
         self.twin.memory.rewind(self._beginning)
+        sysctl = self.space.view("sysctl", self.space.sysctl)
         if start.max_map_count is not None:
-            self.space.view("sysctl", self.space.sysctl).max_map_count = start.max_map_count
+            sysctl.max_map_count = start.max_map_count
         task = self._first
         view = self.space.view("task_struct", task)
         view.personality = abi.ADDR_NO_RANDOMIZE | start.personality
@@ -135,6 +138,13 @@ class TwinMachine:
         bounds = self.space.view("mm_struct", mm)
         bounds.start_data = bounds.end_data = self.heap  # the agent has zeroed data only
         self.processes = {1: Process(task, mm)}
+        if start.overcommit:
+            sysctl.overcommit_memory = start.overcommit
+            sysctl.overcommit_kbytes = 4 * (committed + start.spare)
+            sysctl.vm_committed_as = committed
+            # mm_compute_batch for mode 2 and one processor; setting the mode empties it.
+            sysctl.committed_batch = max(sysctl.totalram_pages // 256, LEAST_BATCH)
+            sysctl.committed_held = sysctl.committed_batch
         self.charged_at_start = self._charged()
         return self.space.proc_maps(mm)
 
@@ -204,6 +214,8 @@ class TwinMachine:
         sysctl.dac_mmap_min_addr = facts.mmap_min_addr
         sysctl.totalram_pages = facts.total_ram_pages
         sysctl.total_swap_pages = facts.total_swap_pages
+        sysctl.admin_reserve_kbytes = facts.admin_reserve_kbytes
+        sysctl.user_reserve_kbytes = facts.user_reserve_kbytes
         sysctl.overcommit_memory = facts.overcommit_memory
         sysctl.vsyscall = int(facts.vsyscall)
         sysctl.soft_dirty = int(facts.soft_dirty)

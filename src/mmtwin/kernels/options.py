@@ -13,12 +13,15 @@ from mmtwin.kernels.host.machines import X86_64, Machine
 class Start:
     """How a run begins: personality bits, soft RLIMIT_STACK in bytes at exec, vm.max_map_count.
 
-    None leaves a limit as it is.
+    None leaves a limit as it is. ``overcommit`` is vm.overcommit_memory; in mode 2 ``spare`` pages
+    may be charged beyond those that are.
     """
 
     personality: int = 0
     stack_limit: int | None = None
     max_map_count: int | None = None
+    overcommit: int = 0
+    spare: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,4 +23,6 @@ cdef class Counters(Files):
     cpdef long long vm_enough_memory(self, unsigned long long mm, unsigned long long pages) except? -1000000
     cdef unsigned long long vm_commit_limit(self) except? 0xDEADBEEFDEADBEEF
     cdef void vm_acct_memory(self, unsigned long long pages) except *
+    cdef void hold_charge(self, unsigned long long more, unsigned long long less) except *
+    cpdef unsigned long long committed_as_read(self) except? 0xDEADBEEFDEADBEEF
     cpdef void vm_unacct_memory(self, unsigned long long pages) except *

@@ -48,6 +48,8 @@ TOTALRAM = declare(u64, 64)
 TOTAL_SWAP = declare(u64, 72)
 VM_COMMITTED_AS = declare(u64, 80)
 DAC_MMAP_MIN_ADDR = declare(u64, 152)
+COMMITTED_BATCH = declare(u64, 160)
+COMMITTED_HELD = declare(u64, 168)
 
 DEFAULT_RAM_PAGES = 1 << 22
 """16 GiB; what "too much at once" means to the overcommit guess."""
@@ -231,11 +233,38 @@ class Counters(Files):
         """Charge ``pages``."""
         at: u64 = self.sysctl + VM_COMMITTED_AS
         self.memory.store(at, self.memory.load(at) + pages)
+        self.hold_charge(pages, 0)
 
     def vm_unacct_memory(self, pages: u64) -> None:
         """Take the charge of ``pages`` back."""
         at: u64 = self.sysctl + VM_COMMITTED_AS
         self.memory.store(at, self.memory.load(at) - pages)
+        self.hold_charge(0, pages)
+
+    def hold_charge(self, more: u64, less: u64) -> None:
+        """``percpu_counter_add_batch`` on a machine with one processor.
+
+        What it holds is added to the counter's sum when it reaches the batch, up or down.
+        """
+        memory: Memory = self.memory
+        batch: u64 = memory.load(self.sysctl + COMMITTED_BATCH)
+        if batch == 0:
+            return
+        held: u64 = memory.load(self.sysctl + COMMITTED_HELD) + more
+        held = held - less if held > less else 0
+        if held == 0 or held >= 2 * batch:
+            held = batch
+        memory.store(self.sysctl + COMMITTED_HELD, held)
+
+    def committed_as_read(self) -> u64:
+        """``percpu_counter_read_positive``: pages charged, without what the processor holds."""
+        memory: Memory = self.memory
+        total: u64 = memory.load(self.sysctl + VM_COMMITTED_AS)
+        batch: u64 = memory.load(self.sysctl + COMMITTED_BATCH)
+        if batch == 0:
+            return total
+        held: u64 = memory.load(self.sysctl + COMMITTED_HELD)
+        return total + batch - held if total + batch > held else 0
 
     def vm_commit_limit(self) -> u64:
         """How many pages may be promised in mode 2."""
@@ -270,7 +299,7 @@ class Counters(Files):
         if self.total_vm(mm) >> 5 < reserve:
             reserve = self.total_vm(mm) >> 5
         allowed = allowed - reserve if allowed > reserve else 0
-        if memory.load(self.sysctl + VM_COMMITTED_AS) < allowed:
+        if self.committed_as_read() < allowed:
             return 0
         self.vm_unacct_memory(pages)
         return -errno.ENOMEM

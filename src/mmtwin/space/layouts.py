@@ -349,6 +349,10 @@ SYSCTL_FIELDS = (
     Field("soft_dirty", 136, 8, "1 with CONFIG_MEM_SOFT_DIRTY"),
     Field("thp", 144, 8, "1 with CONFIG_TRANSPARENT_HUGEPAGE"),
     Field("dac_mmap_min_addr", 152, 8, "vm.mmap_min_addr as set: below it takes CAP_SYS_RAWIO"),
+    Field(
+        "committed_batch", 160, 8, "vm_committed_as_batch, pages; 0: every charge counts at once"
+    ),
+    Field("committed_held", 168, 8, "the batch + what the processor has not yet added (signed)"),
 )
 XA_NODE_SIZE = 576
 """sizeof(struct xa_node) on 64-bit."""
@@ -429,5 +433,5 @@ def layouts_for(layout: str) -> Layouts:
         task_struct=Layout("task_struct", 48, own, TASK_FIELDS),
         signal_struct=Layout("signal_struct", 256, own, SIGNAL_FIELDS),
         cred=Layout("cred", 8, own, CRED_FIELDS),
-        sysctl=Layout("sysctl", 160, own, SYSCTL_FIELDS),
+        sysctl=Layout("sysctl", 176, own, SYSCTL_FIELDS),
     )

@@ -101,6 +101,8 @@ class Agent(ABC):
         self.pids: dict[int, int] = {}
         """Process ids by slot, of the living and of those that were there before."""
         self._scratch_at = 0
+        self._vm: dict[str, int] = {"overcommit_memory": 0}
+        """Settings of vm as they were last made."""
 
     def __enter__(self) -> Self:
         """This kernel."""
@@ -387,6 +389,12 @@ class Agent(ABC):
             self._controller("write", file, 0, len(content), pointers=2, payload=content)
         finally:
             self._controller("close", file)
+
+    def set_vm(self, name: str, value: int) -> None:
+        """Give vm.``name`` a value that it may have already."""
+        if self._vm.get(name) != value:
+            self.write_text(f"/proc/sys/vm/{name}", str(value))
+            self._vm[name] = value
 
     def file_facts(self, path: str) -> FileFacts:
         """stat(2) of a path; AgentError if there is no such file."""

@@ -44,6 +44,8 @@ class Facts:
     legacy_va_layout: bool
     total_ram_pages: int
     total_swap_pages: int
+    admin_reserve_kbytes: int
+    user_reserve_kbytes: int
     capabilities: int
     limits: dict[int, tuple[int, int]]
     pkeys: bool
@@ -104,6 +106,8 @@ def read_facts(agent: Agent) -> Facts:
         legacy_va_layout=_number(agent, "legacy_va_layout") != 0,
         total_ram_pages=_kilobytes("MemTotal", memory) * 1024 // PAGE,
         total_swap_pages=_kilobytes("SwapTotal", memory) * 1024 // PAGE,
+        admin_reserve_kbytes=_number(agent, "admin_reserve_kbytes"),
+        user_reserve_kbytes=_number(agent, "user_reserve_kbytes"),
         capabilities=int(rights.group(1), 16) if rights else 0,
         limits={which: _limit(name, limits) for which, name in LIMITS.items()},
         pkeys=re.search(r"^flags\s*:.*\bospke\b", processor, re.MULTILINE) is not None,
