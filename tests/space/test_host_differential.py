@@ -21,6 +21,8 @@ from mmtwin.kernels.strace import show
 def differ() -> Iterator[Differ]:
     try:
         with on_host() as made:
+            if made.facts.profile != "6.18":
+                pytest.skip("this machine's kernel is no 6.18, of which the record is")
             yield made
     except AgentError as error:
         pytest.skip(str(error))
@@ -63,8 +65,6 @@ def test_a_difference_is_found_and_shrunk(differ: Differ, monkeypatch: pytest.Mo
 def test_recorded_answers_still_hold(differ: Differ) -> None:
     """What the record says, this kernel says."""
     recorded = json.loads(RECORD.read_text())
-    if recorded["facts"]["release"] != list(differ.facts.release):
-        pytest.skip("the record is of another release")
     with HostKernel(segments=SEGMENTS) as kernel:
         for title, calls in SEQUENCES.items():
             kernel.fresh()

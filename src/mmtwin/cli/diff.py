@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -123,17 +124,10 @@ def diff(
     opened = on_host(bugs) if kernel is Kernel.HOST else on_qemu(bugs, arch.value)
     try:
         with opened as differ:
-            release = ".".join(map(str, differ.facts.release))
-            progress = State(name, release, seed)
-            if state is not None:
-                progress = load(state, progress)
-            with bar(calls, shown=not (json or quiet)) as on_run:
-                runs, interrupted = go_on(differ, progress, calls, most, saving(state, on_run))
-            if state is not None:
-                save_state(state, progress)
-            if shrink and not interrupted:
-                runs = [differ.shrink(run) for run in runs]
-            findings = [finding(differ, run, traces, name) for run in runs]
+            start = State(name, ".".join(map(str, differ.facts.release)), seed)
+            shown = not (json or quiet)
+            done = campaign(differ, start, calls, most, state, shown=shown)
+            told = findings(differ, done, traces, shrink=shrink)
             left_out = uncompared(differ)
     except AgentError as error:
         fail(f"diff --kernel {kernel.value}: {error}")
@@ -141,42 +135,96 @@ def diff(
         fail(f"diff --state {error}")
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}")
-    ok = not progress.found
     if json:
-        counts: dict[str, object] = {
-            "calls": progress.calls,
-            "runs": progress.runs,
-            "disagreed": len(progress.found),
-        }
-        write_json(
-            document(
-                "diff",
-                profile=differ.facts.profile,
-                ok=ok and not interrupted,
-                counts=counts,
-                findings=[found for found, _ in findings],
-                kernel=name,
-                release=release,
-                seed=seed,
-                seeds=progress.found,
-                seconds=round(progress.seconds, 3),
-                interrupted=interrupted,
-                not_compared=left_out,
-            )
-        )
+        report_json(done, told, left_out, differ.facts.profile)
     elif not quiet:
-        for _, text in findings:
-            typer.echo(text)
-        rate = progress.calls / progress.seconds if progress.seconds else 0.0
-        typer.echo(
-            f"{name} {release}: {progress.calls:,} calls in {progress.runs:,} runs (seeds {seed} "
-            f"to {seed + progress.runs - 1}), {len(progress.found)} disagreements, "
-            f"{rate:,.0f} calls a second"
+        report(done, told, left_out, state)
+    clean = FOUND if done.state.found else CLEAN
+    raise typer.Exit(INTERRUPTED if done.interrupted else clean)
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """How far a campaign came, this time's runs in which something differed, and whether an
+    interrupt ended it."""
+
+    state: State
+    runs: list[Run]
+    interrupted: bool
+
+
+def campaign(
+    differ: Differ, fresh: State, calls: int, most: int, path: Path | None, *, shown: bool
+) -> Campaign:
+    """Go on with the campaign in the file ``path``, or make ``fresh``; ``shown``: with a bar."""
+    state = fresh if path is None else load(path, fresh)
+    with bar(calls, shown=shown) as on_run:
+        runs, interrupted = go_on(differ, state, calls, most, saving(path, on_run))
+    if path is not None:
+        save_state(path, state)
+    return Campaign(state, runs, interrupted)
+
+
+def findings(
+    differ: Differ, done: Campaign, traces: Path, *, shrink: bool
+) -> list[tuple[dict[str, object], str]]:
+    """What was found, for the document and for people, each made as short as it can be."""
+    runs = done.runs
+    if shrink and not done.interrupted:
+        runs = [differ.shrink(run) for run in runs]
+    return [finding(differ, run, traces, done.state.kernel) for run in runs]
+
+
+def report(
+    done: Campaign,
+    told: list[tuple[dict[str, object], str]],
+    left_out: list[str],
+    path: Path | None,
+) -> None:
+    """Tell people what was found, how much was compared and what was not."""
+    for _, text in told:
+        typer.echo(text)
+    state = done.state
+    rate = state.calls / state.seconds if state.seconds else 0.0
+    typer.echo(
+        f"{state.kernel} {state.release}: {state.calls:,} calls in {state.runs:,} runs (seeds "
+        f"{state.seed} to {state.seed + state.runs - 1}), {len(state.found)} disagreements, "
+        f"{rate:,.0f} calls a second"
+    )
+    typer.echo("not compared: " + "; ".join(left_out))
+    if done.interrupted:
+        typer.echo("interrupted" + (f"; go on with --state {path}" if path else ""))
+
+
+def report_json(
+    done: Campaign,
+    told: list[tuple[dict[str, object], str]],
+    left_out: list[str],
+    profile: str | None,
+) -> None:
+    """The same as one JSON document."""
+    state = done.state
+    counts: dict[str, object] = {
+        "calls": state.calls,
+        "runs": state.runs,
+        "disagreed": len(state.found),
+    }
+    write_json(
+        document(
+            "diff",
+            profile=profile,
+            ok=not state.found and not done.interrupted,
+            counts=counts,
+            findings=[found for found, _ in told],
+            kernel=state.kernel,
+            release=state.release,
+            seed=state.seed,
+            seeds=state.found,
+            seconds=round(state.seconds, 3),
+            interrupted=done.interrupted,
+            not_compared=left_out,
         )
-        typer.echo("not compared: " + "; ".join(left_out))
-        if interrupted:
-            typer.echo("interrupted" + (f"; go on with --state {state}" if state else ""))
-    raise typer.Exit(INTERRUPTED if interrupted else CLEAN if ok else FOUND)
+    )
 
 
 @contextmanager

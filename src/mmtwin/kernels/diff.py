@@ -32,6 +32,7 @@ from mmtwin.kernels.shrink import shrink
 from mmtwin.kernels.smaps import FRAME_BITS, HEAD_PAGES, Scope, Words, committed
 from mmtwin.machine.bug import KernelBug, KernelWarning
 from mmtwin.machine.profile import profile
+from mmtwin.memory.errors import BadAccess
 from mmtwin.twin import Override
 
 CALLS_A_RUN: Final = 40
@@ -219,7 +220,7 @@ class Differ:
             calls.append(call)
             try:
                 outcomes = self.machine.carry_out(call, details=details)
-            except (KernelBug, KernelWarning) as bug:
+            except (KernelBug, KernelWarning, BadAccess) as bug:
                 failure = f"{type(bug).__name__}: {bug}"
                 break
             expected.append(outcomes)

@@ -349,9 +349,7 @@ SYSCTL_FIELDS = (
     Field("soft_dirty", 136, 8, "1 with CONFIG_MEM_SOFT_DIRTY"),
     Field("thp", 144, 8, "1 with CONFIG_TRANSPARENT_HUGEPAGE"),
     Field("dac_mmap_min_addr", 152, 8, "vm.mmap_min_addr as set: below it takes CAP_SYS_RAWIO"),
-    Field(
-        "committed_batch", 160, 8, "vm_committed_as_batch, pages; 0: every charge counts at once"
-    ),
+    Field("committed_batch", 160, 8, "vm_committed_as_batch, pages; 0: charges count at once"),
     Field("committed_held", 168, 8, "the batch + what the processor has not yet added (signed)"),
 )
 XA_NODE_SIZE = 576
