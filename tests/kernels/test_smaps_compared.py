@@ -91,9 +91,12 @@ def test_without_pages_only_what_areas_are_counts() -> None:
 def test_counters() -> None:
     status = "".join(f"{name}:\t  8 kB\n" for name in (*COUNTERS, "VmExe", "VmLib"))
     assert counters(status) == dict.fromkeys(COUNTERS, 8) | {"VmExe+VmLib": 16}
-    assert status_difference(status, status) is None
+    assert status_difference(status, status, SCOPE) is None
     other = status.replace("VmData:\t  8", "VmData:\t  9")
-    assert status_difference(status, other) == ("VmData 8 kB", "VmData 9 kB")
+    assert status_difference(status, other, SCOPE) == ("VmData 8 kB", "VmData 9 kB")
+    fewer_tables = status.replace("VmPTE:\t  8", "VmPTE:\t  4")
+    assert status_difference(status, fewer_tables, SCOPE) == ("VmPTE 8 kB", "VmPTE 4 kB")
+    assert status_difference(status, fewer_tables, Scope(SCOPE.keep, pages=False)) is None
     assert committed("MemFree: 1 kB\nCommitted_AS:  40 kB\n") == 10
 
 

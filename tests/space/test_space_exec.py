@@ -248,7 +248,7 @@ def is_elf(path: str) -> bool:
 
 
 RELEASE = tuple(int(part) for part in platform.release().split(".")[:2])
-PROGRAMS = filter(is_elf, ("/bin/dash", "/bin/cat", "/usr/bin/python3", "/sbin/ldconfig"))
+PROGRAMS = list(filter(is_elf, ("/bin/dash", "/bin/cat", "/usr/bin/python3", "/sbin/ldconfig")))
 
 
 @pytest.mark.skipif(

@@ -70,6 +70,19 @@ def test_tables_go_with_the_last_area_that_needs_them(world: World) -> None:
     world.check()
 
 
+def test_a_fault_past_the_end_of_a_file_leaves_no_table(world: World) -> None:
+    """Seed 6900044 on 6.18: a file's fault puts its table in with the page."""
+    file = world.open(size=P)
+    world.map(0, 4, RW, c.MAP_PRIVATE | c.MAP_FIXED, file, 2)
+    for write in (False, True):
+        assert world.space.fault_signal(world.mm, B, write) == p.SIGBUS
+    assert tables(world) == 2
+    world.map(0, 4, RW, c.MAP_PRIVATE | c.MAP_FIXED, file)
+    world.read(0, 1)
+    assert tables(world) == 3
+    world.check()
+
+
 def test_exit_gives_all_pages_back(world: World) -> None:
     used = [world.space.pages.memory.load(z + 264) for z in world.space.pages.populated_zones()]
     child = world.fork()

@@ -134,7 +134,7 @@ class TwinMachine:
             limits = self.space.view("signal_struct", view.signal)
             limits.put("rlim_cur", start.stack_limit, abi.RLIMIT_STACK)
         mm = self.space.load_image(task, parse_maps(maps), start_brk=self.heap)
-        self._fill_stack(mm, maps)
+        self._fill_image(mm, maps)
         bounds = self.space.view("mm_struct", mm)
         bounds.start_data = bounds.end_data = self.heap  # the agent has zeroed data only
         self.processes = {1: Process(task, mm)}
@@ -148,10 +148,10 @@ class TwinMachine:
         self.charged_at_start = self._charged()
         return self.space.proc_maps(mm)
 
-    def _fill_stack(self, mm: int, maps: str) -> None:
-        """Exec has written arguments to the highest page of the stack."""
+    def _fill_image(self, mm: int, maps: str) -> None:
+        """Exec has written arguments to the highest page of the stack; the agent's data is used."""
         for area in areas(maps):
-            if area.name == "[stack]":
+            if area.name == "[stack]" or area.end == self.heap:
                 self.space.touch(mm, area.end - abi.PAGE, abi.PAGE, True)
 
     def _charged(self) -> int:

@@ -16,7 +16,11 @@ from typing import Final, TypeAlias
 
 from mmtwin.kernels.maps import Area, areas
 
-COUNTERS: Final = ("VmPeak", "VmSize", "VmLck", "VmPin", "VmData", "VmStk", "VmExe+VmLib", "VmSwap")
+OF_PAGES: Final = ("VmSwap", "VmPTE")
+COUNTERS: Final = (
+    *("VmPeak", "VmSize", "VmLck", "VmPin", "VmData", "VmStk", "VmExe+VmLib"),
+    *OF_PAGES,
+)
 """VmExe and VmLib are all that can be executed; how it is split hangs on the program's headers."""
 STATUS_LINE: Final = re.compile(r"^(Vm\w+):\s+(\d+) kB", re.MULTILINE)
 SHAPE: Final = frozenset(
@@ -112,10 +116,10 @@ def counters(status: str) -> dict[str, int]:
     return {name: found.get(name, 0) for name in COUNTERS}
 
 
-def status_difference(twin: str, kernel: str) -> tuple[str, str] | None:
+def status_difference(twin: str, kernel: str, scope: Scope) -> tuple[str, str] | None:
     """The first counter in which two texts of status part, or None."""
     ours, theirs = counters(twin), counters(kernel)
-    for name in COUNTERS:
+    for name in COUNTERS if scope.pages else COUNTERS[: -len(OF_PAGES)]:
         if ours[name] != theirs[name]:
             return f"{name} {ours[name]} kB", f"{name} {theirs[name]} kB"
     return None

@@ -11,7 +11,8 @@ def uncompared(differ: Differ) -> list[str]:
     lines = [
         "process ids and the numbers of unnamed objects (the kernel's own order)",
         "which pages of [vvar] exist (the running clock decides)",
-        "mincore's vector and MADV_COLLAPSE of 2 MiB and more (what other processes hold)",
+        "Referenced and LazyFree of smaps (pages wait in batches of each processor)",
+        "MADV_COLLAPSE of 2 MiB and more (what other processes hold)",
         "which pages of files on a disk are there (what others have read is in the page cache)",
         "MADV_HWPOISON and MADV_SOFT_OFFLINE (they cost real pages)",
     ]
@@ -20,6 +21,8 @@ def uncompared(differ: Differ) -> list[str]:
             "max_map_count, overcommit modes and the commit charge (settings and sums of the "
             "whole machine)"
         )
+    else:
+        lines.append("files in memory under overcommit mode 2 (their pages are charged one by one)")
     if facts.machine == "s390x":
         lines.append("which pages are there at all (the twin keeps none of s390)")
     if not facts.soft_dirty:

@@ -121,8 +121,9 @@ class Fault(SwapFault):
         if pmd == 0:
             return VM_FAULT_OOM
         entry: u64 = self.memory.load(pmd)
+        done: u64 = 0
         if entry == 0 and self.thp_vma_allowable(vma, address):
-            done: u64 = self.create_huge_pmd(vma, address, pmd, write)
+            done = self.create_huge_pmd(vma, address, pmd, write)
             if done & VM_FAULT_FALLBACK == 0:
                 return done
             entry = self.memory.load(pmd)
@@ -130,10 +131,15 @@ class Fault(SwapFault):
             done = self.huge_pmd_fault(vma, address, pmd, write)
             if done & VM_FAULT_FALLBACK == 0:
                 return done
+        fresh: bint = self.memory.load(pmd) == 0
         if not self.pte_alloc(mm, pmd, address):
             return VM_FAULT_OOM
         pte: u64 = self.pte_offset(self.memory.load(pmd), address)
-        return self.handle_pte_fault(vma, address, pte, write)
+        done = self.handle_pte_fault(vma, address, pte, write)
+        if fresh and done & VM_FAULT_ERROR != 0 and not self.vma_is_anonymous(vma):
+            # A file's fault puts its table in together with the page (finish_fault).
+            self.pte_free(mm, pmd)
+        return done
 
     def thp_vma_allowable(self, vma: u64, address: u64) -> bint:
         """May the fault take a huge page?"""

@@ -21,6 +21,7 @@ cdef class PageTable(ProcMaps):
     cpdef unsigned long long pmd_offset(self, unsigned long long mm, unsigned long long address) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long pmd_alloc(self, unsigned long long mm, unsigned long long address) except? 0xDEADBEEFDEADBEEF
     cpdef bint pte_alloc(self, unsigned long long mm, unsigned long long pmd, unsigned long long address) except -1
+    cpdef void pte_free(self, unsigned long long mm, unsigned long long pmd) except *
     cpdef bint pmd_trans_huge(self, unsigned long long entry) except -1
     cpdef unsigned long long pte_offset(self, unsigned long long pmd_entry, unsigned long long address) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long pte_at(self, unsigned long long mm, unsigned long long address) except? 0xDEADBEEFDEADBEEF

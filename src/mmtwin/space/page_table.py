@@ -184,6 +184,13 @@ class PageTable(ProcMaps):
         self.count_tables(mm, True)
         return True
 
+    def pte_free(self, mm: u64, pmd: u64) -> None:
+        """Take an empty table of ptes away again."""
+        table: u64 = self.table_of(self.memory.load(pmd))
+        self.memory.store(pmd, 0)
+        self.count_tables(mm, False)
+        self.pt_free(table)
+
     def pmd_trans_huge(self, entry: u64) -> bint:
         """Does the pmd entry map a huge page?"""
         return entry & (PSE | PRESENT) == PSE | PRESENT
