@@ -8,6 +8,7 @@ from world import FIXED, RW, B, P, R, World
 from mmtwin.machine.bug import KernelBug
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
+from mmtwin.space.files import FILE_DEVICE
 
 
 def rss(world: World) -> tuple[int, int, int, int]:
@@ -148,6 +149,22 @@ def test_a_watched_area_maps_no_more_than_was_read(world: World) -> None:
     assert world.space.uffdio_unregister(world.mm, watcher, B + 8 * P, 4 * P) == 0
     world.read(10, 11)
     assert rss(world)[3] == 8
+    world.check()
+
+
+def test_a_child_gets_its_parents_tables_even_where_they_are_empty(world: World) -> None:
+    """copy_page_range walks what must be copied and makes the tables on its way (seed 8, 6.1)."""
+    world.map(0, 1)
+    world.map(512, 513)
+    world.write(0, 1)
+    world.write(512, 513)
+    world.unmap(0, 1)
+    world.map(0, 1, R, c.MAP_SHARED | c.MAP_FIXED, world.open("/dev/x", kind=FILE_DEVICE))
+    world.space.sys_munmap(world.mm, B + 512 * P, P)
+    world.map(700, 701)
+    before = tables(world)
+    child = world.fork()
+    assert (before, tables(child)) == (2, 2)
     world.check()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 
 from cython import bint, declare
+from cython import int as i32
 from cython import longlong as i64
 from cython import ulonglong as u64
 
@@ -56,6 +57,15 @@ class CopyPageRange(Zap):
         end: u64 = self.vm_end(src)
         while at < end:
             pmd: u64 = self.walk(mm, at, 1)
+            # The child gets every table that the parent has, even one with nothing to copy in it.
+            level: i32 = 1
+            if pmd == 0:
+                level = 2
+                while level < self.top_level and self.walk(mm, at, level) == 0:
+                    level += 1
+            to: u64 = self.entry_alloc(child, at, level)
+            if to == 0:
+                return -errno.ENOMEM
             if pmd == 0:
                 at = self.next_table(mm, at, end)
                 continue
@@ -64,9 +74,6 @@ class CopyPageRange(Zap):
                 past = end
             entry: u64 = memory.load(pmd)
             if entry != 0:
-                to: u64 = self.pmd_alloc(child, at)
-                if to == 0:
-                    return -errno.ENOMEM
                 if self.pmd_is_leaf(entry):
                     if self.copy_huge_pmd(dst, src, to, pmd, at) != 0:
                         return -errno.ENOMEM

@@ -20,6 +20,7 @@ cdef class PageTable(ProcMaps):
     cpdef unsigned long long walk(self, unsigned long long mm, unsigned long long address, int level) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long pmd_offset(self, unsigned long long mm, unsigned long long address) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long pmd_alloc(self, unsigned long long mm, unsigned long long address) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long entry_alloc(self, unsigned long long mm, unsigned long long address, int level) except? 0xDEADBEEFDEADBEEF
     cpdef bint pte_alloc(self, unsigned long long mm, unsigned long long pmd, unsigned long long address) except -1
     cpdef void pte_free(self, unsigned long long mm, unsigned long long pmd) except *
     cpdef bint pmd_trans_huge(self, unsigned long long entry) except -1

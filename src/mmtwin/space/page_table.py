@@ -155,12 +155,16 @@ class PageTable(ProcMaps):
 
     def pmd_alloc(self, mm: u64, address: u64) -> u64:
         """As :meth:`pmd_offset`, with the tables above made; 0 without memory."""
+        return self.entry_alloc(mm, address, 1)
+
+    def entry_alloc(self, mm: u64, address: u64, level: i32) -> u64:
+        """Where the entry of ``level`` lies, with the tables above made; 0 without memory."""
         memory: Memory = self.memory
         table: u64 = memory.load(mm + self.at_pgd)
         at: i32 = self.top_level
         while True:
             slot: u64 = table + 8 * ((address >> (12 + 9 * at)) & 511)
-            if at == 1:
+            if at == level:
                 return slot
             entry: u64 = memory.load(slot)
             if entry == 0:
