@@ -153,6 +153,18 @@ def test_a_bug_that_is_found_ends_with_1() -> None:
     assert (finding["invariant"], finding["expected"]) == ("MT-09", True)
 
 
+def test_a_bug_is_found_at_random_too() -> None:
+    """As the catalogue says; where there is no such search, one line says so."""
+    ran = mmtwin("bugs", "run", "null-into-empty", "--random")
+    assert ran.returncode == 1
+    assert "MT-13 after 19 random operations" in ran.stdout
+    assert "after 19 operations" in mmtwin("bugs", "show", "null-into-empty").stdout
+
+    refused = mmtwin("bugs", "run", "reserve-sysctl-storm", "--random")
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+
+
 def test_diff_keeps_its_state_and_tells_what_it_leaves_out(tmp_path: Path) -> None:
     arguments = ["diff", "--json", "--seed", "5", "--state", str(tmp_path / "state")]
     ran = mmtwin(*arguments, "--calls", "40")

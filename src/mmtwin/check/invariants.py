@@ -122,7 +122,13 @@ _ALL = (
     _mt(
         14, "Only the last leaf ends in NULL.", "state", "mas_is_span_wr()", "node.NodeRules._leaf"
     ),
-    _mt(15, "A tree with nodes holds an entry.", "state", "mas_new_root()", "tree.TreeCheck.whole"),
+    _mt(
+        15,
+        "A tree with nodes holds an entry; from 6.6 on a root leaf may be left with one NULL.",
+        "state",
+        "mas_new_root()",
+        "tree.TreeCheck.whole",
+    ),
     _mt(
         16,
         "A node's slots cover its range to the end.",

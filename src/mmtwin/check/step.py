@@ -222,7 +222,7 @@ class StepCheck(TreeCheck):
         node: u64 = root & NODE_MASK
         kind: i32 = (root >> 3) & 15
         self.visit(node, kind, 0, TOP, moved and self._fresh(node), moved, moved)
-        if kind == LEAF and self.entry_count == before:
+        if kind == LEAF and self.entry_count == before and self.must_hold(kind):
             self.report("MT-15", "maple_tree", tree, "entries", "none", "an entry, or no node")
 
     def _step_touched(self, node: u64) -> bint:

@@ -24,6 +24,7 @@ cdef class TreeCheck(NodeRules):
     cdef unsigned long long word_at(self, unsigned long long address) noexcept
     cdef unsigned long long flags_of(self, unsigned long long tree) except? 0xDEADBEEFDEADBEEF
     cdef void whole(self, unsigned long long tree) except *
+    cdef bint must_hold(self, int kind) except -1
     cdef unsigned long long enter(self, unsigned long long tree) except? 0xDEADBEEFDEADBEEF
     cdef void direct(self, unsigned long long tree, unsigned long long entry) except *
     cdef void visit(self, unsigned long long node, int kind, unsigned long long least, unsigned long long most, bint fresh, bint low, bint high) except *

@@ -12,6 +12,8 @@ from rich.text import Text
 
 from mmtwin.cli.outcome import CLEAN, FOUND, document, fail, write_json
 from mmtwin.regressions import run as catalogue
+from mmtwin.regressions.random_testing import MOST
+from mmtwin.regressions.regression import Regression
 from mmtwin.regressions.run import Bug, Caught
 from mmtwin.regressions.thread_story import ThreadStory
 from mmtwin.view.console import facts, number
@@ -68,6 +70,8 @@ def show(
         ("caught by", " ".join(bug.invariants)),
         ("trigger", bug.trigger),
     ]
+    if isinstance(bug, Regression):
+        rows.append(("at random", _operations(bug.at_random)))
     Console().print(Group(facts(rows), Padding(Text(bug.mechanism), (1, 0, 0, 0))))
 
 
@@ -75,6 +79,12 @@ def show(
 def run(
     name: Annotated[str | None, typer.Argument(help="A name from the list.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All of them, one after the other.")] = False,
+    random: Annotated[
+        bool,
+        typer.Option(
+            "--random", help="Random operations instead of its story, up to a hundred thousand."
+        ),
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -86,8 +96,18 @@ def run(
     if (name is None) != every:
         fail("name one bug, or give --all")
     chosen = catalogue.every() if name is None else [_named(name)]
-    results = [(bug, catalogue.run(bug)) for bug in chosen]
-    missed = [bug.name for bug, caught in results if not catalogue.as_told(bug, caught)]
+    if random:
+        if every:
+            chosen = [bug for bug in chosen if isinstance(bug, Regression)]
+        results = [(bug, catalogue.run_at_random(_of_layer(bug))) for bug in chosen]
+        missed = [
+            bug.name
+            for bug, caught in results
+            if (caught and caught.step) != _of_layer(bug).at_random
+        ]
+    else:
+        results = [(bug, catalogue.run(bug)) for bug in chosen]
+        missed = [bug.name for bug, caught in results if not catalogue.as_told(bug, caught)]
     if json:
         write_json(
             document(
@@ -100,21 +120,34 @@ def run(
             )
         )
     elif not quiet:
-        Console().print(_results(results))
+        Console().print(_results(results, random))
     if every:
         raise typer.Exit(FOUND if missed else CLEAN)
     raise typer.Exit(CLEAN if results[0][1] is None else FOUND)
 
 
-def _results(results: list[tuple[Bug, Caught | None]]) -> Group:
+def _of_layer(bug: Bug) -> Regression:
+    """The bug as one that random operations on a tree or a process can bring out."""
+    if not isinstance(bug, Regression):
+        fail(f"{bug.name}: no random testing of this layer here; see mmtwin bench pages --bugs")
+    return bug
+
+
+def _operations(at_random: int | None) -> str:
+    """After how much random testing a bug is found, in words."""
+    if at_random is None:
+        return f"not within {number(MOST)} operations"
+    return f"after {number(at_random)} operations" if at_random > 1 else "at the first operation"
+
+
+def _results(results: list[tuple[Bug, Caught | None]], random: bool) -> Group:
     parts: list[RenderableType] = []
     for bug, caught in results:
         if caught is None:
-            well = not bug.invariants
             parts.append(
                 Text.assemble(
                     (bug.name, "bold"),
-                    ("  ends well", "green") if well else ("  escaped", "bold red"),
+                    _escaped(bug, random),
                 )
             )
             parts += _verdict(bug)
@@ -124,13 +157,26 @@ def _results(results: list[tuple[Bug, Caught | None]]) -> Group:
                 (bug.name, "bold"),
                 "  ",
                 (caught.invariant, "green" if caught.expected else "bold red"),
-                f" at step {number(caught.step)} of its story",
+                _where(caught, random),
             )
         )
         told = "\n".join(filter(None, (caught.what, caught.message, caught.more)))
         parts.append(Padding(Text(told, "dim"), (0, 0, 0, 2)))
         parts += _verdict(bug)
     return Group(*parts)
+
+
+def _escaped(bug: Bug, random: bool) -> tuple[str, str]:
+    """What to say where nothing was found, and its style."""
+    if random:
+        return f"  not found in {number(MOST)} random operations", "yellow"
+    return ("  escaped", "bold red") if bug.invariants else ("  ends well", "green")
+
+
+def _where(caught: Caught, random: bool) -> str:
+    if random:
+        return f" after {number(caught.step)} random operations"
+    return f" at step {number(caught.step)} of its story"
 
 
 def _verdict(bug: Bug) -> list[RenderableType]:

@@ -48,4 +48,5 @@ REGRESSION = Regression(
     invariants=("VM-25",),
     overrides=lambda profile: AnonActiveUncounted,
     story=story,
+    at_random=19,
 )

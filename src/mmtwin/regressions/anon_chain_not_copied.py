@@ -43,4 +43,5 @@ REGRESSION = Regression(
     invariants=("VM-20",),
     overrides=lambda profile: AnonChainNotCopied,
     story=story,
+    at_random=165,
 )

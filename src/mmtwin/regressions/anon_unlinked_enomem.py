@@ -67,4 +67,5 @@ REGRESSION = Regression(
     invariants=("VM-40",),
     overrides=_override,
     story=story,
+    at_random=7_501,
 )

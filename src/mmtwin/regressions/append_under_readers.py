@@ -65,4 +65,5 @@ REGRESSION = Regression(
     overrides=_override,
     story=story,
     tree_flags=3,
+    at_random=1_016,
 )

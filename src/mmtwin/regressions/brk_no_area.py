@@ -44,4 +44,5 @@ REGRESSION = Regression(
     invariants=("BUG",),
     overrides=lambda profile: BrkNoArea,
     story=story,
+    at_random=315,
 )

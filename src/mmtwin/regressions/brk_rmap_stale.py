@@ -51,4 +51,5 @@ REGRESSION = Regression(
     invariants=("VM-23",),
     overrides=lambda profile: BrkRmapStale,
     story=story,
+    at_random=215,
 )

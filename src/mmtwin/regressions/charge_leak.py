@@ -58,4 +58,5 @@ REGRESSION = Regression(
     invariants=("VM-33",),
     overrides=lambda profile: ChargeLeak,
     story=story,
+    at_random=827,
 )

@@ -43,4 +43,5 @@ REGRESSION = Regression(
     invariants=("MT-11",),
     overrides=lambda profile: DeficientRightEdge,
     story=story,
+    at_random=8_674,
 )

@@ -54,4 +54,5 @@ REGRESSION = Regression(
     invariants=("MT-11",),
     overrides=lambda profile: DenseSplit,
     story=story,
+    at_random=2_732,
 )

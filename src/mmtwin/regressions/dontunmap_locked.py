@@ -41,4 +41,5 @@ REGRESSION = Regression(
     invariants=("VM-09",),
     overrides=lambda profile: DontunmapLocked,
     story=story,
+    at_random=6_745,
 )

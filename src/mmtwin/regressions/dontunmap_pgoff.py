@@ -42,4 +42,5 @@ REGRESSION = Regression(
     invariants=("VM-17",),
     overrides=lambda profile: DontunmapPgoff,
     story=story,
+    at_random=837,
 )

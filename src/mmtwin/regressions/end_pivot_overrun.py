@@ -47,4 +47,5 @@ REGRESSION = Regression(
     invariants=("MT-13",),
     overrides=lambda profile: EndPivotOverrun,
     story=story,
+    at_random=5_941,
 )

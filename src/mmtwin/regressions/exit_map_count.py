@@ -39,4 +39,5 @@ REGRESSION = Regression(
     story=story,
     kernel="6.18",
     program=recorded_compiler(),
+    at_random=3,
 )

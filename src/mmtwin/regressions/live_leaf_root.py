@@ -43,4 +43,5 @@ REGRESSION = Regression(
     overrides=lambda profile: LiveLeafRoot,
     story=story,
     tree_flags=3,
+    at_random=1_010,
 )

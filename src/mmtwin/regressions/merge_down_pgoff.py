@@ -44,4 +44,5 @@ REGRESSION = Regression(
     invariants=("VM-17",),
     overrides=lambda profile: MergeDownPgoff,
     story=story,
+    at_random=397,
 )

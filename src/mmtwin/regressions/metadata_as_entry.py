@@ -57,4 +57,5 @@ REGRESSION = Regression(
     story=story,
     kernel="5.18-rc6",
     program=recorded_upgrade(),
+    at_random=2_720,
 )

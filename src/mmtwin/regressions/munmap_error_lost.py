@@ -44,4 +44,5 @@ REGRESSION = Regression(
     invariants=("VM-01",),
     overrides=lambda profile: MunmapErrorLost,
     story=story,
+    at_random=174,
 )

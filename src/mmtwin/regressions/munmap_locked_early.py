@@ -48,4 +48,5 @@ REGRESSION = Regression(
     invariants=("VM-09",),
     overrides=lambda profile: MunmapLockedEarly,
     story=story,
+    at_random=18_990,
 )

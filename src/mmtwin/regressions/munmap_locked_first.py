@@ -48,4 +48,5 @@ REGRESSION = Regression(
     invariants=("VM-09",),
     overrides=lambda profile: MunmapLockedFirst,
     story=story,
+    at_random=57,
 )

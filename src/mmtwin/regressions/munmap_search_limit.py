@@ -41,4 +41,5 @@ REGRESSION = Regression(
     invariants=("VM-03",),
     overrides=lambda profile: MunmapSearchLimit,
     story=story,
+    at_random=29,
 )

@@ -41,4 +41,5 @@ REGRESSION = Regression(
     invariants=("MT-13",),
     overrides=lambda profile: NullIntoEmpty,
     story=story,
+    at_random=19,
 )

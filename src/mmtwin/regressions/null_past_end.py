@@ -47,4 +47,5 @@ REGRESSION = Regression(
     invariants=("MT-22",),
     overrides=lambda profile: NullPastEnd,
     story=story,
+    at_random=96,
 )

@@ -51,4 +51,5 @@ REGRESSION = Regression(
     overrides=lambda profile: PreallocErrorLost,
     story=story,
     tree_flags=3,
+    at_random=18,
 )

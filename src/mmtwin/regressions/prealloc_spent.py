@@ -79,4 +79,5 @@ REGRESSION = Regression(
     invariants=("MT-27",),
     overrides=_override,
     story=story,
+    at_random=186,
 )

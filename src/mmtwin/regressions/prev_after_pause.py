@@ -41,4 +41,5 @@ REGRESSION = Regression(
     invariants=("MT-21",),
     overrides=lambda profile: PrevAfterPause,
     story=story,
+    at_random=48,
 )

@@ -25,6 +25,9 @@ class Regression:
     ``story`` is the shortest way to it that is known, ``kernel`` the profile it is told on; for the
     tree alone ``tree_flags`` are its flags (1 keeps gaps, 2 is RCU mode). ``program`` is the trace
     of a program that tells the story instead of single operations.
+
+    ``at_random`` tells after how many operations of random testing it is found (see
+    ``random_testing``); None: not at all within a hundred thousand.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Regression:
     kernel: str = "6.1"
     tree_flags: int = 1
     program: Path | None = None
+    at_random: int | None = None
 
     def override(self, profile: Profile) -> type:
         """The class with the old method, for this kernel."""

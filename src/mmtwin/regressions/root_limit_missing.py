@@ -43,4 +43,5 @@ REGRESSION = Regression(
     invariants=("MT-07",),
     overrides=lambda profile: RootLimitMissing,
     story=story,
+    at_random=1,
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mmtwin.regressions import catalogue, page_thread_002, thread_000
 from mmtwin.regressions.page_bug import PageFinding, PageRegression
 from mmtwin.regressions.page_catalogue import PAGE_REGRESSIONS
+from mmtwin.regressions.random_testing import MOST, search
 from mmtwin.regressions.regression import Regression
 from mmtwin.regressions.story import Found
 from mmtwin.regressions.thread_story import ThreadStory, Told
@@ -73,3 +74,13 @@ def run(bug: Bug) -> Caught | None:
     named = [v for v in found.violations if v.invariant in bug.invariants]
     first = (named or list(found.violations))[0]
     return Caught(bug, first.invariant, found.step + 1, found.what, str(first), more)
+
+
+def run_at_random(bug: Regression) -> Caught | None:
+    """The same with random operations instead of the story; its step counts all of them."""
+    found = search(bug, MOST)
+    if found is None:
+        return None
+    named = [name for name in found.invariants if name in bug.invariants]
+    invariant = (named or list(found.invariants))[0]
+    return Caught(bug, invariant, found.operations, found.what, found.message)

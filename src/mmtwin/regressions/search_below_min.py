@@ -48,4 +48,5 @@ REGRESSION = Regression(
     invariants=("MT-20",),
     overrides=lambda profile: SearchBelowMin,
     story=story,
+    at_random=80,
 )

@@ -44,4 +44,5 @@ REGRESSION = Regression(
     invariants=("MT-20",),
     overrides=lambda profile: SearchPastRoot,
     story=story,
+    at_random=16,
 )

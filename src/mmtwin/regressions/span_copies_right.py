@@ -46,4 +46,5 @@ REGRESSION = Regression(
     invariants=("MT-08",),
     overrides=lambda profile: SpanCopiesRight,
     story=story,
+    at_random=3_060,
 )

@@ -42,4 +42,5 @@ REGRESSION = Regression(
     invariants=("MT-20",),
     overrides=lambda profile: SparseWindow,
     story=story,
+    at_random=66_960,
 )

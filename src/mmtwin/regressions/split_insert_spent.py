@@ -54,4 +54,5 @@ REGRESSION = Regression(
     invariants=("MT-27",),
     overrides=lambda profile: SplitInsertSpent,
     story=story,
+    at_random=16,
 )

@@ -64,4 +64,5 @@ REGRESSION = Regression(
     overrides=lambda profile: StaleNodeCopy,
     story=story,
     tree_flags=3,
+    at_random=3,
 )

@@ -61,6 +61,7 @@ class TreeBench:
         self.maple = engine(self.memory, self.nodes, era=kernel)
         era = self.maple.era
         self.tree = self.memory.boot_alloc(era.tree_size, 8)
+        self.flags = tree_flags
         self.maple.mt_init_flags(self.tree, tree_flags)
         self.checks = StepCheck(
             self.memory,
@@ -123,6 +124,12 @@ class TreeBench:
     def fail(self, injector: Injector | None) -> None:
         """Let this decide which allocations of nodes fail."""
         self.nodes.injector = injector
+
+    def glance(self) -> list[Violation]:
+        """The step check: what the last step touched."""
+        found = self.checks.touched(self.mark, [self.tree])
+        self.mark = self.memory.mark()
+        return found
 
     def look(self) -> list[Violation]:
         """All checks: what the last step touched, everything, and what the tree answers."""
@@ -213,6 +220,12 @@ class SpaceBench:
         """Let this decide which slab allocations fail."""
         for cache in self.twin.caches.caches:
             cache.injector = injector
+
+    def glance(self) -> list[Violation]:
+        """The step check: what the last step touched."""
+        found = self.checker.touched(self.mark)
+        self.mark = self.twin.begin_step()
+        return found
 
     def look(self) -> list[Violation]:
         """All checks."""

@@ -43,4 +43,5 @@ REGRESSION = Regression(
     invariants=("MT-11",),
     overrides=lambda profile: SufficientByOne,
     story=story,
+    at_random=30_002,
 )

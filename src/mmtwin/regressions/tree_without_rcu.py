@@ -41,4 +41,5 @@ REGRESSION = Regression(
     invariants=("VM-35",),
     overrides=lambda profile: TreeWithoutRcu,
     story=story,
+    at_random=2,
 )

@@ -49,4 +49,5 @@ REGRESSION = Regression(
     invariants=("MT-16",),
     overrides=lambda profile: WindowState,
     story=story,
+    at_random=52,
 )

@@ -109,6 +109,16 @@ class Touches:
             os.close(pagemap)
         return found
 
+    def stack(self, mappings: list[MapLine]) -> int | None:
+        """The lowest page of a stack that has grown since the last look; None if it has not."""
+        for mapping in reversed(mappings):
+            if mapping.name == "[stack]":
+                if not self._grown(mapping.start):
+                    return None
+                self._add(mapping.start)
+                return mapping.start
+        return None
+
     def _grown(self, start: int) -> bool:
         grown = 0 < start < self._stack
         self._stack = start

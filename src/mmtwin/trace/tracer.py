@@ -232,6 +232,11 @@ class Tracer:
             call.renamed = self._paths.taken()
             if self._maps and space.inside in (task, None):
                 call.maps = proc.maps(task.tid)
+            if self._touch and call.maps:
+                # Another thread's stack may have grown while this one was inside.
+                grown = space.touches.stack(parse_maps(call.maps))
+                if grown is not None:
+                    self._put(Touch(0, task.tid, grown, PAGE, True))
             if self._touch and result >= 0:
                 details.forget(space, op, args, result)
             self._put(call)
