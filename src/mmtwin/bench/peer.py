@@ -9,10 +9,10 @@ map's own if it overwrites, cuts and splits, or else a method that does so by ha
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns, process_time_ns
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from mmtwin.bench.work import Search, Stored, Wanted
 
@@ -38,6 +38,12 @@ def took(loop: Loop) -> Took:
     return own if isinstance(own, Took) else Took(cpu, wall)
 
 
+class Subscripted(Protocol):
+    """What can be asked by index."""
+
+    def __getitem__(self, key: int, /) -> object: ...
+
+
 class Peer(ABC):
     """One range map of one kind, empty at first. ``count`` is how many ranges are to come.
 
@@ -49,9 +55,6 @@ class Peer(ABC):
     """the distribution it comes from, whose version is told"""
     ceiling: ClassVar[int] = 1_000_000
     """most ranges it is asked to hold, for the memory they would take"""
-    scans: ClassVar[bool] = False
-    """whether it has no search for gaps, so that the adapter looks through all ranges"""
-
     own_clock: ClassVar[bool] = False
     """whether its loops return a `Took` instead of a result"""
 
@@ -96,6 +99,102 @@ class Peer(ABC):
     def close(self) -> None:
         """Let go of what a garbage collector does not."""
         return
+
+
+class Scanning(Peer):
+    """A range map that has no search for gaps: all ranges are looked through for one.
+
+    Assignments are `store`, unless the map has an expression of its own for `stores`.
+    """
+
+    @abstractmethod
+    def store(self, start: int, stop: int, value: int) -> None:
+        """Assign a value to a range; what was there is overwritten, cut and split."""
+
+    @abstractmethod
+    def ascending(self, low: int) -> Iterator[tuple[int, int]]:
+        """``(start, stop)`` of the ranges that end above ``low``, in order."""
+
+    @abstractmethod
+    def descending(self) -> Iterator[tuple[int, int]]:
+        """``(start, stop)`` of all ranges from the top."""
+
+    def stores(self, ranges: Sequence[Stored]) -> Loop:
+        """By `store`."""
+        store = self.store
+
+        def loop() -> None:
+            for start, stop, value in ranges:
+                store(start, stop, value)
+
+        return loop
+
+    def gaps(self, searches: Sequence[Search], end: int) -> Loop:
+        """By a scan upwards from the index."""
+        ascending = self.ascending
+
+        def loop() -> object:
+            place = None
+            for low, size in searches:
+                place = lowest_gap(ascending(low), low, size, end)
+            return place
+
+        return loop
+
+    def fills(self, wanted: Sequence[Wanted], end: int) -> Loop:
+        """By a scan from the top."""
+        descending, store = self.descending, self.store
+
+        def loop() -> object:
+            place = None
+            for size, value in wanted:
+                place = highest_gap(descending(), size, end)
+                store(place, place + size, value)
+            return place
+
+        return loop
+
+
+class Unordered(Scanning):
+    """A range map that gives its ranges in no order: every look at all of them is a sort."""
+
+    @abstractmethod
+    def in_order(self) -> list[tuple[int, int, int]]:
+        """``(start, stop, value)`` of all ranges, sorted."""
+
+    def iterates(self) -> Loop:
+        """Sorted."""
+        in_order = self.in_order
+
+        def loop() -> None:
+            for _start, _stop, _value in in_order():
+                pass
+
+        return loop
+
+    def ascending(self, low: int) -> Iterator[tuple[int, int]]:
+        """Sorted."""
+        return ((start, stop) for start, stop, _ in self.in_order() if stop > low)
+
+    def descending(self) -> Iterator[tuple[int, int]]:
+        """Sorted."""
+        return ((start, stop) for start, stop, _ in reversed(self.in_order()))
+
+    def ranges(self) -> list[Stored]:
+        """All of them."""
+        return [Stored(*found) for found in self.in_order()]
+
+
+def subscripts(range_map: Subscripted, keys: Sequence[int]) -> Loop:
+    """The lookups of a map that can do ``map[key]``."""
+
+    def loop() -> object:
+        value = None
+        for key in keys:
+            value = range_map[key]
+        return value
+
+    return loop
 
 
 def highest_gap(descending: Iterable[tuple[int, int]], size: int, end: int) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from mmtwin.bench.peers import OWN, RIVALS
 from mmtwin.bench.result import Contest
@@ -73,6 +74,7 @@ def rivals(contest: Contest) -> Figure:
         plain(axes)
         if found:
             axes.set_xlim(found[0][0] / 2.5, found[-1][0] * 5)
+        axes.xaxis.set_minor_formatter(NullFormatter())  # they would run into each other
     figure.suptitle(f"{contest.size:,} ranges: time for one operation (logarithmic)", fontsize=12)
     return figure
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 
+import cython
 from cython import bint, cfunc, declare, exceptval, inline
 from cython import int as i32
 from cython import long as word_count
@@ -17,6 +18,9 @@ from cython import ulonglong as u64
 from mmtwin.maple.maple import Maple
 from mmtwin.maple.state import MaState
 from mmtwin.memory.memory import Memory
+
+if not cython.compiled:
+    from mmtwin.maple.spot import fetch_node
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 LEAF_BITS = declare(u64, 0x08)
@@ -100,7 +104,8 @@ class Direct:
     """A place in a tree: the slot ``at`` of a leaf, which covers ``low`` to ``high`` (inclusive).
 
     ``entry`` is what it holds; ``enode`` is the leaf, which covers ``min`` to ``max``, and begins
-    at the word ``word`` of memory.
+    at the word ``word`` of memory. The node above it, if there is one, begins at ``up_word`` and
+    ends at ``up_max``; the leaf is its child number ``up_at``.
     """
 
     def __init__(self, maple: Maple, tree: u64) -> None:
@@ -110,6 +115,8 @@ class Direct:
         self.root_word = (tree - maple.memory.base + maple.root_at) >> 3
         self.plain = type(maple) is Maple and maple.wide
         self.at = 0
+        self.up_word = self.up_max = 0
+        self.up_at = self.up_pivots = 0
 
     def readable(self) -> bint:
         """Whether this tree can be read so, now."""
@@ -130,6 +137,7 @@ class Direct:
         level: i32 = 0
         while level < HEIGHT_MAX:
             word: u64 = words_of(memory, enode)
+            fetch_node(memory, word)
             pivots: i32 = 9 if enode & TYPE_BITS == ARANGE_BITS else 15
             at: i32 = slot_of(memory, word, pivots, index)
             found: u64 = memory.w[word + 1 + pivots + at]
@@ -146,8 +154,10 @@ class Direct:
         min: u64 = 0
         max: u64 = TOP
         level: i32 = 0
+        self.up_max = 0
         while level < HEIGHT_MAX:
             word: u64 = words_of(memory, enode)
+            fetch_node(memory, word)
             pivots: i32 = 9 if enode & TYPE_BITS == ARANGE_BITS else 15
             at: i32 = slot_of(memory, word, pivots, index)
             low: u64 = memory.w[word + at] + 1 if at > 0 else min
@@ -155,6 +165,10 @@ class Direct:
             if enode & TYPE_BITS == LEAF_BITS:
                 self.stand(enode, word, min, max)
                 return self.take(at, low, high)
+            self.up_word = word
+            self.up_max = max
+            self.up_at = at
+            self.up_pivots = pivots
             min = low
             max = high
             enode = memory.w[word + 1 + pivots + at]
@@ -176,14 +190,56 @@ class Direct:
         self.entry = self.memory.w[self.word + 16 + at]
         return self.entry
 
+    def next_leaf(self) -> bint:
+        """Move to the first slot of the leaf behind this one, which there must be. True."""
+        memory: Memory = self.memory
+        at: i32 = self.up_at + 1
+        slots: u64 = self.up_word + 1 + self.up_pivots
+        if self.max >= self.up_max or at > self.up_pivots:
+            self.enter(self.max + 1)
+            return True
+        enode: u64 = memory.w[slots + at]
+        if at < self.up_pivots:
+            fetch_node(memory, ((memory.w[slots + at + 1] & ~255) - memory.base) >> 3)
+        min: u64 = self.max + 1
+        max: u64 = slot_end(memory, self.up_word, self.up_pivots, at, self.up_max)
+        self.stand(enode, words_of(memory, enode), min, max)
+        self.up_at = at
+        self.take(0, min, slot_end(memory, self.word, 15, 0, max))
+        return True
+
     def onward(self) -> u64:
         """Move to the next slot, which there must be: its entry."""
-        low: u64 = self.high + 1
         if self.high >= self.max:
-            return self.enter(low)
+            self.next_leaf()
+            return self.entry
+        low: u64 = self.high + 1
         return self.take(
             self.at + 1, low, slot_end(self.memory, self.word, 15, self.at + 1, self.max)
         )
+
+    def next_entry(self, last: u64) -> u64:
+        """Move on to the next slot that holds something and begins at or before ``last``: its
+        entry. 0 if there is none."""
+        memory: Memory = self.memory
+        at: i32 = self.at
+        low: u64 = self.low
+        high: u64 = self.high
+        entry: u64 = 0
+        while entry == 0 and high < last:
+            if high >= self.max:
+                self.next_leaf()
+                at = self.at
+                low = self.low
+                high = self.high
+                entry = self.entry
+            else:
+                at += 1
+                low = high + 1
+                high = slot_end(memory, self.word, 15, at, self.max)
+                entry = memory.w[self.word + 16 + at]
+        self.take(at, low, high)
+        return entry
 
     def pour(
         self, last: u64, firsts: array[int], lasts: array[int], entries: array[int]
@@ -214,7 +270,7 @@ class Direct:
             if high >= last or count == room:
                 self.take(at, low, high)
                 break
-            self.enter(high + 1)
+            self.next_leaf()
         return count
 
     # Gaps.
@@ -245,6 +301,7 @@ class Direct:
                 high = slot_end(memory, word, pivots, at, max)
             else:
                 if leaf:
+                    self.up_max = 0
                     self.stand(enode, word, min, max)
                     self.take(at, low, high)
                     return True
@@ -289,6 +346,7 @@ class Direct:
                 low = memory.w[word + at] + 1 if at > 0 else min
             else:
                 if leaf:
+                    self.up_max = 0
                     self.stand(enode, word, min, max)
                     self.take(at, low, high)
                     return True

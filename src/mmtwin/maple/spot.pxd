@@ -1,5 +1,21 @@
 from mmtwin.memory.memory cimport Memory
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define mmtwin_prefetch(where) __builtin_prefetch(where)
+    #else
+    #define mmtwin_prefetch(where)
+    #endif
+    """
+    void mmtwin_prefetch(const void *) noexcept
+
+cdef inline void fetch_node(Memory memory, unsigned long long word) noexcept:
+    mmtwin_prefetch(memory.w + word)
+    mmtwin_prefetch(memory.w + word + 8)
+    mmtwin_prefetch(memory.w + word + 16)
+    mmtwin_prefetch(memory.w + word + 24)
+
 cdef class Spot:
     cdef Memory memory
     cdef readonly unsigned long long word, enode, start, high, min, max, first, last, up_min, up_max

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -18,8 +19,19 @@ from mmtwin.maple.spot import Spot
 from mmtwin.maple.state import MaState
 from mmtwin.memory.allocator import Arena
 from mmtwin.rangemap.growing import GrowingMemory
-from mmtwin.rangemap.values import Values
 from mmtwin.rangemap.words import Words
+
+if not cython.compiled:
+    from mmtwin.rangemap.references import (
+        fetch_object,
+        hold,
+        hold_all,
+        keep,
+        object_of,
+        release,
+        release_all,
+        show_references,
+    )
 
 ERA = "6.18"
 START_SIZE = 1 << 18
@@ -56,7 +68,8 @@ class Core:
         self.spot = Spot(self.memory)
         self.join = Join(self.engine, self.tree, self.spot, gaps)
         self.direct = Direct(self.engine, self.tree)
-        self.values = Values()
+        self.held: dict[int, Any] = {}
+        self.shifting = False
         self.count = 0
         self.version = 0
         self.users = 0
@@ -67,15 +80,23 @@ class Core:
         """The same tree, node for node, in a memory of its own; the values are shared."""
         made = Core(self.gaps)
         made.memory.copy_from(self.memory)
-        made.values = self.values.copy()
+        made.held = hold_all(self.held, made.memory, made.root_word)
         made.count = self.count
         return made
+
+    def __dealloc__(self) -> None:
+        if self.root_word != 0:
+            release_all(self.held, self.memory, self.root_word)
 
     # Reading.
 
     def load(self, index: u64) -> u64:
         """The entry at ``index``, 0 for none."""
         return self.spot.load(self.root_word, index)
+
+    def value(self, entry: u64) -> Any:
+        """The object of an entry."""
+        return object_of(self.held, entry)
 
     def look(self, index: u64) -> u64:
         """The entry at ``index``; the range of its slot, NULL or not, is then ``reader``'s."""
@@ -104,7 +125,7 @@ class Core:
         the table are consistent again, and finalizers may use them.
         """
         self.memory.reserve(ROOM)
-        return self.put(first, last, self.values.add(value))
+        return self.put(first, last, keep(self.held, value))
 
     def erase(self, first: u64, last: u64) -> object:
         """Make a range free; as `store`."""
@@ -112,7 +133,7 @@ class Core:
         return self.put(first, last, 0)
 
     def put(self, first: u64, last: u64, entry: u64) -> object:
-        """Store an entry that `values` has just given out, or 0; there is room for new nodes."""
+        """Store an entry that has just been kept, or 0; there is room for new nodes."""
         spot: Spot = self.spot
         gone: object = None
         if not spot.seek(self.root_word, first):
@@ -179,44 +200,48 @@ class Core:
         error: i32 = self.engine.mas_preallocate(mas, entry, GFP)
         if error:
             if entry != 0:
-                self.values.release(entry)
+                release(self.held, entry)
             raise MemoryError(f"the tree has no nodes left: error {error}")
         gone: object = self.account(first, last)
         mas.set_range(first, last)
-        self.engine.mas_store_prealloc(mas, entry)
+        self.shifting = True
+        try:
+            self.engine.mas_store_prealloc(mas, entry)
+        finally:
+            self.shifting = False
         return gone
 
     def account(self, first: u64, last: u64) -> object:
         """Account for everything that a store over a range changes; returns the objects that go."""
-        mas: MaState = self.reader
-        mas.set_range(first, last)
-        old: u64 = self.engine.mas_walk(mas)
-        if mas.last < last:
-            return self.covered(mas, old, first, last)
-        return self.cut(mas.index < first, mas.last > last, old) if old != 0 else None
+        old: u64
+        direct: Direct = self.direct
+        if not direct.readable():
+            # No node: the root is an entry for index 0, or nothing.
+            old = self.load(0)
+            return self.cut(False, False, old) if old != 0 and first == 0 else None
+        direct.enter(first)
+        if direct.high >= last:
+            old = direct.entry
+            return self.cut(direct.low < first, direct.high > last, old) if old != 0 else None
+        gone = []
+        while True:
+            old = direct.entry
+            if old != 0:
+                gone.append(self.cut(direct.low < first, direct.high > last, old))
+            if direct.high >= last:
+                return gone
+            direct.onward()
 
     def cut(self, left: bint, right: bint, old: u64) -> object:
         """Account for a slot that the store changes: something of it stays on the ``left``, on
         the ``right``, on both, or nothing at all. Returns its object in the last case."""
         if left and right:
-            self.values.hold(old)
+            hold(self.held, old)
             self.count += 1
         elif not left and not right:
             self.count -= 1
-            return self.values.release(old)
+            return release(self.held, old)
         return None
-
-    def covered(self, mas: MaState, old: u64, first: u64, last: u64) -> object:
-        """Account for all slots that a store over several changes; returns the objects that go."""
-        gone = []
-        while True:
-            if old != 0:
-                gone.append(self.cut(mas.index < first, mas.last > last, old))
-            if mas.last >= last:
-                return gone
-            old = self.engine.mas_find(mas, last)
-            if old == 0:
-                return gone
 
     def clear(self) -> None:
         """Forget everything."""
@@ -344,7 +369,7 @@ class Core:
         objects: list[Any] = [None] * words.count
         at: i64 = 0
         while at < words.count:
-            objects[at] = self.values.value(words.at(at))
+            objects[at] = self.value(words.at(at))
             at += 1
         return firsts, lasts, objects
 
@@ -355,7 +380,7 @@ class Core:
         while at < indexes.count:
             entry: u64 = self.load(indexes.at(at))
             if entry != 0:
-                found[at] = self.values.value(entry)
+                found[at] = self.value(entry)
             at += 1
         return found
 
@@ -378,3 +403,6 @@ class Holder:
             self.core = self.core.clone()
             self.core.users = 1
         return self.core
+
+
+show_references(Core)

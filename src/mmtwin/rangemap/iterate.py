@@ -6,14 +6,19 @@ what the tree holds then at or after that index.
 
 from __future__ import annotations
 
+from typing import Any
+
+import cython
 from cython import bint, declare
-from cython import int as i32
 from cython import ulonglong as u64
 
+from mmtwin.maple.direct import Direct
 from mmtwin.maple.state import MaState
 from mmtwin.rangemap.core import Core, Holder
 
-ACTIVE = declare(i32, 0)
+if not cython.compiled:
+    from mmtwin.rangemap.references import object_of, triple
+
 NEVER = declare(u64, 0xFFFFFFFFFFFFFFFF)
 """A version no core will reach."""
 
@@ -22,7 +27,7 @@ class Ranges:
     """Yields ``(start, last, value)`` in order, both ends inclusive, clipped to a window.
 
     ``owner`` has the core; the window is ``first`` to ``last``, both inclusive. Forwards it reads
-    leaf by leaf and walks down only where a leaf ends or the tree has changed.
+    leaf by leaf, and walks down only where the tree has changed.
     """
 
     def __init__(self, owner: Holder, first: u64, last: u64, backward: bint) -> None:
@@ -33,86 +38,85 @@ class Ranges:
         self.done = False
         self.core = owner.core
         self.version = NEVER
-        self.cursor = MaState(0)
+        self.cursor: MaState | None = None
+        self.direct: Direct | None = None
+        self.kept: tuple[int, int, Any] | None = None
         self.low = 0
         self.high = 0
-        self.leaf = 0
-        self.at = 0
-        self.end = 0
-        self.edge = 0
-        self.limit = 0
 
     def __iter__(self) -> Ranges:
         return self
 
-    def __next__(self) -> tuple[int, int, object]:
+    def __next__(self) -> tuple[int, int, Any]:
         entry: u64 = self.step()
         if entry == 0:
             raise StopIteration
-        return self.low, self.high, self.owner.core.values.value(entry)
+        kept = self.kept
+        again = triple(kept, self.low, self.high, object_of(self.core.held, entry))
+        if again is not kept:
+            self.kept = again
+        return again
 
     def step(self) -> u64:
-        """Move to the next range: its entry, and its clipped ends in ``low`` and ``high``."""
+        """Move to the next range: its entry, and its clipped ends in ``low`` and ``high``; 0 at the
+        end."""
         if self.done:
             return 0
-        if self.backward:
-            return self.step_back()
+        return self.step_back() if self.backward else self.forward()
+
+    def forward(self) -> u64:
+        """Move to the next range above."""
+        core: Core = self.owner.core
+        direct: Direct = self.direct
         entry: u64
-        if self.core is self.owner.core and self.version == self.owner.core.version:
-            entry = self.onward()
+        if self.version == core.version and self.core is core:
+            entry = direct.next_entry(self.last)
+        elif core.direct.readable():
+            entry = self.enter(core)
+            direct = self.direct
         else:
-            entry = self.enter(self.first)
-        while entry == 0 and self.high < self.last:
-            entry = self.onward()
-        if entry == 0 or self.edge > self.last:
+            return self.at_root(core)
+        if entry == 0:
             self.done = True
             return 0
-        self.low = self.edge if self.edge > self.first else self.first
-        if self.high >= self.last:
+        self.low = direct.low if direct.low > self.first else self.first
+        if direct.high >= self.last:
             self.high = self.last
             self.done = True
         else:
+            self.high = direct.high
             self.first = self.high + 1
         return entry
 
-    def enter(self, index: u64) -> u64:
-        """Walk to the slot that holds ``index``: its entry; ``edge`` and ``high`` are its ends."""
-        core: Core = self.owner.core
-        mas: MaState = self.cursor
+    def enter(self, core: Core) -> u64:
+        """Walk to the first range at or above ``first``: its entry, 0 if there is none."""
+        if self.direct is None or self.core is not core:
+            self.direct = Direct(core.engine, core.tree)
         self.core = core
         self.version = core.version
-        mas.tree = core.tree
-        mas.set(index)
-        entry: u64 = core.engine.mas_walk(mas)
-        self.edge = mas.index
-        self.high = mas.last
-        self.at = 0
-        self.end = 0
-        if mas.status == ACTIVE:
-            self.leaf = ((mas.node & ~255) - core.memory.base) >> 3
-            self.limit = mas.max
-            self.at = mas.offset
-            self.end = core.engine.mas_data_end(mas)
-        return entry
+        entry: u64 = self.direct.enter(self.first)
+        return entry if entry != 0 else self.direct.next_entry(self.last)
 
-    def onward(self) -> u64:
-        """Move to the next slot, full or empty; there must be one."""
-        if self.at >= self.end:
-            return self.enter(self.high + 1)
-        core: Core = self.core
-        self.edge = self.high + 1
-        self.at += 1
-        self.high = core.memory.w[self.leaf + 1 + self.at] if self.at < self.end else self.limit
-        return core.memory.w[self.leaf + 16 + self.at]
+    def at_root(self, core: Core) -> u64:
+        """The same where there is no node: the root is an entry for index 0, or nothing."""
+        self.core = core
+        self.direct = None
+        self.version = NEVER
+        entry: u64 = core.load(self.first)
+        self.done = entry == 0 or self.last == 0
+        self.low = self.high = 0
+        self.first = 1
+        return entry
 
     def step_back(self) -> u64:
         """Move to the range before."""
         core: Core = self.owner.core
+        if self.cursor is None or core is not self.core:
+            self.cursor = MaState(core.tree)
         mas: MaState = self.cursor
         if core is not self.core or core.version != self.version:
             self.core = core
             self.version = core.version
-            mas.tree = core.tree
             mas.set(self.last)
         entry: u64 = core.engine.mas_find_rev(mas, self.first)
         # A tree of one direct entry gives it whatever the limit.
@@ -140,7 +144,7 @@ class Values:
         entry: u64 = self.ranges.step()
         if entry == 0:
             raise StopIteration
-        return self.ranges.owner.core.values.value(entry)
+        return object_of(self.ranges.core.held, entry)
 
 
 class Gaps:

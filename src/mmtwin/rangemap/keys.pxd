@@ -1,8 +1,16 @@
-cdef class Span:
-    cdef readonly unsigned long long first, last
-    cpdef void set(self, object start, object stop) except *
-    cpdef void of(self, slice key) except *
+cdef extern from *:
+    """
+    #define mmtwin_start(key) Py_NewRef(((PySliceObject *)(key))->start)
+    #define mmtwin_stop(key) Py_NewRef(((PySliceObject *)(key))->stop)
+    #define mmtwin_step(key) Py_NewRef(((PySliceObject *)(key))->step)
+    """
+    object start_of "mmtwin_start" (object key)
+    object stop_of "mmtwin_stop" (object key)
+    object step_of "mmtwin_step" (object key)
 
-cpdef object to_int(object number)
+cpdef unsigned long long first_of(object start) except? 0xDEADBEEFDEADBEEF
+cpdef unsigned long long last_of(unsigned long long first, object stop) except? 0xDEADBEEFDEADBEEF
+cpdef object unstepped(slice key)
+cdef object to_int(object number)
 cpdef unsigned long long index_of(object number) except? 0xDEADBEEFDEADBEEF
 cpdef unsigned long long size_of(object number, str name) except? 0xDEADBEEFDEADBEEF

@@ -7,41 +7,43 @@ from operator import index
 import cython
 from cython import ulonglong as u64
 
+if not cython.compiled:
+    from operator import attrgetter
+
+    start_of, stop_of, step_of = attrgetter("start"), attrgetter("stop"), attrgetter("step")
+
 TOP = cython.declare(u64, 0xFFFFFFFFFFFFFFFF)
 END = 1 << 64
 """One past the last index: the stop of a slice that reaches the end."""
 
 
-class Span:
-    """A range of indexes, both ends inclusive: what a slice means to the tree."""
+def first_of(start: object) -> u64:
+    """The index of an inclusive start; None is 0. IndexError outside 0 .. 2**64 - 1."""
+    return 0 if start is None else index_of(start)
 
-    def __init__(self) -> None:
-        self.first = 0
-        self.last = 0
 
-    def set(self, start: object, stop: object) -> None:
-        """Become ``start`` (inclusive, None for 0) to ``stop`` (exclusive, None for the end).
+def last_of(first: u64, stop: object) -> u64:
+    """The last index before an exclusive end; None is the end of all.
 
-        IndexError outside 0 .. 2**64, ValueError if nothing lies between.
-        """
-        self.first = 0 if start is None else index_of(start)
-        if stop is None:
-            self.last = TOP
-            return
-        after: int = to_int(stop)
-        if after <= 0 or after > END:
-            if after == 0:
-                raise ValueError("the range is empty: it stops at 0")
-            raise IndexError(f"stop {after} is outside 0 .. 2**64")
-        self.last = after - 1
-        if self.last < self.first:
-            raise ValueError(f"the range is empty: it starts at {self.first}, stops at {after}")
+    IndexError outside 0 .. 2**64, ValueError if nothing lies between ``first`` and it.
+    """
+    if stop is None:
+        return TOP
+    after: int = to_int(stop)
+    if after <= 0 or after > END:
+        if after == 0:
+            raise ValueError("the range is empty: it stops at 0")
+        raise IndexError(f"stop {after} is outside 0 .. 2**64")
+    last: u64 = after - 1
+    if last < first:
+        raise ValueError(f"the range is empty: it starts at {first}, stops at {after}")
+    return last
 
-    def of(self, key: slice) -> None:
-        """Become what a slice without a step says."""
-        if key.step is not None:
-            raise ValueError("a slice of a range map has no step")
-        self.set(key.start, key.stop)
+
+def unstepped(key: slice) -> object:
+    """A slice of a range map has no step: ValueError if it has."""
+    if step_of(key) is not None:
+        raise ValueError("a slice of a range map has no step")
 
 
 def to_int(number: object) -> int:

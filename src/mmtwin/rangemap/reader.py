@@ -6,14 +6,18 @@ from array import array
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import cython
 from cython import bint, declare
 from cython import ulonglong as u64
 
 from mmtwin.rangemap.core import Core, Holder
 from mmtwin.rangemap.iterate import Gaps, Ranges, Values
-from mmtwin.rangemap.keys import Span, index_of, size_of
+from mmtwin.rangemap.keys import first_of, index_of, last_of, size_of, unstepped
 from mmtwin.rangemap.picture import html, text
 from mmtwin.rangemap.words import Words
+
+if not cython.compiled:
+    from mmtwin.rangemap.keys import start_of, stop_of
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 
@@ -41,16 +45,17 @@ class RangeReader(Holder):
         """``t[index]``: the value there, KeyError if there is none. ``t[start:stop]``: a list of
         ``(start, last, value)`` of what lies in the half-open slice, clipped to it."""
         if isinstance(key, slice):
-            return list(self.ranges(*half_open(key)))
+            unstepped(key)
+            return list(self.ranges(start_of(key), stop_of(key)))
         entry: u64 = self.core.load(index_of(key))
         if entry == 0:
             raise KeyError(key)
-        return self.core.values.value(entry)
+        return self.core.value(entry)
 
     def get(self, index: Any, default: Any = None) -> Any:
         """The value at ``index``, or ``default`` if there is none."""
         entry: u64 = self.core.load(index_of(index))
-        return self.core.values.value(entry) if entry != 0 else default
+        return self.core.value(entry) if entry != 0 else default
 
     def __contains__(self, index: Any) -> bool:
         """Whether some range holds ``index``."""
@@ -68,7 +73,7 @@ class RangeReader(Holder):
         ``stop`` (exclusive): ``(start, last, value)``, not clipped; None if there is none."""
         core: Core = self.core
         first: u64 = index_of(index)
-        last: u64 = last_before(stop)
+        last: u64 = last_of(0, stop)
         return self._found(core.seek(first, last)) if first <= last else None
 
     def next(self, index: Any) -> Found | None:
@@ -117,7 +122,7 @@ class RangeReader(Holder):
         wanted: u64 = size_of(size, "size")
         multiple: u64 = size_of(align, "align")
         first: u64 = index_of(low)
-        if core.room(first, last_before(high), wanted, multiple, from_top):
+        if core.room(first, last_of(0, high), wanted, multiple, from_top):
             return core.reader.index
         return None
 
@@ -143,22 +148,19 @@ class RangeReader(Holder):
     def ranges(self, start: Any = None, stop: Any = None, reverse: bint = False) -> Iterator[Found]:
         """``(start, last, value)`` of what lies between ``start`` (inclusive) and ``stop``
         (exclusive), clipped to them; from the top with ``reverse``."""
-        span = Span()
-        span.set(start, stop)
-        return Ranges(self, span.first, span.last, reverse)
+        first: u64 = first_of(start)
+        return Ranges(self, first, last_of(first, stop), reverse)
 
     def gaps(self, start: Any = None, stop: Any = None) -> Iterator[tuple[int, int]]:
         """``(start, last)`` of every free run of indexes between ``start`` (inclusive) and
         ``stop`` (exclusive), clipped to them, both ends inclusive."""
-        span = Span()
-        span.set(start, stop)
-        return Gaps(Ranges(self, span.first, span.last, False))
+        first: u64 = first_of(start)
+        return Gaps(Ranges(self, first, last_of(first, stop), False))
 
     def values(self, start: Any = None, stop: Any = None) -> Iterator[Any]:
         """The values of the ranges between ``start`` (inclusive) and ``stop`` (exclusive)."""
-        span = Span()
-        span.set(start, stop)
-        return Values(Ranges(self, span.first, span.last, False))
+        first: u64 = first_of(start)
+        return Values(Ranges(self, first, last_of(first, stop), False))
 
     def get_many(self, indexes: Iterable[int], default: Any = None) -> list[Any]:
         """The values at many indexes, ``default`` where there is none.
@@ -205,21 +207,7 @@ class RangeReader(Holder):
         core: Core = self.core
         if entry == 0:
             return None
-        return core.reader.index, core.reader.last, core.values.value(entry)
-
-
-def half_open(key: slice) -> tuple[Any, Any]:
-    """The ends of a slice without a step."""
-    if key.step is not None:
-        raise ValueError("a slice of a range map has no step")
-    return key.start, key.stop
-
-
-def last_before(stop: Any) -> u64:
-    """The last index before an exclusive end; None is the end of all."""
-    span = Span()
-    span.set(None, stop)
-    return span.last
+        return core.reader.index, core.reader.last, core.value(entry)
 
 
 def joined(ranges: Iterable[Found]) -> Iterator[list[Any]]:

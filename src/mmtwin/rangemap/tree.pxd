@@ -1,6 +1,6 @@
 from mmtwin.rangemap.core cimport Core
-from mmtwin.rangemap.keys cimport Span, index_of, size_of
-from mmtwin.rangemap.reader cimport RangeReader, last_before
+from mmtwin.rangemap.keys cimport first_of, index_of, last_of, size_of, start_of, stop_of, unstepped
+from mmtwin.rangemap.reader cimport RangeReader
 from mmtwin.rangemap.words cimport Words
 
 cdef class Snapshot(RangeReader):

@@ -7,13 +7,17 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
+import cython
 from cython import bint
 from cython import ulonglong as u64
 
 from mmtwin.rangemap.core import Core
-from mmtwin.rangemap.keys import END, Span, index_of, size_of
-from mmtwin.rangemap.reader import Found, RangeReader, last_before
+from mmtwin.rangemap.keys import END, first_of, index_of, last_of, size_of, unstepped
+from mmtwin.rangemap.reader import Found, RangeReader
 from mmtwin.rangemap.words import Words
+
+if not cython.compiled:
+    from mmtwin.rangemap.keys import start_of, stop_of
 
 
 class NoRoom(LookupError):
@@ -108,9 +112,9 @@ class MapleTree(RangeReader):
         first: u64
         last: u64
         if isinstance(key, slice):
-            span = Span()
-            span.of(key)
-            first, last = span.first, span.last
+            unstepped(key)
+            first = first_of(start_of(key))
+            last = last_of(first, stop_of(key))
         else:
             first = last = index_of(key)
         core: Core = self.own()
@@ -122,9 +126,9 @@ class MapleTree(RangeReader):
         first: u64
         last: u64
         if isinstance(key, slice):
-            span = Span()
-            span.of(key)
-            first, last = span.first, span.last
+            unstepped(key)
+            first = first_of(start_of(key))
+            last = last_of(first, stop_of(key))
         else:
             first = last = index_of(key)
             if self.core.load(first) == 0:
@@ -137,12 +141,12 @@ class MapleTree(RangeReader):
 
         ValueError, with nothing changed, if any of it is not.
         """
-        span = Span()
-        span.set(start, stop)
+        first: u64 = first_of(start)
+        last: u64 = last_of(first, stop)
         core: Core = self.own()
-        if core.seek(span.first, span.last) != 0:
+        if core.seek(first, last) != 0:
             raise ValueError(f"{core.reader.index} .. {core.reader.last} (inclusive) is in the way")
-        core.store(span.first, span.last, value)
+        core.store(first, last, value)
 
     def erase(self, index: Any) -> Found:
         """Remove the whole range that holds ``index``: its ``(start, last, value)``, both ends
@@ -174,7 +178,7 @@ class MapleTree(RangeReader):
         self, starts: Iterable[int], stops: Iterable[int], values: Iterable[Any]
     ) -> None:
         """Store many ranges, half-open, in their order. ValueError if the lengths differ."""
-        firsts, lasts, objects = Words(starts), lasts_of(stops), list(values)
+        firsts, lasts, objects = Words(starts), inclusive(stops), list(values)
         if not firsts.count == lasts.count == len(objects):
             raise ValueError(
                 f"{firsts.count} starts, {lasts.count} stops and {len(objects)} values"
@@ -211,7 +215,7 @@ class MapleTree(RangeReader):
             raise ValueError("this range map was made with gaps=False: it does not know its gaps")
         multiple: u64 = size_of(align, "align")
         first: u64 = index_of(low)
-        places = core.fill_many(wanted, objects, first, last_before(high), multiple, from_top)
+        places = core.fill_many(wanted, objects, first, last_of(0, high), multiple, from_top)
         if len(places) < len(objects):
             size = wanted.at(len(places))
             raise NoRoom(f"no {size} free indexes in a row from {low} to {high}")
@@ -238,7 +242,7 @@ class MapleTree(RangeReader):
         wanted: u64 = size_of(size, "size")
         multiple: u64 = size_of(align, "align")
         first: u64 = index_of(low)
-        if not core.room(first, last_before(high), wanted, multiple, from_top):
+        if not core.room(first, last_of(0, high), wanted, multiple, from_top):
             raise NoRoom(f"no {size} free indexes in a row from {low} to {high}")
         place: u64 = core.reader.index
         core.store(place, core.reader.last, value)
@@ -264,7 +268,7 @@ def rebuilt(starts: array[int], lasts: array[int], values: list[Any], gaps: bool
     return made
 
 
-def lasts_of(stops: Iterable[int]) -> Words:
+def inclusive(stops: Iterable[int]) -> Words:
     """Exclusive ends as inclusive ones."""
     found = array("Q")
     for stop in stops:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from collections_extended import RangeMap
 
-from mmtwin.bench.peer import Loop, Peer, highest_gap, lowest_gap
-from mmtwin.bench.work import Search, Stored, Wanted
+from mmtwin.bench.peer import Loop, Scanning, subscripts
+from mmtwin.bench.work import Stored
 
 
-class Extended(Peer):
+class Extended(Scanning):
     """A range map of its own; it cannot tell where the range at an index begins and ends.
 
     So erasing looks at the list of borders inside it, which saves it a scan.
@@ -19,14 +19,17 @@ class Extended(Peer):
 
     name = "RangeMap"
     package = "collections-extended"
-    scans = True
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
         self.map = RangeMap()
 
-    def stores(self, ranges: Sequence[Stored]) -> Loop:
+    def store(self, start: int, stop: int, value: int) -> None:
         """``map[start:stop] = value``."""
+        self.map[start:stop] = value
+
+    def stores(self, ranges: Sequence[Stored]) -> Loop:
+        """The same, without a call between."""
         map_ = self.map
 
         def loop() -> None:
@@ -37,15 +40,7 @@ class Extended(Peer):
 
     def lookups(self, keys: Sequence[int]) -> Loop:
         """``map[key]``."""
-        map_ = self.map
-
-        def loop() -> object:
-            value = None
-            for key in keys:
-                value = map_[key]
-            return value
-
-        return loop
+        return subscripts(self.map, keys)
 
     def iterates(self) -> Loop:
         """``ranges()``."""
@@ -57,18 +52,8 @@ class Extended(Peer):
 
         return loop
 
-    def gaps(self, searches: Sequence[Search], end: int) -> Loop:
-        """By a scan upwards from the index."""
-
-        def loop() -> object:
-            place = None
-            for low, size in searches:
-                place = lowest_gap(self._ascending(low), low, size, end)
-            return place
-
-        return loop
-
-    def _ascending(self, low: int) -> Iterator[tuple[int, int]]:
+    def ascending(self, low: int) -> Iterator[tuple[int, int]]:
+        """A look at all of them."""
         for range_ in self.map.ranges():
             if range_.stop > low:
                 yield range_.start, range_.stop
@@ -85,20 +70,8 @@ class Extended(Peer):
 
         return loop
 
-    def fills(self, wanted: Sequence[Wanted], end: int) -> Loop:
-        """By a scan from the top."""
-        map_ = self.map
-
-        def loop() -> object:
-            place = None
-            for size, value in wanted:
-                place = highest_gap(self._descending(), size, end)
-                map_[place : place + size] = value
-            return place
-
-        return loop
-
-    def _descending(self) -> Iterator[tuple[int, int]]:
+    def descending(self) -> Iterator[tuple[int, int]]:
+        """Backwards."""
         for range_ in reversed(list(self.map.ranges())):
             yield range_.start, range_.stop
 

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from intervaltree import IntervalTree
 
-from mmtwin.bench.peer import Loop, Peer, highest_gap, lowest_gap
-from mmtwin.bench.work import Search, Stored, Wanted
+from mmtwin.bench.peer import Loop, Unordered
 
 
-class Intervals(Peer):
+class Intervals(Unordered):
     """Its intervals may overlap, so an assignment chops first. Its order is a sort."""
 
     name = "IntervalTree"
     package = "intervaltree"
-    scans = True
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
         self.tree = IntervalTree()
 
-    def stores(self, ranges: Sequence[Stored]) -> Loop:
+    def store(self, start: int, stop: int, value: int) -> None:
         """``chop``, then add."""
-        tree = self.tree
-
-        def loop() -> None:
-            for start, stop, value in ranges:
-                tree.chop(start, stop)
-                tree[start:stop] = value
-
-        return loop
+        self.tree.chop(start, stop)
+        self.tree[start:stop] = value
 
     def lookups(self, keys: Sequence[int]) -> Loop:
         """The set of intervals at the key has one member."""
@@ -48,31 +40,9 @@ class Intervals(Peer):
 
         return loop
 
-    def iterates(self) -> Loop:
-        """Sorted: the tree itself gives them in no order."""
-        tree = self.tree
-
-        def loop() -> None:
-            for _start, _stop, _value in sorted(tree):
-                pass
-
-        return loop
-
-    def gaps(self, searches: Sequence[Search], end: int) -> Loop:
-        """By a scan upwards from the index."""
-
-        def loop() -> object:
-            place = None
-            for low, size in searches:
-                place = lowest_gap(self._ascending(low), low, size, end)
-            return place
-
-        return loop
-
-    def _ascending(self, low: int) -> Iterator[tuple[int, int]]:
-        for start, stop, _ in sorted(self.tree):
-            if stop > low:
-                yield start, stop
+    def in_order(self) -> list[tuple[int, int, int]]:
+        """The tree itself gives them in no order."""
+        return sorted(self.tree)
 
     def erases(self, keys: Sequence[int]) -> Loop:
         """Find the interval, remove it."""
@@ -84,24 +54,6 @@ class Intervals(Peer):
                 tree.remove(interval)
 
         return loop
-
-    def fills(self, wanted: Sequence[Wanted], end: int) -> Loop:
-        """By a scan of the sorted intervals from the top."""
-        tree = self.tree
-
-        def loop() -> object:
-            place = None
-            for size, value in wanted:
-                descending = ((i.begin, i.end) for i in sorted(tree, reverse=True))
-                place = highest_gap(descending, size, end)
-                tree[place : place + size] = value
-            return place
-
-        return loop
-
-    def ranges(self) -> list[Stored]:
-        """All of them."""
-        return [Stored(*interval) for interval in sorted(self.tree)]
 
 
 PEER = Intervals

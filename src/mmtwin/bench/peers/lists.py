@@ -5,15 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
-from mmtwin.bench.peer import Loop, Peer, highest_gap, lowest_gap
-from mmtwin.bench.work import Search, Stored, Wanted
+from mmtwin.bench.peer import Loop, Scanning
+from mmtwin.bench.work import Stored
 
 
-class Lists(Peer):
+class Lists(Scanning):
     """Starts, stops and values side by side. Every change moves all that lies behind it."""
 
     name = "lists + bisect"
-    scans = True
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
@@ -44,16 +43,6 @@ class Lists(Peer):
         stops[first:after] = new_stops
         values[first:after] = new_values
 
-    def stores(self, ranges: Sequence[Stored]) -> Loop:
-        """By hand."""
-        store = self.store
-
-        def loop() -> None:
-            for start, stop, value in ranges:
-                store(start, stop, value)
-
-        return loop
-
     def lookups(self, keys: Sequence[int]) -> Loop:
         """The first range that ends behind the key."""
         starts, stops, values = self.starts, self.stops, self.values
@@ -79,21 +68,15 @@ class Lists(Peer):
 
         return loop
 
-    def gaps(self, searches: Sequence[Search], end: int) -> Loop:
-        """By a scan upwards from the index."""
-
-        def loop() -> object:
-            place = None
-            for low, size in searches:
-                place = lowest_gap(self._ascending(low), low, size, end)
-            return place
-
-        return loop
-
-    def _ascending(self, low: int) -> Iterator[tuple[int, int]]:
+    def ascending(self, low: int) -> Iterator[tuple[int, int]]:
+        """From the first that ends above the index."""
         at = bisect_right(self.stops, low)
         for place in range(at, len(self.starts)):
             yield self.starts[place], self.stops[place]
+
+    def descending(self) -> Iterator[tuple[int, int]]:
+        """Backwards."""
+        return zip(reversed(self.starts), reversed(self.stops), strict=True)
 
     def erases(self, keys: Sequence[int]) -> Loop:
         """By place."""
@@ -103,19 +86,6 @@ class Lists(Peer):
             for key in keys:
                 at = bisect_right(stops, key)
                 del starts[at], stops[at], values[at]
-
-        return loop
-
-    def fills(self, wanted: Sequence[Wanted], end: int) -> Loop:
-        """By a scan from the top."""
-
-        def loop() -> object:
-            place = None
-            for size, value in wanted:
-                descending = zip(reversed(self.starts), reversed(self.stops), strict=True)
-                place = highest_gap(descending, size, end)
-                self.store(place, place + size, value)
-            return place
 
         return loop
 

@@ -6,16 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from BTrees.LOBTree import LOBTree
 
-from mmtwin.bench.peer import Loop, Peer, highest_gap, lowest_gap
-from mmtwin.bench.work import Search, Stored, Wanted
+from mmtwin.bench.peer import Loop, Scanning
+from mmtwin.bench.work import Stored
 
 
-class Objects(Peer):
+class Objects(Scanning):
     """Any object as value; keys up to 2**63 - 1."""
 
     name = "BTrees LOBTree"
     package = "BTrees"
-    scans = True
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
@@ -51,16 +50,6 @@ class Objects(Peer):
         if left_stop > start:
             tree[left] = (start, left_value)
 
-    def stores(self, ranges: Sequence[Stored]) -> Loop:
-        """By hand."""
-        store = self.store
-
-        def loop() -> None:
-            for start, stop, value in ranges:
-                store(start, stop, value)
-
-        return loop
-
     def lookups(self, keys: Sequence[int]) -> Loop:
         """``maxKey`` finds the range that begins at or before the key."""
         tree, floor = self.tree, self.tree.maxKey
@@ -85,18 +74,8 @@ class Objects(Peer):
 
         return loop
 
-    def gaps(self, searches: Sequence[Search], end: int) -> Loop:
-        """By a scan upwards from the index."""
-
-        def loop() -> object:
-            place = None
-            for low, size in searches:
-                place = lowest_gap(self._ascending(low), low, size, end)
-            return place
-
-        return loop
-
-    def _ascending(self, low: int) -> Iterator[tuple[int, int]]:
+    def ascending(self, low: int) -> Iterator[tuple[int, int]]:
+        """From the one at or before the index."""
         tree = self.tree
         try:
             near = tree.maxKey(low)
@@ -116,19 +95,8 @@ class Objects(Peer):
 
         return loop
 
-    def fills(self, wanted: Sequence[Wanted], end: int) -> Loop:
-        """By a scan from the top."""
-
-        def loop() -> object:
-            place = None
-            for size, value in wanted:
-                place = highest_gap(self._descending(), size, end)
-                self.store(place, place + size, value)
-            return place
-
-        return loop
-
-    def _descending(self) -> Iterator[tuple[int, int]]:
+    def descending(self) -> Iterator[tuple[int, int]]:
+        """Backwards."""
         tree = self.tree
         if not tree:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmtwin.bench.peer import Loop, Peer
+from mmtwin.bench.peer import Loop, Peer, subscripts
 from mmtwin.bench.work import Search, Stored, Wanted
 from mmtwin.rangemap import MapleTree
 
@@ -31,15 +31,7 @@ class Single(Peer):
 
     def lookups(self, keys: Sequence[int]) -> Loop:
         """``tree[key]``."""
-        tree = self.tree
-
-        def loop() -> object:
-            value = None
-            for key in keys:
-                value = tree[key]
-            return value
-
-        return loop
+        return subscripts(self.tree, keys)
 
     def iterates(self) -> Loop:
         """``for start, last, value in tree``."""

@@ -7,17 +7,16 @@ from itertools import pairwise
 
 from BTrees.QQBTree import QQBTree
 
-from mmtwin.bench.peer import Loop, Peer, highest_gap, lowest_gap
-from mmtwin.bench.work import Search, Stored, Wanted
+from mmtwin.bench.peer import Loop, Scanning
+from mmtwin.bench.work import Stored
 
 
-class Borders(Peer):
+class Borders(Scanning):
     """Values are words from 1 to 2**64 - 1, no objects; 0 stands for a gap."""
 
     name = "BTrees QQBTree"
     package = "BTrees"
     ceiling = 10_000_000
-    scans = True
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
@@ -34,16 +33,6 @@ class Borders(Peer):
             for key in list(tree.keys(start + 1, stop - 1)):
                 del tree[key]
         tree[start] = value
-
-    def stores(self, ranges: Sequence[Stored]) -> Loop:
-        """By hand."""
-        store = self.store
-
-        def loop() -> None:
-            for start, stop, value in ranges:
-                store(start, stop, value)
-
-        return loop
 
     def lookups(self, keys: Sequence[int]) -> Loop:
         """``maxKey`` finds the border at or before the key."""
@@ -72,18 +61,8 @@ class Borders(Peer):
 
         return loop
 
-    def gaps(self, searches: Sequence[Search], end: int) -> Loop:
-        """By a scan upwards from the index."""
-
-        def loop() -> object:
-            place = None
-            for low, size in searches:
-                place = lowest_gap(self._ascending(low), low, size, end)
-            return place
-
-        return loop
-
-    def _ascending(self, low: int) -> Iterator[tuple[int, int]]:
+    def ascending(self, low: int) -> Iterator[tuple[int, int]]:
+        """From the one at or before the index."""
         tree = self.tree
         start = value = 0
         for border, after in tree.items(tree.maxKey(low)):
@@ -113,19 +92,8 @@ class Borders(Peer):
         else:
             tree[start] = 0
 
-    def fills(self, wanted: Sequence[Wanted], end: int) -> Loop:
-        """By a scan from the top."""
-
-        def loop() -> object:
-            place = None
-            for size, value in wanted:
-                place = highest_gap(self._descending(), size, end)
-                self.store(place, place + size, value)
-            return place
-
-        return loop
-
-    def _descending(self) -> Iterator[tuple[int, int]]:
+    def descending(self) -> Iterator[tuple[int, int]]:
+        """Backwards."""
         tree = self.tree
         stop = tree.maxKey()
         while stop:

@@ -6,16 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from sortedcontainers import SortedDict
 
-from mmtwin.bench.peer import Loop, Peer, highest_gap, lowest_gap
-from mmtwin.bench.work import Search, Stored, Wanted
+from mmtwin.bench.peer import Loop, Scanning
+from mmtwin.bench.work import Stored
 
 
-class Sorted(Peer):
+class Sorted(Scanning):
     """Any object as value, any ordered keys."""
 
     name = "SortedDict"
     package = "sortedcontainers"
-    scans = True
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
@@ -48,16 +47,6 @@ class Sorted(Peer):
             if left_stop > start:
                 ranges[left] = (start, left_value)
 
-    def stores(self, ranges: Sequence[Stored]) -> Loop:
-        """By hand."""
-        store = self.store
-
-        def loop() -> None:
-            for start, stop, value in ranges:
-                store(start, stop, value)
-
-        return loop
-
     def lookups(self, keys: Sequence[int]) -> Loop:
         """By bisection, which gives the place of the range."""
         bisect, at = self.map.bisect_right, self.map.peekitem
@@ -82,18 +71,8 @@ class Sorted(Peer):
 
         return loop
 
-    def gaps(self, searches: Sequence[Search], end: int) -> Loop:
-        """By a scan upwards from the index."""
-
-        def loop() -> object:
-            place = None
-            for low, size in searches:
-                place = lowest_gap(self._ascending(low), low, size, end)
-            return place
-
-        return loop
-
-    def _ascending(self, low: int) -> Iterator[tuple[int, int]]:
+    def ascending(self, low: int) -> Iterator[tuple[int, int]]:
+        """From the one at or before the index."""
         ranges = self.map
         at = max(ranges.bisect_right(low) - 1, 0)
         for start in ranges.islice(at):
@@ -111,19 +90,8 @@ class Sorted(Peer):
 
         return loop
 
-    def fills(self, wanted: Sequence[Wanted], end: int) -> Loop:
-        """By a scan from the top."""
-
-        def loop() -> object:
-            place = None
-            for size, value in wanted:
-                place = highest_gap(self._descending(), size, end)
-                self.store(place, place + size, value)
-            return place
-
-        return loop
-
-    def _descending(self) -> Iterator[tuple[int, int]]:
+    def descending(self) -> Iterator[tuple[int, int]]:
+        """Backwards."""
         ranges = self.map
         for start in reversed(ranges):
             yield start, ranges[start][0]
