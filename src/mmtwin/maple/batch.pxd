@@ -9,7 +9,6 @@ cdef class Quick:
     cdef Maple maple
     cdef Spot spot
     cdef Join join
-    cdef MaState mas
     cdef unsigned long long tree, root_word
     cdef bint gaps
     cdef bint store(self, unsigned long long first, unsigned long long last, unsigned long long entry) except? -1

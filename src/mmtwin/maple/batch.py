@@ -24,7 +24,6 @@ from mmtwin.maple.state import MaState
 if not cython.compiled:
     from mmtwin.maple.words import has_gaps, in_rcu
 
-ACTIVE = declare(i32, 0)
 ZERO_ENTRY = declare(u64, 0x406)
 NOWHERE = declare(u64, 0xFFFFFFFFFFFFFFFF)
 """No window of two or more begins there."""
@@ -38,9 +37,8 @@ class Quick:
         self.tree = tree
         self.root_word = (tree + maple.root_at - maple.memory.base) >> 3
         self.gaps = has_gaps(maple, tree)
-        self.spot = Spot(maple.memory)
-        self.join = Join(maple, tree, self.spot, self.gaps)
-        self.mas = MaState(tree)
+        self.spot = Spot(maple.memory, maple.gap_none)
+        self.join = Join(maple, self.spot, self.gaps)
 
     def store(self, first: u64, last: u64, entry: u64) -> bint:
         """Store ``entry`` over ``first`` to ``last`` (inclusive) if that changes the leaves of one
@@ -68,16 +66,10 @@ class Quick:
         spot: Spot = self.spot
         if entry == 0 and spot.at == spot.stop and spot.slot(spot.at) == 0:
             return True
-        gaps: bint = self.gaps and not spot.alone and spot.touches_gap(entry)
+        lifts: bint = self.gaps and not spot.alone and spot.weigh(entry)
         spot.write(entry)
-        if gaps:
-            mas: MaState = self.mas
-            mas.status = ACTIVE
-            mas.node = spot.enode
-            mas.offset = spot.at
-            mas.min = spot.min
-            mas.max = spot.max
-            self.maple.mas_update_gap(mas)
+        if lifts:
+            spot.lift()
         return True
 
 

@@ -30,8 +30,8 @@ class Join(Share):
     """A store over the leaves ``first_child`` to ``last_child`` of one parent, of which the first
     one or two are ``kept``. Only trees that track their gaps."""
 
-    def __init__(self, maple: Maple, tree: u64, spot: Spot, gaps: bint) -> None:
-        super().__init__(maple, tree, spot, gaps)
+    def __init__(self, maple: Maple, spot: Spot, gaps: bint) -> None:
+        super().__init__(maple, spot, gaps)
         self.first_child = self.last_child = self.kept = 0
         self.up_max = 0
 

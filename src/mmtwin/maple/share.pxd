@@ -1,13 +1,11 @@
 from mmtwin.maple.maple cimport Maple
 from mmtwin.maple.spot cimport Spot
-from mmtwin.maple.state cimport MaState
 from mmtwin.memory.memory cimport Memory
 
 cdef class Share:
     cdef Memory memory
     cdef Maple maple
     cdef Spot spot
-    cdef MaState mas
     cdef bint gaps
     cdef int pivots, room
     cdef unsigned long long fresh, parent, word, left, right, min, max

@@ -15,18 +15,15 @@ from cython import ulonglong as u64
 from mmtwin.machine.gfp import GFP_NOWAIT, NOWARN
 from mmtwin.maple.maple import Maple
 from mmtwin.maple.spot import Spot
-from mmtwin.maple.state import MaState
 from mmtwin.memory.memory import Memory
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 NOWAIT = declare(u64, GFP_NOWAIT | NOWARN)
-ACTIVE = declare(i32, 0)
 PIVOTS = declare(i32, 15)
 SLOTS = declare(i32, 16)
 MIN_END = declare(i32, 6)
 META = declare(i32, 31)
 LEAF_ENODE = declare(u64, 0x0C)
-ARANGE_ENODE = declare(u64, 0x1C)
 GAPS = declare(i32, 20)
 ARANGE_META = declare(i32, 30)
 
@@ -41,13 +38,12 @@ class Share:
     the right one if it is new, else 0.
     """
 
-    def __init__(self, maple: Maple, tree: u64, spot: Spot, gaps: bint) -> None:
+    def __init__(self, maple: Maple, spot: Spot, gaps: bint) -> None:
         if not cython.compiled:
             self.pivot, self.held = [0] * 40, [0] * 40
         self.memory = maple.memory
         self.maple = maple
         self.spot = spot
-        self.mas = MaState(tree)
         self.gaps = gaps
         self.pivots = 9 if gaps else PIVOTS
         # A range node's last slot shares its word with the metadata: the engine's business.
@@ -60,26 +56,29 @@ class Share:
     def gather(self, entry: u64) -> None:
         """Lay out the leaf with the store in it, behind what is there."""
         spot: Spot = self.spot
+        memory: Memory = self.memory
+        pivot: u64 = spot.word + 1
+        slot: u64 = spot.word + SLOTS
         count: i32 = self.count
         at: i32
         for at in range(spot.at):
-            self.pivot[count] = spot.slot_end(at)
-            self.held[count] = spot.slot(at)
+            self.pivot[count] = memory.w[pivot + at]
+            self.held[count] = memory.w[slot + at]
             count += 1
         if spot.first > spot.start:
             self.pivot[count] = spot.first - 1
-            self.held[count] = spot.slot(spot.at)
+            self.held[count] = memory.w[slot + spot.at]
             count += 1
         self.pivot[count] = spot.last
         self.held[count] = entry
         count += 1
         if spot.last < spot.high:
             self.pivot[count] = spot.high
-            self.held[count] = spot.slot(spot.stop)
+            self.held[count] = memory.w[slot + spot.stop]
             count += 1
         for at in range(spot.stop + 1, spot.end + 1):
-            self.pivot[count] = spot.slot_end(at)
-            self.held[count] = spot.slot(at)
+            self.pivot[count] = spot.max if at == spot.end else memory.w[pivot + at]
+            self.held[count] = memory.w[slot + at]
             count += 1
         self.count = count
 
@@ -235,14 +234,15 @@ class Share:
         """Write the slots ``first`` to ``end`` (inclusive) to the leaf at ``word``."""
         memory: Memory = self.memory
         count: i32 = end - first + 1
+        pivots: i32 = count if count < PIVOTS else PIVOTS
         at: i32
+        for at in range(pivots):
+            memory.w[word + 1 + at] = self.pivot[first + at]
+        for at in range(pivots, PIVOTS):
+            memory.w[word + 1 + at] = 0
         for at in range(count):
-            if at < PIVOTS:
-                memory.w[word + 1 + at] = self.pivot[first + at]
             memory.w[word + SLOTS + at] = self.held[first + at]
         for at in range(count, SLOTS):
-            if at < PIVOTS:
-                memory.w[word + 1 + at] = 0
             memory.w[word + SLOTS + at] = 0
         if count < SLOTS:
             memory.w[word + META] = count - 1
@@ -290,7 +290,13 @@ class Share:
 
     def update_gaps(self) -> None:
         """Carry the parent's largest gap on upwards."""
-        mas: MaState = self.mas
-        mas.status = ACTIVE
-        mas.node = self.parent | ARANGE_ENODE
-        self.maple.mas_update_gap(mas)
+        memory: Memory = self.memory
+        spot: Spot = self.spot
+        up: u64 = memory.w[self.word]
+        if up & 1:
+            return
+        word: u64 = ((up & ~255) - memory.base) >> 3
+        at: i32 = (up >> 3) & 31
+        largest: u64 = spot.largest(self.word)
+        if memory.w[word + GAPS + at] != largest:
+            spot.carry(word, at, largest)

@@ -18,7 +18,8 @@ cdef inline void fetch_node(Memory memory, unsigned long long word) noexcept:
 
 cdef class Spot:
     cdef Memory memory
-    cdef readonly unsigned long long word, enode, start, high, min, max, first, last, up_min, up_max
+    cdef int gap_none
+    cdef readonly unsigned long long word, enode, start, high, min, max, first, last, up_min, up_max, taken, made
     cdef readonly int at, stop, end
     cdef readonly bint alone, full, small
     cpdef bint seek(self, unsigned long long root_word, unsigned long long index) except? -1
@@ -29,6 +30,11 @@ cdef class Spot:
     cpdef bint take(self, unsigned long long first, unsigned long long last, unsigned long long entry) except? -1
     cdef int growth(self) except? -100
     cdef void widen(self) except *
-    cdef bint touches_gap(self, unsigned long long entry) except? -1
+    cdef bint weigh(self, unsigned long long entry) except? -1
     cpdef void write(self, unsigned long long entry) except *
     cdef void move(self, int more) except *
+    cdef int lift(self) except -1
+    cdef unsigned long long widest(self) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long largest(self, unsigned long long word) except? 0xDEADBEEFDEADBEEF
+    cdef int carry(self, unsigned long long word, int at, unsigned long long new) except -1
+    cdef int search(self, unsigned long long word, int end) except? -1

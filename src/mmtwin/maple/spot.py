@@ -32,6 +32,10 @@ MIN_END = declare(i32, 6)
 """The least data end of a leaf that is not the root."""
 META = declare(i32, 31)
 """The word of a leaf that holds the metadata, or its last slot."""
+UP_META = declare(i32, 30)
+"""The word of a node above that holds the metadata."""
+GAPS = declare(i32, 20)
+"""The first word of the gaps of a node above."""
 
 
 class Spot:
@@ -40,10 +44,12 @@ class Spot:
     They cover ``start`` to ``high``; the leaf begins at the word ``word`` of memory, covers up to
     ``max`` and has its last slot at ``end``. ``first`` to ``last`` is what is stored. The node
     above it, unless it is ``alone``, covers ``up_min`` to ``up_max``. All ranges are inclusive.
+    ``taken`` and ``made`` are the longest free runs that the store takes and makes.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, gap_none: i32) -> None:
         self.memory = memory
+        self.gap_none = gap_none
 
     def seek(self, root_word: u64, index: u64) -> bint:
         """Walk from the root to the slot that holds ``index``; False if the tree has no nodes.
@@ -180,16 +186,28 @@ class Spot:
             self.start = self.memory.w[self.word + self.at] + 1 if self.at > 0 else self.min
             self.first = self.start
 
-    def touches_gap(self, entry: u64) -> bint:
-        """Whether the store makes, takes or changes a run of free indexes."""
-        if entry == 0:
-            return True
+    def weigh(self, entry: u64) -> bint:
+        """Note which free runs the store takes and makes; False if none. Not for a leaf ``alone``,
+        where a run may be all there is."""
+        taken: u64 = 0
+        low: u64 = self.start
         at: i32 = self.at
         while at <= self.stop:
-            if self.slot(at) == 0:
-                return True
+            high: u64 = self.slot_end(at)
+            if self.slot(at) == 0 and high - low >= taken:
+                taken = high - low + 1
+            low = high + 1
             at += 1
-        return False
+        self.taken = taken
+        self.made = 0
+        if entry == 0:
+            self.made = self.last - self.first + 1
+        elif taken != 0:
+            if self.slot(self.at) == 0:
+                self.made = self.first - self.start
+            if self.slot(self.stop) == 0 and self.high - self.last > self.made:
+                self.made = self.high - self.last
+        return taken != 0 or entry == 0
 
     def write(self, entry: u64) -> None:
         """Carry out the store that `take` prepared."""
@@ -217,6 +235,7 @@ class Spot:
         if new_end < PIVOTS:
             memory.w[self.word + META] = new_end
         memory.d[self.word >> 9] = 1
+        self.end = new_end
 
     def move(self, more: i32) -> None:
         """Move what lies behind ``stop`` by ``more`` slots, up or down, and clear what is left."""
@@ -243,3 +262,85 @@ class Spot:
                 if at < PIVOTS:
                     memory.w[pivot + at] = 0
                 at += 1
+
+    # The gaps above.
+
+    def lift(self) -> i32:
+        """Tell the nodes above of the free runs that `weigh` has noted, after `write`. Returns 0.
+
+        What ``mas_update_gap`` does; it looks through the leaf only if the longest run may be gone.
+        """
+        memory: Memory = self.memory
+        up: u64 = memory.w[self.word]
+        word: u64 = ((up & ~255) - memory.base) >> 3
+        at: i32 = (up >> 3) & 31
+        old: u64 = memory.w[word + GAPS + at]
+        new: u64 = self.made
+        if new <= old:
+            if new == old or self.taken < old:
+                return 0
+            new = self.widest()
+        if new != old:
+            self.carry(word, at, new)
+        return 0
+
+    def widest(self) -> u64:
+        """The longest free run of the leaf."""
+        memory: Memory = self.memory
+        slot: u64 = self.word + SLOTS
+        found: u64 = 0
+        low: u64 = self.min
+        at: i32
+        for at in range(self.end + 1):
+            high: u64 = self.max if at == self.end else memory.w[self.word + 1 + at]
+            if memory.w[slot + at] == 0 and high - low >= found:
+                found = high - low + 1
+            low = high + 1
+        return found
+
+    def largest(self, word: u64) -> u64:
+        """The largest gap that a node above knows of."""
+        at: u64 = (self.memory.w[word + UP_META] >> 8) & 255
+        if self.gap_none != 0 and at == self.gap_none:
+            return 0
+        return self.memory.w[word + GAPS + at]
+
+    def carry(self, word: u64, at: i32, new: u64) -> i32:
+        """Make the gap number ``at`` of a node above ``new``, and go on up while the largest
+        changes: ``mas_parent_gap``. Returns 0."""
+        memory: Memory = self.memory
+        _level: i32
+        for _level in range(HEIGHT_MAX):
+            largest: u64 = self.largest(word)
+            meta: u64 = memory.w[word + UP_META]
+            largest_at: i32 = (meta >> 8) & 255
+            memory.w[word + GAPS + at] = new
+            memory.d[word >> 9] = 1
+            if new == largest:
+                return 0
+            if at != largest_at:
+                if new < largest:
+                    return 0
+                largest_at = at
+            elif new < largest:
+                largest_at = self.search(word, meta & 255)
+                new = memory.w[word + GAPS + largest_at]
+            where: u64 = largest_at
+            memory.w[word + UP_META] = (meta & ~0xFF00) | (where << 8)
+            up: u64 = memory.w[word]
+            if up & 1:
+                return 0
+            at = (up >> 3) & 31
+            word = ((up & ~255) - memory.base) >> 3
+        raise RuntimeError("the tree is deeper than a maple tree can be")
+
+    def search(self, word: u64, end: i32) -> i32:
+        """Which gap of a node is the largest: the last of equals, ``end`` if all are 0."""
+        memory: Memory = self.memory
+        found: i32 = end
+        at: i32 = end
+        while at >= 0:
+            if memory.w[word + GAPS + at] > memory.w[word + GAPS + found]:
+                found = at
+            at -= 1
+        return found

@@ -42,7 +42,10 @@ NODE_SIZE = 256
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 GFP = declare(u64, 0xCC0)
 ALLOC_RANGE = declare(i32, 1)
-ACTIVE = declare(i32, 0)
+SLOTS = declare(i32, 16)
+"""Slots of a leaf, and the word of its first one."""
+AHEAD = declare(i64, 8)
+"""How many entries before its turn an object is fetched."""
 ROOM = declare(u64, 131072)
 """Twice what the slab takes at once, which is more than the nodes of any one store."""
 
@@ -65,8 +68,8 @@ class Core:
         self.tree = self.memory.boot_alloc(TREE_SIZE, 16)
         self.engine.mt_init_flags(self.tree, ALLOC_RANGE if gaps else 0)
         self.root_word = (self.tree - self.memory.base + self.engine.root_at) >> 3
-        self.spot = Spot(self.memory)
-        self.join = Join(self.engine, self.tree, self.spot, gaps)
+        self.spot = Spot(self.memory, self.engine.gap_none)
+        self.join = Join(self.engine, self.spot, gaps)
         self.direct = Direct(self.engine, self.tree)
         self.held: dict[int, Any] = {}
         self.shifting = False
@@ -132,65 +135,83 @@ class Core:
         self.memory.reserve(ROOM)
         return self.put(first, last, 0)
 
+    def erase_at(self, index: u64) -> tuple[int, int, Any] | None:
+        """Make the whole range that holds ``index`` free: its first, last and object. None if there
+        is none. MemoryError as `store`."""
+        spot: Spot = self.spot
+        self.memory.reserve(ROOM)
+        entry: u64
+        first: u64 = 0
+        last: u64 = 0
+        found: bint = spot.seek(self.root_word, index)
+        if found:
+            entry = spot.slot(spot.at)
+            first = spot.start
+            last = spot.slot_end(spot.at)
+        else:
+            # No node: the root is an entry for index 0, or nothing.
+            entry = self.load(index)
+        if entry == 0:
+            return None
+        range_ = (first, last, self.value(entry))
+        if found:
+            self.put_found(first, last, 0)
+        else:
+            self.put(first, last, 0)
+        return range_
+
     def put(self, first: u64, last: u64, entry: u64) -> object:
         """Store an entry that has just been kept, or 0; there is room for new nodes."""
+        if not self.spot.seek(self.root_word, first):
+            return self.counted(entry, self.put_anywhere(first, last, entry))
+        return self.put_found(first, last, entry)
+
+    def put_found(self, first: u64, last: u64, entry: u64) -> object:
+        """The same where ``spot`` has found ``first``."""
         spot: Spot = self.spot
-        gone: object = None
-        if not spot.seek(self.root_word, first):
-            gone = self.put_anywhere(first, last, entry)
-        elif spot.take(first, last, entry):
+        gone: object
+        if spot.take(first, last, entry):
             if entry == 0 and spot.at == spot.stop and spot.slot(spot.at) == 0:
                 return None
-            gone = self.put_here(entry, False)
+            gone = self.covered()
+            lifts: bint = self.gaps and not spot.alone and spot.weigh(entry)
+            spot.write(entry)
+            if lifts:
+                spot.lift()
         elif self.join.prepare(entry):
-            gone = self.put_here(entry, True)
+            gone = self.covered()
+            self.join.write()
         elif self.join.plan(first, last, entry):
             gone = self.account(first, last)
             self.join.rewrite()
         else:
             gone = self.put_anywhere(first, last, entry)
+        return self.counted(entry, gone)
+
+    def counted(self, entry: u64, gone: object) -> object:
+        """Count a store that was done; returns what it was given."""
         self.version += 1
         if entry != 0:
             self.count += 1
         return gone
 
-    def put_here(self, entry: u64, full: bint) -> object:
-        """A store that only changes the leaf that ``spot`` has found, or the two and their parent
-        that ``join`` has prepared if it is ``full``."""
+    def covered(self) -> object:
+        """Account for the slots that ``spot`` is to change; returns the objects that go."""
         spot: Spot = self.spot
+        old: u64
         left: bint = spot.first > spot.start
         right: bint = spot.last < spot.high
-        old: u64 = spot.slot(spot.at)
-        gone: object = None
-        if spot.at != spot.stop:
-            gone = self.covered_here(left, right)
-        elif old != 0:
-            gone = self.cut(left, right, old)
-        if full:
-            self.join.write()
-            return gone
-        gaps: bint = self.gaps and not spot.alone and spot.touches_gap(entry)
-        spot.write(entry)
-        if gaps:
-            mas: MaState = self.writer
-            mas.status = ACTIVE
-            mas.node = spot.enode
-            mas.offset = spot.at
-            mas.min = spot.min
-            mas.max = spot.max
-            self.engine.mas_update_gap(mas)
-        return gone
-
-    def covered_here(self, left: bint, right: bint) -> object:
-        """Account for the slots of ``spot``, at the edges of which something may stay."""
-        spot: Spot = self.spot
-        gone = []
-        at: i32 = spot.at
-        while at <= spot.stop:
-            old: u64 = spot.slot(at)
+        if spot.at == spot.stop:
+            old = spot.slot(spot.at)
+            return self.cut(left, right, old) if old != 0 else None
+        at: i32
+        for at in range(spot.at, spot.stop + 1):
+            fetch_object(spot.slot(at))
+        gone: list[object] = []
+        for at in range(spot.at, spot.stop + 1):
+            old = spot.slot(at)
             if old != 0:
                 gone.append(self.cut(left and at == spot.at, right and at == spot.stop, old))
-            at += 1
         return gone
 
     def put_anywhere(self, first: u64, last: u64, entry: u64) -> object:
@@ -219,18 +240,22 @@ class Core:
             # No node: the root is an entry for index 0, or nothing.
             old = self.load(0)
             return self.cut(False, False, old) if old != 0 and first == 0 else None
-        direct.enter(first)
+        old = direct.enter(first)
         if direct.high >= last:
-            old = direct.entry
             return self.cut(direct.low < first, direct.high > last, old) if old != 0 else None
-        gone = []
+        gone: list[object] = []
+        leaf: u64 = 0
+        at: i32
         while True:
-            old = direct.entry
+            if direct.word != leaf:
+                leaf = direct.word
+                for at in range(SLOTS):
+                    fetch_object(self.memory.w[leaf + SLOTS + at])
             if old != 0:
                 gone.append(self.cut(direct.low < first, direct.high > last, old))
             if direct.high >= last:
                 return gone
-            direct.onward()
+            old = direct.onward()
 
     def cut(self, left: bint, right: bint, old: u64) -> object:
         """Account for a slot that the store changes: something of it stays on the ``left``, on
@@ -327,11 +352,15 @@ class Core:
     def erase_many(self, indexes: Words) -> u64:
         """Remove the whole ranges that hold the indexes; how many there were."""
         count: u64 = self.count
-        gone = []
+        gone: list[object] = []
         at: i64 = 0
+        spot: Spot = self.spot
         while at < indexes.count:
-            if self.look(indexes.at(at)) != 0:
-                gone.append(self.erase(self.reader.index, self.reader.last))
+            self.memory.reserve(ROOM)
+            if not spot.seek(self.root_word, indexes.at(at)):
+                gone.append(self.erase_at(indexes.at(at)))
+            elif spot.slot(spot.at) != 0:
+                gone.append(self.put_found(spot.start, spot.slot_end(spot.at), 0))
             at += 1
         return count - self.count
 
@@ -369,18 +398,28 @@ class Core:
         objects: list[Any] = [None] * words.count
         at: i64 = 0
         while at < words.count:
-            objects[at] = self.value(words.at(at))
+            if at + AHEAD < words.count:
+                fetch_object(words.at(at + AHEAD))
+            objects[at] = object_of(self.held, words.at(at))
             at += 1
         return firsts, lasts, objects
 
     def load_many(self, indexes: Words, default: object) -> list[Any]:
         """The objects at many indexes."""
         found = [default] * indexes.count
+        entries = Words(array("Q", bytes(8 * indexes.count)))
         at: i64 = 0
         while at < indexes.count:
-            entry: u64 = self.load(indexes.at(at))
-            if entry != 0:
-                found[at] = self.value(entry)
+            entry: u64 = self.spot.load(self.root_word, indexes.at(at))
+            entries.view[at] = entry
+            fetch_object(entry)
+            if at >= AHEAD and entries.at(at - AHEAD) != 0:
+                found[at - AHEAD] = object_of(self.held, entries.at(at - AHEAD))
+            at += 1
+        at = at - AHEAD if at > AHEAD else 0
+        while at < indexes.count:
+            if entries.at(at) != 0:
+                found[at] = object_of(self.held, entries.at(at))
             at += 1
         return found
 

@@ -13,7 +13,6 @@ cdef class Ranges:
     cdef bint backward, done
     cdef unsigned long long step(self) except? 0xDEADBEEFDEADBEEF
     cdef unsigned long long forward(self) except? 0xDEADBEEFDEADBEEF
-    cdef unsigned long long enter(self, Core core) except? 0xDEADBEEFDEADBEEF
     cdef unsigned long long at_root(self, Core core) except? 0xDEADBEEFDEADBEEF
     cdef unsigned long long step_back(self) except? 0xDEADBEEFDEADBEEF
 

@@ -67,15 +67,22 @@ class Ranges:
     def forward(self) -> u64:
         """Move to the next range above."""
         core: Core = self.owner.core
-        direct: Direct = self.direct
+        if self.version != core.version or self.core is not core:
+            if not core.direct.readable():
+                return self.at_root(core)
+            if self.direct is None or self.core is not core:
+                self.direct = Direct(core.engine, core.tree)
+            self.core = core
+            self.version = NEVER
+        direct: Direct = self.direct  # type: ignore[assignment]  # it has been made
         entry: u64
-        if self.version == core.version and self.core is core:
-            entry = direct.next_entry(self.last)
-        elif core.direct.readable():
-            entry = self.enter(core)
-            direct = self.direct
+        if self.version == NEVER:
+            self.version = core.version
+            entry = direct.enter(self.first)
+            if entry == 0:
+                entry = direct.next_entry(self.last)
         else:
-            return self.at_root(core)
+            entry = direct.next_entry(self.last)
         if entry == 0:
             self.done = True
             return 0
@@ -87,15 +94,6 @@ class Ranges:
             self.high = direct.high
             self.first = self.high + 1
         return entry
-
-    def enter(self, core: Core) -> u64:
-        """Walk to the first range at or above ``first``: its entry, 0 if there is none."""
-        if self.direct is None or self.core is not core:
-            self.direct = Direct(core.engine, core.tree)
-        self.core = core
-        self.version = core.version
-        entry: u64 = self.direct.enter(self.first)
-        return entry if entry != 0 else self.direct.next_entry(self.last)
 
     def at_root(self, core: Core) -> u64:
         """The same where there is no node: the root is an entry for index 0, or nothing."""

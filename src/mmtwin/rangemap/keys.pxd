@@ -10,7 +10,8 @@ cdef extern from *:
 
 cpdef unsigned long long first_of(object start) except? 0xDEADBEEFDEADBEEF
 cpdef unsigned long long last_of(unsigned long long first, object stop) except? 0xDEADBEEFDEADBEEF
-cpdef object unstepped(slice key)
+cdef unsigned long long beyond(object stop) except? 0xDEADBEEFDEADBEEF
+cpdef void unstepped(slice key) except *
 cdef object to_int(object number)
 cpdef unsigned long long index_of(object number) except? 0xDEADBEEFDEADBEEF
 cpdef unsigned long long size_of(object number, str name) except? 0xDEADBEEFDEADBEEF

@@ -29,18 +29,29 @@ def last_of(first: u64, stop: object) -> u64:
     """
     if stop is None:
         return TOP
-    after: int = to_int(stop)
-    if after <= 0 or after > END:
+    whole: int = to_int(stop)
+    after: u64 = 0
+    if not cython.compiled and not 0 <= whole < END:
+        return beyond(whole)
+    try:
+        after = whole
+    except OverflowError:
+        return beyond(whole)
+    if after <= first:
         if after == 0:
             raise ValueError("the range is empty: it stops at 0")
-        raise IndexError(f"stop {after} is outside 0 .. 2**64")
-    last: u64 = after - 1
-    if last < first:
         raise ValueError(f"the range is empty: it starts at {first}, stops at {after}")
-    return last
+    return after - 1
 
 
-def unstepped(key: slice) -> object:
+def beyond(stop: object) -> u64:
+    """What `last_of` makes of an end that is no word: 2**64 is the end of all."""
+    if stop != END:
+        raise IndexError(f"stop {stop} is outside 0 .. 2**64")
+    return TOP
+
+
+def unstepped(key: slice) -> None:
     """A slice of a range map has no step: ValueError if it has."""
     if step_of(key) is not None:
         raise ValueError("a slice of a range map has no step")

@@ -152,10 +152,9 @@ class MapleTree(RangeReader):
         """Remove the whole range that holds ``index``: its ``(start, last, value)``, both ends
         inclusive. KeyError if there is none."""
         core: Core = self.own()
-        found = self._found(core.look(index_of(index)))
+        found = core.erase_at(index_of(index))
         if found is None:
             raise KeyError(index)
-        core.erase(core.reader.index, core.reader.last)
         return found
 
     def clear(self) -> None:
