@@ -267,6 +267,18 @@ def test_a_move_without_memory_for_tables_is_undone(world: World) -> None:
     world.check()
 
 
+def test_moving_nothing_may_make_a_table(world: World) -> None:
+    """alloc_new_pud where the old place has a pmd table (seed 6100868 on 6.18)."""
+    world.map(0, 1)
+    world.write(0, 1)
+    world.map(512, 513)
+    assert tables(world) == 3
+    new = B + (1 << 40)
+    assert world.space.sys_mremap(world.mm, B + 512 * P, P, P, 3, new) == new
+    assert tables(world) == 4
+    world.check()
+
+
 def test_advice_on_pages(world: World) -> None:
     world.map(0, 8)
     world.write(0, 8)

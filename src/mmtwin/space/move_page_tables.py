@@ -68,6 +68,8 @@ class MovePageTables(Fault):
             if length - done < step:
                 step = length - done
             pmd: u64 = self.walk(mm, old + done, 1)
+            if pmd != 0 and self.entry_alloc(mm, new + done, 2) == 0:
+                return done  # alloc_new_pud comes before the look at the old pmd
             entry: u64 = memory.load(pmd) if pmd != 0 else 0
             if entry != 0:
                 to: u64 = self.pmd_alloc(mm, new + done)
