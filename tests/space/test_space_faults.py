@@ -3,7 +3,7 @@
 import errno
 
 import pytest
-from world import FIXED, RW, B, P, R, World
+from world import FIXED, RW, RWX, B, P, R, World
 
 from mmtwin.machine.bug import KernelBug
 from mmtwin.space import flags as c
@@ -317,6 +317,17 @@ def test_a_hole_punched_into_shared_memory_shows_everywhere(world: World) -> Non
     assert world.advise(1, 3, c.MADV_REMOVE) == 0
     assert (rss(world)[3], rss(child)[3]) == (2, 2)
     world.check()
+
+
+def test_a_guard_does_not_part_what_may_share_an_anon_vma(new: World) -> None:
+    """VM_MAYBE_GUARD does not matter to anon_vma_compatible (seed 6211554 on 6.18.44)."""
+    new.map(0, 2)
+    new.protect(1, 2, RWX)
+    assert new.advise(0, 2, c.MADV_GUARD_INSTALL) == 0
+    assert new.vma(0).get("anon_vma") == new.vma(1).get("anon_vma")
+    new.protect(1, 2, RW)
+    assert new.ranges() == [(0, 2)]
+    new.check()
 
 
 def test_guards(new: World) -> None:

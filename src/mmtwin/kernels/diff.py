@@ -103,8 +103,6 @@ class Differ:
             watches=facts.userfaultfd,
             machine=kernel.machine,
         )
-        # On s390x the twin keeps no pages.
-        self.scope = Scope((image.start, image.end), pages=facts.machine != "s390x")
         self.machine = TwinMachine(
             profile(facts.profile),
             facts,
@@ -113,6 +111,7 @@ class Differ:
             segments=SEGMENTS,
             regressions=regressions,
         )
+        self.scope = Scope((image.start, image.end), pages=self.machine.keeps_pages)
 
     def __enter__(self) -> Differ:
         """Both sides."""

@@ -62,6 +62,7 @@ class TwinMachine:
         self.space = self.twin.space
         self.heap = heap
         self.file_facts = file_facts
+        self.keeps_pages = facts.machine != "s390x"
         self.charged_at_start = 0
         # Facts say that the processor has none; s390's kernel has not even the calls.
         self.no_keys = -errno.ENOSYS if facts.machine == "s390x" else -errno.EINVAL
@@ -171,7 +172,7 @@ class TwinMachine:
             return [Outcome(0, 0, "")]
         result = self._calls[call.name](process, call)
         outcome = self._outcome(call.slot, result, process.mm, details)
-        if call.name == "mincore" and result == 0:
+        if call.name == "mincore" and result == 0 and self.keeps_pages:
             at, length = call.args
             core = self.space.mincore_vector(process.mm, at, length)
             outcome = replace(outcome, core=core)
@@ -188,7 +189,7 @@ class TwinMachine:
             maps,
             space.proc_smaps(mm),
             space.proc_status(mm),
-            self._pagemap(mm, maps),
+            self._pagemap(mm, maps) if self.keeps_pages else None,
             charged=self._charged() - self.charged_at_start,
         )
 

@@ -20,8 +20,8 @@ from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
 from mmtwin.space.counters import Counters
 
-VM_ACCESS_FLAGS = declare(u64, c.VM_ACCESS_FLAGS)
-VM_SOFTDIRTY = declare(u64, c.VM_SOFTDIRTY)
+NO_MATTER = declare(u64, c.VM_ACCESS_FLAGS | c.VM_SOFTDIRTY | c.VM_MAYBE_GUARD_6_18)
+"""Flags in which areas that share an anon_vma may differ (6.1 has no guards, and no such flag)."""
 
 # struct anon_vma
 ROOT = declare(u64, 0)
@@ -266,7 +266,7 @@ class AnonVma(Counters):
 
     def anon_vma_compatible(self, a: u64, b: u64) -> bint:
         """Whether ``a`` (below) and ``b`` could share an anon_vma if protections were equal."""
-        differ: u64 = (self.vm_flags(a) ^ self.vm_flags(b)) & ~(VM_ACCESS_FLAGS | VM_SOFTDIRTY)
+        differ: u64 = (self.vm_flags(a) ^ self.vm_flags(b)) & ~NO_MATTER
         return (
             self.vm_end(a) == self.vm_start(b)
             and self.vm_policy(a) == self.vm_policy(b)
