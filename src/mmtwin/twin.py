@@ -15,6 +15,7 @@ from mmtwin.memory.sanitizer import SHADOW_SCALE, Sanitizer
 from mmtwin.pages.layouts import STRUCT_PAGE_SIZE, VMEMMAP
 from mmtwin.pages.pages import Pages, boot_memory
 from mmtwin.pages.slab import SlabCaches
+from mmtwin.pages.swap import swap_room
 from mmtwin.pages.v3_15 import Pages315
 from mmtwin.pages.v6_18 import Pages618
 from mmtwin.pages.zone import s390_zones, x86_64_zones
@@ -69,8 +70,9 @@ class Twin:
     fail. ``keep_journal`` keeps every store since the start (otherwise only those since
     :meth:`begin_step`). ``sanitize`` watches for use after free, at a third of the speed or less.
     ``ram`` is the size of physical memory in bytes, of which the page allocator (``pages``) has all
-    but the first frame; every slab cache gets its slabs from there. :class:`ValueError` if it is
-    not a multiple of the page size, or less than 4 MiB.
+    but the first frame; every slab cache gets its slabs from there. ``swap`` is the size of a swap
+    area that is on from the beginning, 0 for none. :class:`ValueError` if they are not multiples of
+    the page size, or the ram is less than 4 MiB.
     """
 
     def __init__(
@@ -82,13 +84,17 @@ class Twin:
         keep_journal: bool = False,
         sanitize: bool = False,
         ram: int = RAM,
+        swap: int = 0,
     ) -> None:
         if ram < RAM_MIN or ram % PAGE:
             raise ValueError(f"ram {ram} is not a multiple of {PAGE}, at least {RAM_MIN}")
+        if swap < 0 or swap % PAGE:
+            raise ValueError(f"swap {swap} is not a multiple of {PAGE}")
         self.profile = profile
         self.regressions = tuple(regressions)
         # The sanitizer's shadow covers itself and the memory map too.
-        room = BOOT_ROOM + (ram // (SHADOW_SCALE - 2) + BOOT_ROOM if sanitize else 0)
+        room = BOOT_ROOM + swap_room(swap // PAGE)
+        room += (ram + swap) // (SHADOW_SCALE - 2) + BOOT_ROOM if sanitize else 0
         self.memory = boot_memory(ram, room, big_endian=profile.big_endian)
         if sanitize:
             Sanitizer(self.memory)
@@ -104,6 +110,8 @@ class Twin:
         space = with_overrides(space_for(profile), self._overrides("space"))
         self.space = space(self.memory, self.maple, self.caches, profile)
         self.space.take_pages(self.pages)
+        if swap:
+            self.space.swapon(swap // PAGE)
         self.pids = Pids(self.memory, self.caches.get("pid"))
         self.victims = OomVictims(self.space, self.pids)
         self.pages.oom_hook = self.victims

@@ -114,11 +114,11 @@ def test_locked_pages_are_not_looked_at() -> None:
     pages, owner = machine(swap=4 * MIB)
     owner.touch(0)
     page = owner.page(0)
-    pages.mlock_folio(page, True)
+    pages.mlock_folio(page)
     assert pages.node_page_state(0, "unevictable") == 1
     pages.try_to_free_pages(pages.zonelist(0), 0, pages.era.gfp.value("GFP_KERNEL"))
     assert owner.page(0) == page
-    pages.mlock_folio(page, False)
+    pages.munlock_folio(page)
     assert pages.node_page_state(0, "inactive_anon") == 1
 
 

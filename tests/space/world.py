@@ -38,9 +38,9 @@ class Failing:
 class World:
     """One process. Addresses are page numbers counted from ``B`` unless a name says otherwise."""
 
-    def __init__(self, name: str, ram: int = 1 << 30) -> None:
+    def __init__(self, name: str, ram: int = 1 << 30, swap: int = 0) -> None:
         self.name = name
-        self.twin = Twin(profile(name), ram=ram)
+        self.twin = Twin(profile(name), ram=ram, swap=swap)
         self.space = self.twin.space
         self.space.view("sysctl", self.space.sysctl).vsyscall = 0
         self.checker = Checker(self.twin)

@@ -3,6 +3,7 @@ from mmtwin.check.page_words cimport PageWords
 
 cdef class PageLru(PageWords):
     cdef AddressSet lru_listed
+    cdef list lru_found
     cdef readonly bint lru_known
     cdef unsigned long long nodes_at, swap_at, flag_lru, flag_head, flag_active, flag_unevictable
     cdef unsigned long long flag_swapbacked, flags_swapcache

@@ -44,6 +44,7 @@ class PageLru(PageWords):
         super().__init__(pages, reserve=reserve)
         self.lru_known = lru
         self.lru_listed = AddressSet()
+        self.lru_found: list[int] = []
         self.nodes_at = pages.node_base
         self.swap_at = pages.swap_info
         self.flag_lru = pages.flag_lru
@@ -73,13 +74,12 @@ class PageLru(PageWords):
         nodes: u64 = self.pages.nodes
         self.lru_listed.clear()
         zones = nodes * ZONES_MAX
-        counts: list[int] = [0] * (zones * 5)
+        self.lru_found = [0] * (zones * 5)
         while node < nodes:
             for lru in range(n.NR_LRU_LISTS):
-                self.lru_list(node, lru, counts)
+                self.lru_list(node, lru, self.lru_found)
             self.isolated(node)
             node += 1
-        self.lru_counts(counts)
         self.swap()
 
     def lru_list(self, node: u64, lru: i32, counts: list[int]) -> None:
@@ -107,7 +107,7 @@ class PageLru(PageWords):
                 self.fail_page("PG-19", pfn, "_refcount", 0, "in use")
             size: i32 = 1
             if flags & self.flag_head != 0:
-                size = 1 << self.pages.compound_order(VMEMMAP + 64 * pfn)
+                size = 1 << (self.pages.compound_order(VMEMMAP + 64 * pfn) & 15)
             if flags >> NODE_SHIFT == node:
                 nth = self.zone_of_flags(flags) * 5 + lru
                 counts[nth] += size
@@ -118,8 +118,9 @@ class PageLru(PageWords):
         if self.link(head, True) != before:
             self.fail("PG-19", "list_head", head, "prev", f"{self.link(head, True):#x}", before)
 
-    def lru_counts(self, counts: list[int]) -> None:
-        """The counters of zones and nodes are what the lists hold."""
+    def lru_counts(self) -> None:
+        """The counters of zones and nodes are what the lists hold, and the unevictable pages."""
+        counts = self.lru_found
         for node in range(self.pages.nodes):
             for lru in range(n.NR_LRU_LISTS):
                 total = 0
@@ -138,12 +139,22 @@ class PageLru(PageWords):
                     self.fail("PG-20", "pglist_data", at, name, found, total)
 
     def lru_frame(self, pfn: u64) -> None:
-        """A page that says it is on an LRU list is on one."""
-        if (
-            self.lru_known
-            and self.of_page(pfn, 0) & self.flag_lru != 0
-            and not self.lru_listed.has(VMEMMAP + 64 * pfn + self.o_lru)
-        ):
+        """A page that says it is on an LRU list is on one; unevictable ones are in use."""
+        flags: u64 = self.of_page(pfn, 0)
+        if not self.lru_known or flags & self.flag_lru == 0:
+            return
+        if flags & self.flag_unevictable != 0:
+            if (self.of_page(pfn, self.o_counts) >> self.refcount_shift) & LOW32 == 0:
+                self.fail_page("PG-19", pfn, "_refcount", 0, "in use")
+            size = 1
+            if flags & self.flag_head != 0:
+                size = 1 << (self.pages.compound_order(VMEMMAP + 64 * pfn) & 15)
+            zone: u64 = self.zone_of_flags(flags)
+            if zone * 5 >= len(self.lru_found):
+                self.fail_page("PG-19", pfn, "node", flags >> NODE_SHIFT, "one of the machine's")
+                return
+            self.lru_found[zone * 5 + UNEVICTABLE] += size
+        elif not self.lru_listed.has(VMEMMAP + 64 * pfn + self.o_lru):
             self.fail_page("PG-21", pfn, "flags", "PG_lru", "on a list")
 
     def isolated(self, node: u64) -> None:

@@ -25,6 +25,7 @@ FREE_SLOTS = declare(u64, s.FREE_SLOTS)
 SWAP_MAP = declare(u64, s.SWAP_MAP)
 SWAP_CACHE = declare(u64, s.SWAP_CACHE)
 OF_ZONE = declare(u64, 1)
+UNEVICTABLE = declare(i32, n.LRU_UNEVICTABLE)
 
 
 class PageLruStep(PageSums):
@@ -44,10 +45,9 @@ class PageLruStep(PageSums):
         lru: i32 = self.lru_of(flags)
         old: i32 = self.lru_of(was)
         if lru >= 0:
-            if (
-                not self._linked(pfn)
-                or (self.of_page(pfn, self.o_counts) >> self.refcount_shift) & LOW32 == 0
-            ):
+            if (lru != UNEVICTABLE and not self._linked(pfn)) or (
+                self.of_page(pfn, self.o_counts) >> self.refcount_shift
+            ) & LOW32 == 0:
                 return True
             self.lru_deltas[5 * self.zone_of_flags(flags) + lru] += self.lru_size(pfn, flags)
         if old >= 0:
@@ -66,7 +66,7 @@ class PageLruStep(PageSums):
         if flags & self.flag_head == 0:
             return 1
         size: i64 = 1
-        return size << self.pages.compound_order(VMEMMAP + 64 * pfn)
+        return size << (self.pages.compound_order(VMEMMAP + 64 * pfn) & 15)
 
     def lru_size_was(self, pfn: u64, was: u64) -> i64:
         """The pages that a listed page stood for at the mark: its first tail page tells."""

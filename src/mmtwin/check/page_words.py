@@ -31,8 +31,8 @@ RULES = {
     "PG-17": "there are as many RESERVE blocks as the zone believes, at most two",
     "PG-18": "min <= low <= high, and reserves grow with the zone of the request",
     "PG-19": "a page on an LRU list is in use, of the list's node, and has the list's flags",
-    "PG-20": "NR_INACTIVE_ANON to NR_UNEVICTABLE of zones and nodes are the pages on the lists",
-    "PG-21": "a page with PG_lru is on an LRU list",
+    "PG-20": "NR_INACTIVE_ANON to NR_UNEVICTABLE of zones and nodes are the pages so listed",
+    "PG-21": "a page with PG_lru is on an LRU list, or unevictable",
     "PG-22": "between steps no page is isolated, and no list of reclaim holds any",
     "PG-23": "swap slots are free or held as counted; the swap cache and its pages agree",
 }

@@ -47,6 +47,7 @@ class PageCheck(PageLru):
         self.in_use()
         for zone in self.pages.populated_zones():
             self.zone(zone)
+        self.lru_counts()
         return self.found
 
     # A zone.

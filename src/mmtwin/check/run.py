@@ -57,8 +57,8 @@ class Run:
     """Carries a trace out, from its beginning as often as needed.
 
     ``records`` gives a fresh iterator over the trace at each call; ``injector`` a fresh decider of
-    allocation failures, None for none. ``ram`` is the twin's memory in bytes. ``on_step`` hears the
-    number of each step.
+    allocation failures, None for none. ``ram`` is the twin's memory in bytes, ``swap`` that of its
+    swap area. ``on_step`` hears the number of each step.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Run:
         injector: Callable[[], Injector] | None = None,
         sanitize: bool = False,
         ram: int = RAM,
+        swap: int = 0,
         compare: bool = True,
         on_step: Callable[[int], None] | None = None,
     ) -> None:
@@ -81,6 +82,7 @@ class Run:
         self.injector = injector
         self.sanitize = sanitize
         self.ram = ram
+        self.swap = swap
         self.compare = compare
         self.on_step = on_step
 
@@ -93,6 +95,7 @@ class Run:
             keep_journal=keep_journal,
             sanitize=self.sanitize,
             ram=self.ram,
+            swap=self.swap,
         )
 
     def run(self) -> Result:

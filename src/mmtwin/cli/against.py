@@ -32,6 +32,7 @@ def against(
     regressions: Sequence[Regression],
     injector: Callable[[], Injector] | None,
     ram: int,
+    swap: int,
     json: bool,
     quiet: bool,
     page: Path | None,
@@ -42,7 +43,13 @@ def against(
     ``regressions`` are put back into the left one only.
     """
     sides = [
-        Twin(profile, bugs, injector=injector() if injector is not None else None, ram=ram)
+        Twin(
+            profile,
+            bugs,
+            injector=injector() if injector is not None else None,
+            ram=ram,
+            swap=swap,
+        )
         for profile, bugs in ((left, regressions), (right, ()))
     ]
     run = Against(sides[0], sides[1], records, parts=parts, on_step=on_step)

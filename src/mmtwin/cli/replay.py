@@ -75,6 +75,12 @@ def replay(
             help="The twin's physical memory, such as 64M or 2G; 4G if not given.", metavar="SIZE"
         ),
     ] = None,
+    swap: Annotated[
+        str | None,
+        typer.Option(
+            help="A swap area of that size, such as 64M; none if not given.", metavar="SIZE"
+        ),
+    ] = None,
     other: Annotated[
         str | None,
         typer.Option(
@@ -99,7 +105,8 @@ def replay(
         fail("--part says in what two kernels may part: it needs --against")
     regressions = regressions_named(regression or [])
     injector = injector_from(failslab)
-    size = ram_from(ram)
+    size = RAM if ram is None else size_from("--ram", ram, RAM_MIN)
+    swap_size = 0 if swap is None else size_from("--swap", swap, 2 * PAGE)
     path = str(trace)
     try:
         name, why = profile, "asked for"
@@ -118,6 +125,7 @@ def replay(
                     regressions=regressions,
                     injector=injector,
                     ram=size,
+                    swap=swap_size,
                     json=json,
                     quiet=quiet,
                     page=report,
@@ -131,6 +139,7 @@ def replay(
                 injector=injector,
                 sanitize=sanitize,
                 ram=size,
+                swap=swap_size,
                 on_step=on_step,
             )
             result = run.run()
@@ -177,17 +186,20 @@ def injector_from(spec: str | None) -> Callable[[], FailSlab] | None:
     return lambda: FailSlab.parse(spec)
 
 
-def ram_from(text: str | None) -> int:
-    """Bytes of memory that the option asks for (K, M, G, T); ends the command if it is wrong."""
-    if text is None:
-        return RAM
+def size_from(option: str, text: str, least: int) -> int:
+    """Bytes that an option asks for (K, M, G, T); ends the command if that is wrong."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        fail(f"--ram {text}: a size is a number and K, M, G or T, such as 64M")
+        fail(f"{option} {text}: a size is a number and K, M, G or T, such as 64M")
     size = int(match[1]) << 10 * (" KMGT".index(match[2].upper()) if match[2] else 0)
-    if not RAM_MIN <= size <= RAM_MAX or size % PAGE:
-        fail(f"--ram {text}: memory is a multiple of 4K from 4M to 16T")
+    if not least <= size <= RAM_MAX or size % PAGE:
+        fail(f"{option} {text}: memory is a multiple of 4K from {size_text(least)} to 16T")
     return size
+
+
+def size_text(size: int) -> str:
+    """A size as options take it, in M or K."""
+    return f"{size >> 20}M" if size >> 20 else f"{size >> 10}K"
 
 
 @contextmanager

@@ -4,7 +4,7 @@ cdef class Lru(GfpRequest):
     cdef public object rmap
     cdef readonly unsigned long long pg_locked, pg_referenced, pg_uptodate, pg_dirty, pg_active, pg_slab
     cdef readonly unsigned long long pg_workingset, pg_writeback, pg_reclaim, pg_swapbacked
-    cdef readonly unsigned long long pg_unevictable, pg_mlocked, pg_swapcache
+    cdef readonly unsigned long long pg_unevictable, pg_mlocked, pg_swapcache, mask_of_split
     cdef readonly unsigned long long node_base, events
     cpdef unsigned long long pgdat(self, int node) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long lru_list(self, int node, int lru) except? 0xDEADBEEFDEADBEEF
@@ -32,7 +32,11 @@ cdef class Lru(GfpRequest):
     cpdef int page_cache_release(self, unsigned long long page) except -1
     cpdef int folio_activate(self, unsigned long long page) except -1
     cpdef int folio_mark_accessed(self, unsigned long long page) except -1
-    cpdef int mlock_folio(self, unsigned long long page, bint locked) except -1
+    cpdef int set_mlocked(self, unsigned long long page) except -1
+    cpdef int clear_mlocked(self, unsigned long long page) except -1
+    cpdef int mlock_new_folio(self, unsigned long long page) except -1
+    cpdef int mlock_folio(self, unsigned long long page) except -1
+    cpdef int munlock_folio(self, unsigned long long page) except -1
     cpdef int set_page_lru(self, unsigned long long page, bint on) except -1
     cpdef int list_splice(self, unsigned long long source, unsigned long long head) except -1
     cpdef int free_the_page(self, unsigned long long page, int order) except -1

@@ -1,7 +1,8 @@
 """Nodes and their LRU lists: pages in use that reclaim may take away, oldest last.
 
 One ``lruvec`` a node, without cgroups, and without the per-cpu batches in which kernels add
-pages: a page is on its list at once.
+pages: a page is on its list at once. Unevictable pages are counted but in no list, as since 5.18:
+where a list's link would be they count the areas that lock them.
 """
 
 from __future__ import annotations
@@ -64,6 +65,15 @@ class Lru(GfpRequest):
         self.pg_swapbacked = 1 << flags["swapbacked"]
         self.pg_unevictable = 1 << flags["unevictable"]
         self.pg_mlocked = 1 << flags["mlocked"]
+        self.mask_of_split = (
+            self.pg_referenced
+            | self.pg_uptodate
+            | self.pg_dirty
+            | self.pg_active
+            | self.pg_unevictable
+            | self.pg_workingset
+            | self.pg_swapbacked
+        )
         # Since 4.10 PG_swapcache is PG_owner_priv_1 of a page that is backed by swap.
         self.pg_swapcache = 1 << flags["swapcache" if "swapcache" in flags else "owner_priv_1"]
         self.node_base = memory.boot_alloc(self.nodes * n.NODE_SIZE, 64)
@@ -214,25 +224,28 @@ class Lru(GfpRequest):
     def lruvec_add_folio(self, page: u64) -> i32:
         """Put a page at the young end of its list; returns 0."""
         lru: i32 = self.folio_lru_list(page)
-        self.list_add(page + self.o_lru, self.lru_list(self.page_to_nid(page), lru))
+        if lru != UNEVICTABLE:
+            self.list_add(page + self.o_lru, self.lru_list(self.page_to_nid(page), lru))
         return self.update_lru_size(page, lru, self.folio_nr_pages(page))
 
     def lruvec_del_folio(self, page: u64) -> i32:
         """Take a page off its list; returns 0."""
         lru: i32 = self.folio_lru_list(page)
-        self.list_del(page + self.o_lru)
+        if lru != UNEVICTABLE:
+            self.list_del(page + self.o_lru)
         return self.update_lru_size(page, lru, -self.folio_nr_pages(page))
 
     def folio_add_lru(self, page: u64) -> i32:
         """A page in use becomes known to reclaim; PG_swapbacked and PG_active tell where. 0.
 
-        A page that is locked into memory goes to the unevictable list.
+        A page that is locked into memory is unevictable, by one area for all that is known.
         """
         flags: u64 = self.ld(page)
         if flags & self.flag_lru != 0:
             self.page_bug("folio_test_lru(folio)", "folio_add_lru", page)
         if flags & self.pg_mlocked != 0:
             flags = (flags & ~self.pg_active) | self.pg_unevictable
+            self.st(page + self.o_lru + 8, 1)
         else:
             flags &= ~self.pg_unevictable
         self.st(page, flags | self.flag_lru)
@@ -257,7 +270,7 @@ class Lru(GfpRequest):
         if self.ld(page) & self.flag_lru != 0:
             self.lruvec_del_folio(page)
             self.clear_page_flag(page, self.flag_lru | self.pg_active | self.pg_unevictable)
-        return self.clear_page_flag(page, self.pg_mlocked)
+        return self.clear_mlocked(page)
 
     def folio_activate(self, page: u64) -> i32:
         """Move a page to the active list; returns 0."""
@@ -279,15 +292,58 @@ class Lru(GfpRequest):
             return self.clear_page_flag(page, self.pg_referenced)
         return 0
 
-    def mlock_folio(self, page: u64, locked: bint) -> i32:
-        """Lock a page into memory, or no longer: it changes lists if it is on one; returns 0."""
-        isolated: bint = self.folio_isolate_lru(page)
-        if locked:
-            self.set_page_flag(page, self.pg_mlocked)
-        else:
-            self.clear_page_flag(page, self.pg_mlocked)
-        if isolated:
-            self.folio_putback_lru(page)
+    def set_mlocked(self, page: u64) -> i32:
+        """Mark and count a page as locked into memory; returns 0."""
+        if self.ld(page) & self.pg_mlocked != 0:
+            return 0
+        self.set_page_flag(page, self.pg_mlocked)
+        self.mod_node_page_state(self.page_to_nid(page), "mlock", self.folio_nr_pages(page))
+        return 0
+
+    def clear_mlocked(self, page: u64) -> i32:
+        """The page is not locked into memory any more; returns 0."""
+        if self.ld(page) & self.pg_mlocked == 0:
+            return 0
+        self.clear_page_flag(page, self.pg_mlocked)
+        self.mod_node_page_state(self.page_to_nid(page), "mlock", -self.folio_nr_pages(page))
+        return 0
+
+    def mlock_new_folio(self, page: u64) -> i32:
+        """A fresh page in a locked area becomes known to reclaim, as unevictable; returns 0."""
+        self.set_mlocked(page)
+        return self.folio_add_lru(page)
+
+    def mlock_folio(self, page: u64) -> i32:
+        """A locked area maps the page from now on: it is unevictable; returns 0.
+
+        A page that someone has isolated is put where it belongs when it is put back.
+        """
+        self.set_mlocked(page)
+        flags: u64 = self.ld(page)
+        if flags & self.flag_lru == 0:
+            return 0
+        if flags & self.pg_unevictable != 0:
+            return self.st(page + self.o_lru + 8, self.ld(page + self.o_lru + 8) + 1)
+        self.lruvec_del_folio(page)
+        self.st(page, (flags & ~self.pg_active) | self.pg_unevictable)
+        self.st(page + self.o_lru + 8, 1)
+        self.count_vm_event("unevictable_pgs_culled")
+        return self.lruvec_add_folio(page)
+
+    def munlock_folio(self, page: u64) -> i32:
+        """A locked area fewer maps the page; after the last one it is evictable. Returns 0."""
+        flags: u64 = self.ld(page)
+        both: u64 = self.flag_lru | self.pg_unevictable
+        if flags & both == both:
+            count: u64 = self.ld(page + self.o_lru + 8)
+            if count > 1:
+                return self.st(page + self.o_lru + 8, count - 1)
+        self.clear_mlocked(page)
+        if flags & both == both:
+            self.lruvec_del_folio(page)
+            self.clear_page_flag(page, self.pg_unevictable)
+            self.count_vm_event("unevictable_pgs_rescued")
+            return self.lruvec_add_folio(page)
         return 0
 
     def list_splice(self, source: u64, head: u64) -> i32:

@@ -87,6 +87,7 @@ class Migrate(Swap):
         for name, counted in (
             ("file_pages", self.folio_test_swapcache(page) or not self.page_anon(page)),
             ("swapcached", self.folio_test_swapcache(page)),
+            ("mlock", self.test_page_flag(page, self.pg_mlocked)),
         ):
             if counted:
                 self.mod_node_page_state(old_node, name, -1)

@@ -30,8 +30,12 @@ NODE_STATS = (
     "anon_pages",
     "workingset_activate_anon",
     "workingset_activate_file",
+    "mlock",
 )
-"""node_stat_item, in pages: the first five are NR_LRU_BASE + the number of the list."""
+"""node_stat_item, in pages: the first five are NR_LRU_BASE + the number of the list.
+
+``mlock`` is a zone's in kernels.
+"""
 STAT = {name: 8 * nth for nth, name in enumerate(NODE_STATS)}
 
 PRIVATE_LISTS = (
@@ -101,6 +105,7 @@ VM_EVENTS = (
     "pswpout",
     "pglazyfreed",
     "unevictable_pgs_culled",
+    "unevictable_pgs_rescued",
     "pgmigrate_success",
     "pgmigrate_fail",
     "compact_migrate_scanned",

@@ -178,6 +178,10 @@ class Owner:
             self._put_cached(slot, new)
         return True
 
+    def split_folio(self, head: int, rest: int) -> bool:
+        """There are no huge pages in slots."""
+        return False
+
     def remove_mapping(self, page: int) -> bool:
         """Take the page out of the cache."""
         pages = self.pages

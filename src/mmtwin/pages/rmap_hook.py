@@ -35,6 +35,12 @@ class RmapHook(Protocol):
         nothing has changed then.
         """
 
+    def split_folio(self, head: int, rest: int) -> bool:
+        """Make single pages of a huge one: the first, and in the list ``rest`` the others.
+
+        All are isolated as it was; those that nothing maps are free. False leaves it whole.
+        """
+
     def remove_mapping(self, page: int) -> bool:
         """Take a clean page of a file out of the page cache; False keeps it.
 
@@ -42,4 +48,7 @@ class RmapHook(Protocol):
         """
 
     def writepage(self, page: int) -> bool:
-        """Write a dirty page of a file to its backing store; it is clean then. False keeps it."""
+        """Write a dirty page of a file to its backing store; it is clean then. False keeps it.
+
+        A page of shared memory is in the swap cache then, instead of in its file's.
+        """

@@ -141,7 +141,10 @@ class Shrink(Compaction):
                 continue
             size = self.folio_nr_pages(page)
             sc.nr_scanned += size
-            verdict = self._try_to_reclaim(page, node, sc, ignore_references)
+            verdict = self._try_to_reclaim(page, head, node, sc, ignore_references)
+            if size > 1 and not self.page_head(page):
+                sc.nr_scanned -= size - 1
+                size = 1
             if verdict == RECLAIM:
                 self.clear_page_flag(page, self.pg_locked)
                 self.list_add(page + self.o_lru, free)
@@ -162,9 +165,12 @@ class Shrink(Compaction):
         return reclaimed
 
     def _try_to_reclaim(
-        self, page: int, node: int, sc: ScanControl, ignore_references: bool
+        self, page: int, rest: int, node: int, sc: ScanControl, ignore_references: bool
     ) -> int:
-        """RECLAIM if a locked page is nobody's any more, its last reference gone; else why not."""
+        """RECLAIM if a locked page is nobody's any more, its last reference gone; else why not.
+
+        A huge page is split first, the other pages of it are added to the list ``rest``.
+        """
         if not self.folio_evictable(page):
             return ACTIVATE
         if not sc.may_unmap and self.page_mapped(page):
@@ -177,7 +183,12 @@ class Shrink(Compaction):
             return references
         swapbacked = self.test_page_flag(page, self.pg_swapbacked)
         if self.page_anon(page) and swapbacked and not self.folio_test_swapcache(page):
-            if not sc.gfp & self.gfp_io or self.page_head(page) or self._pinned(page):
+            if not sc.gfp & self.gfp_io:
+                return KEEP
+            if self.page_head(page):
+                if self.rmap is None or not self.rmap.split_folio(page, rest):
+                    return ACTIVATE
+            elif self._pinned(page):
                 return KEEP
             if not self.add_to_swap(page):
                 return ACTIVATE

@@ -82,6 +82,11 @@ class SlowPath(Request):
             page, again = self._round(at)
             if page:
                 return page
+            rounds += 1
+            if rounds > NOFAIL_ROUNDS_MAX and gfp & self.gfp_nofail:
+                raise KernelWarning(
+                    "a __GFP_NOFAIL request retries forever", "__alloc_pages_slowpath"
+                )
             if again:
                 continue
             if not gfp & self.gfp_nofail:
@@ -90,11 +95,6 @@ class SlowPath(Request):
                 raise KernelWarning("__GFP_NOFAIL from who may not wait", "__alloc_pages_slowpath")
             if page := self._from_freelist(at, g.ALLOC_MIN_RESERVE | g.ALLOC_CPUSET):
                 return page
-            rounds += 1
-            if rounds > NOFAIL_ROUNDS_MAX:
-                raise KernelWarning(
-                    "a __GFP_NOFAIL request retries forever", "__alloc_pages_slowpath"
-                )
 
     def wakes_kswapd(self, gfp: int, alloc_flags: int) -> bool:
         """Does the request ask for kswapd's help?"""

@@ -195,7 +195,8 @@ class Storm:
     def _mlock(self) -> None:
         page = self.owner.page(self._slot())
         if page:
-            self.pages.mlock_folio(page, self.choices.random() < 0.5)
+            locks = self.choices.random() < 0.5
+            (self.pages.mlock_folio if locks else self.pages.munlock_folio)(page)
 
     def _flush(self) -> None:
         self.owner.flush()

@@ -24,6 +24,11 @@ NR_SLOTS, FREE_SLOTS, CLUSTER_NEXT, SWAP_MAP, SWAP_CACHE, DEVICE = range(0, 48, 
 SWAP_INFO_SIZE = 48
 
 
+def swap_room(nr_pages: int) -> int:
+    """Bytes that :meth:`Swap.swapon` takes of what boot may allocate; 0 for no area."""
+    return nr_pages * (PAGE + 16) + 2 * PAGE if nr_pages else 0
+
+
 class Swap(Lru):
     """``swap_info_struct``: a word for each slot, its users and SWAP_HAS_CACHE."""
 

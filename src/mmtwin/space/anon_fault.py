@@ -14,6 +14,8 @@ from mmtwin.space import pte_bits as p
 from mmtwin.space.copy_page_range import CopyPageRange
 
 VM_SHARED = declare(u64, c.VM_SHARED)
+VM_LOCKED = declare(u64, c.VM_LOCKED)
+LOCKED_SPECIAL = declare(u64, c.VM_LOCKED | c.VM_SPECIAL)
 VM_MAYSHARE = declare(u64, c.VM_MAYSHARE)
 RW = declare(u64, p.RW)
 SOFT_DIRTY = declare(u64, p.SOFT_DIRTY)
@@ -50,8 +52,11 @@ class AnonFault(CopyPageRange):
         return 0
 
     def folio_add_lru(self, page: u64, vma: u64) -> None:
-        """A new page becomes known to reclaim."""
-        self.pages.folio_add_lru(page)
+        """A new page becomes known to reclaim; in a locked area it is locked."""
+        if self.vm_flags(vma) & LOCKED_SPECIAL == VM_LOCKED:
+            self.pages.mlock_new_folio(page)
+        else:
+            self.pages.folio_add_lru(page)
 
     def do_wp_page(self, vma: u64, address: u64, pte: u64) -> u64:
         """A write met a present entry without write permission: VM_FAULT_* bits."""
@@ -133,5 +138,7 @@ class AnonFault(CopyPageRange):
         memory.store(pte, entry)
         if old != 0:
             self.page_remove_rmap(old)
+            self.munlock_vma_page(old, vma)
+            self.free_swap_cache(old)
             self.put_user_page(old)
         return 0

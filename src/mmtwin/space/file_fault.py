@@ -105,6 +105,7 @@ class FileFault(AnonFault):
         self.pages.get_page(self.pages.compound_head(page))
         self.add_mm_counter(self.vm_mm(vma), self.mm_counter(page), 1)
         self.page_add_file_rmap(page)
+        self.mlock_vma_page(page, vma)
         self.memory.store(pte, entry)
 
     def shared_page_prot(self, vma: u64) -> u64:

@@ -171,7 +171,13 @@ class Mlock(Mprotect):
         elif old & VM_LOCKED == 0:
             self.set_locked_vm(mm, self.locked_vm(mm) + pages)
         self.set_vm_flags(done, self.vma_flags_kept(done, new))
+        if (old ^ new) & VM_LOCKED != 0:
+            self.mlock_vma_pages_range(done, start, end)
         return done
+
+    def mlock_vma_pages_range(self, vma: u64, start: u64, end: u64) -> None:
+        """Lock or unlock the pages that [start, end) maps, as its area's flags are now."""
+        raise TypeError("pages are locked by a class further up")
 
     def apply_mlockall_flags(self, mm: u64, flags: u64) -> None:
         """Lock or unlock every area, and set what new areas get; errors are passed over."""

@@ -9,6 +9,7 @@ cdef class PageCache(Swap):
     cpdef bint add_to_page_cache(self, unsigned long long inode, unsigned long long page, unsigned long long index) except -1
     cpdef void delete_from_page_cache(self, unsigned long long page) except *
     cpdef void remove_from_page_cache(self, unsigned long long page) except *
+    cpdef void leave_page_cache(self, unsigned long long page) except *
     cpdef unsigned long long read_page(self, unsigned long long inode, unsigned long long index, bint shared_memory) except? 0xDEADBEEFDEADBEEF
     cpdef bint file_is_shmem(self, unsigned long long file) except -1
     cpdef void truncate_inode_pages(self, unsigned long long inode, unsigned long long first, unsigned long long last) except *

@@ -71,6 +71,11 @@ class PageCache(Swap):
         """Take a page out; the cache's reference is the caller's now."""
         inode: u64 = self.pages.page_mapping(page) - I_DATA
         self.xa.erase(inode + I_PAGES, self.page_index(page))
+        self.leave_page_cache(page)
+
+    def leave_page_cache(self, page: u64) -> None:
+        """The page is not its inode's any more, which has something else in its place."""
+        inode: u64 = self.pages.page_mapping(page) - I_DATA
         self.set_page_mapping(page, 0, self.page_index(page))
         self.memory.store(inode + self.at_nrpages, self.inode_pages(inode) - 1)
         self.pages.mod_node_page_state(self.pages.page_to_nid(page), "file_pages", -1)

@@ -30,6 +30,9 @@ cdef class PageState(PageTable):
     cpdef void put_user_page(self, unsigned long long page) except *
     cpdef void page_add_new_anon_rmap(self, unsigned long long page, unsigned long long vma, unsigned long long address) except *
     cpdef void page_add_file_rmap(self, unsigned long long page) except *
+    cpdef void mlock_vma_page(self, unsigned long long page, unsigned long long vma) except *
+    cpdef void munlock_vma_page(self, unsigned long long page, unsigned long long vma) except *
+    cpdef bint single(self, unsigned long long page) except -1
     cpdef void page_remove_rmap(self, unsigned long long page) except *
     cpdef unsigned long long linear_page_index(self, unsigned long long vma, unsigned long long address) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long mk_pte(self, unsigned long long page, unsigned long long prot) except? 0xDEADBEEFDEADBEEF

@@ -35,6 +35,8 @@ MM_ANONPAGES = declare(u64, p.MM_ANONPAGES)
 MM_SHMEMPAGES = declare(u64, p.MM_SHMEMPAGES)
 ANON = declare(u64, p.PAGE_MAPPING_ANON)
 VM_WRITE = declare(u64, c.VM_WRITE)
+VM_LOCKED = declare(u64, c.VM_LOCKED)
+LOCKED_SPECIAL = declare(u64, c.VM_LOCKED | c.VM_SPECIAL)
 GFP_USER_PAGE = declare(u64, 0x100CCA)
 """GFP_HIGHUSER_MOVABLE; the content is not simulated, so it need not be zeroed."""
 TOP32 = declare(u64, 0xFFFFFFFF)
@@ -189,6 +191,23 @@ class PageState(PageTable):
     def page_add_file_rmap(self, page: u64) -> None:
         """One more entry maps a page of a file."""
         self.mapcount_add(page, 1)
+
+    def mlock_vma_page(self, page: u64, vma: u64) -> None:
+        """An entry of ``vma`` maps the page from now on: if the area is locked, so is the page.
+
+        Parts of a huge page are not locked one by one.
+        """
+        if self.vm_flags(vma) & LOCKED_SPECIAL == VM_LOCKED and self.single(page):
+            self.pages.mlock_folio(page)
+
+    def munlock_vma_page(self, page: u64, vma: u64) -> None:
+        """An entry of ``vma`` maps the page no longer."""
+        if self.vm_flags(vma) & LOCKED_SPECIAL == VM_LOCKED and self.single(page):
+            self.pages.munlock_folio(page)
+
+    def single(self, page: u64) -> bint:
+        """Is the page no part of a huge one?"""
+        return self.pages.compound_head(page) == page and not self.pages.page_head(page)
 
     def page_remove_rmap(self, page: u64) -> None:
         """One entry less maps the page."""

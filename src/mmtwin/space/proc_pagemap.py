@@ -103,7 +103,9 @@ class ProcPagemap(ProcStatus):
                 return 0
             inode = self.file_inode(self.vm_file(vma))
             page = self.find_get_page(inode, self.linear_page_index(vma, address))
-            return int(page != 0 and page & 1 == 0)
+            if page & 1:
+                return int(self.swap_cache_lookup(page >> 1) != 0)
+            return int(page != 0)
         if self.pte_present(entry) or not self.is_swap_pte(entry):
             return 1
         return int(self.swap_cache_lookup(self.swp_offset(entry)) != 0)

@@ -16,6 +16,7 @@ from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.thp import Thp
 
+PMD_SIZE = declare(u64, c.PMD_SIZE)
 PSE = declare(u64, p.PSE)
 RW = declare(u64, p.RW)
 ACCESSED = declare(u64, p.ACCESSED)
@@ -114,6 +115,7 @@ class Rmap(Thp):
             if not at:
                 continue
             if self.vm_flags(vma) & VM_LOCKED:
+                self.mlock_vma_page(page, vma)
                 return referenced, vm_flags | VM_LOCKED
             entry = self.memory.load(at)
             if entry & ACCESSED:
@@ -164,33 +166,119 @@ class Rmap(Thp):
         return True
 
     def remove_mapping(self, page: int) -> bool:
-        """Take a clean page of a file out of the cache; shared memory has nowhere else to go."""
+        """Take a clean page of a file out of the cache; shared memory goes to swap or stays."""
         if self.page_flag(page, self.pg_swapbacked):
             return False
         self.remove_from_page_cache(page)
         return True
 
     def writepage(self, page: int) -> bool:
-        """The file has the page's content now; what shared memory holds has no file."""
+        """The file has the page's content now, or swap if it is shared memory's."""
         if self.page_flag(page, self.pg_swapbacked):
-            return False
+            return self.shmem_writepage(page)
         self.clear_page_flag(page, self.pg_dirty)
         return True
+
+    def shmem_writepage(self, page: int) -> bool:
+        """Write a page of shared memory to a slot, which stands in its cache from then on.
+
+        The page is the swap cache's. False if no slot is free; nothing has changed then.
+        """
+        pages = self.pages
+        slot = pages.get_swap_page()
+        if not slot:
+            return False
+        inode, index = pages.page_mapping(page) - I_DATA, self.page_index(page)
+        pages.add_to_swap_cache(page, slot)
+        self.swap_duplicate(slot)
+        self.xa.store(inode + I_PAGES, index, slot << 1 | 1)
+        self.leave_page_cache(page)
+        pages.page_ref_add(page, -1)
+        return bool(pages.swap_writepage(page))
 
     def page_out(self, page: u64) -> None:
         """Reclaim a page at once, whether it was used lately or not."""
         pages = self.pages
-        if self.pages.page_head(page) or not pages.folio_isolate_lru(page):
+        if not pages.folio_isolate_lru(page):
             return
         node = pages.page_to_nid(page)
         head = pages.private_list(node, "folio_list")
         name = "isolated_file" if pages.folio_is_file_lru(page) else "isolated_anon"
-        pages.mod_node_page_state(node, name, 1)
+        size = pages.folio_nr_pages(page)
+        pages.mod_node_page_state(node, name, size)
         pages.list_add(page + pages.o_lru, head)
         sc = ScanControl(GFP_KERNEL, 0, MAX_NR_ZONES)
         pages.shrink_folio_list(head, node, sc, ignore_references=True)
         pages.move_folios_to_lru(node, head)
-        pages.mod_node_page_state(node, name, -1)
+        pages.mod_node_page_state(node, name, -size)
+
+    # Locked areas.
+
+    def mlock_vma_pages_range(self, vma: u64, start: u64, end: u64) -> None:
+        """Lock or unlock the pages that [start, end) maps, as its area's flags are now."""
+        mm = self.vm_mm(vma)
+        if self.pgtables_bytes(mm) == 0:
+            return
+        at: int = start
+        while at < end:
+            pmd = self.walk(mm, at, 1)
+            entry = self.memory.load(pmd) if pmd else 0
+            past: int = min((at | (PMD_SIZE - 1)) + 1, end)
+            if entry and self.pmd_is_leaf(entry):
+                if not self.is_huge_zero_pmd(entry):
+                    self.mlock_by_area(vma, self.page_of(entry & ~PSE))
+            elif entry:
+                for address in range(at, past, 4096):
+                    pte = self.memory.load(self.pte_offset(entry, address))
+                    page = self.vm_normal_page(pte) if self.pte_present(pte) else 0
+                    if page and self.single(page):
+                        self.mlock_by_area(vma, page)
+            at = past
+
+    def mlock_by_area(self, vma: u64, page: u64) -> None:
+        """The area that maps the page has become a locked one, or is none any more."""
+        if self.vm_flags(vma) & VM_LOCKED:
+            self.pages.mlock_folio(page)
+        else:
+            self.pages.munlock_folio(page)
+
+    # Huge pages.
+
+    def split_folio(self, head: int, rest: int) -> bool:
+        """Make single pages of an isolated huge page, the others in the list ``rest``.
+
+        ``split_huge_page_to_list``: pages that nothing maps any more are freed. False, and nothing
+        has changed, if others than its mappings refer to it.
+        """
+        pages = self.pages
+        members = [head + 64 * nth for nth in range(1 << pages.compound_order(head))]
+        maps = self.compound_mapcount(head) + sum(map(self.own_mapcount, members))
+        if pages.page_ref_count(head) != 1 + maps:
+            return False
+        for vma, address in self.rmap_walk(head):
+            if self.mapped_huge_at(vma, address, head):
+                self.split_huge_pmd(vma, self.walk(self.vm_mm(vma), address, 1), address)
+        flags = pages.ld(head) & pages.mask_of_split
+        mapping, index = pages.page_mapping(head), self.page_index(head)
+        pages.st(head, pages.ld(head) & ~self.pg_head)
+        pages.page_ref_add(head, self.own_mapcount(head) + 1 - pages.page_ref_count(head))
+        for nth, page in enumerate(members[1:], 1):
+            used = self.own_mapcount(page)
+            pages.st(page + pages.o_lru, 0)
+            pages.st(page + pages.o_lru + 8, 0)
+            pages.page_ref_add(page, 1 + used)
+            if not used:
+                self.set_page_mapping(page, 0, 0)
+                pages.put_page(page)
+                continue
+            self.set_page_mapping(page, mapping, index + nth)
+            pages.st(page, pages.ld(page) | flags)
+            pages.list_add_tail(page + pages.o_lru, rest)
+        return True
+
+    def own_mapcount(self, page: int) -> int:
+        """How many ptes map a part of a huge page."""
+        return (self.pages.page_mapcount(page) + 1) & 0xFFFFFFFF
 
     # Migration.
 

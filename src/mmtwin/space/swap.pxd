@@ -12,6 +12,7 @@ cdef class Swap(PageState):
     cpdef unsigned long long migration_page(self, unsigned long long pte) except? 0xDEADBEEFDEADBEEF
     cpdef void swapon(self, unsigned long long slots) except *
     cpdef void swap_duplicate(self, unsigned long long slot) except *
+    cpdef void free_swap_cache(self, unsigned long long page) except *
     cpdef void swap_free(self, unsigned long long slot) except *
     cpdef unsigned long long swap_count(self, unsigned long long slot) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long swap_cache_lookup(self, unsigned long long slot) except? 0xDEADBEEFDEADBEEF

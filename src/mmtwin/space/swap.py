@@ -86,6 +86,11 @@ class Swap(PageState):
         if page != 0 and self.mapcount(page) == 0:
             self.pages.folio_free_swap(page)
 
+    def free_swap_cache(self, page: u64) -> None:
+        """A mapping of an anonymous page went: its slot may be needed no more."""
+        if self.page_flag(page, self.pg_swapcache) and self.mapcount(page) == 0:
+            self.pages.folio_free_swap(page)
+
     def swap_count(self, slot: u64) -> u64:
         """How many page-table entries name the slot."""
         return self.pages.swap_count(slot)

@@ -9,10 +9,16 @@ from cython import bint, declare
 from cython import ulonglong as u64
 
 from mmtwin.memory.memory import Memory
+from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.file_fault import FileFault
 
 ANON = declare(u64, p.PAGE_MAPPING_ANON)
+VM_LOCKED = declare(u64, c.VM_LOCKED)
+ROOT = declare(u64, 0)
+"""struct anon_vma.root"""
+SOFT_DIRTY = declare(u64, p.SOFT_DIRTY)
+SWP_SOFT_DIRTY = declare(u64, p.SWP_SOFT_DIRTY)
 SWP_EXCLUSIVE = declare(u64, p.SWP_EXCLUSIVE)
 HWPOISON = declare(u64, p.SWP_HWPOISON)
 MARKER_GUARD = declare(u64, p.MARKER_GUARD)
@@ -51,22 +57,45 @@ class SwapFault(FileFault):
             return VM_FAULT_OOM
         # The reference just taken becomes the entry's.
         mm: u64 = self.vm_mm(vma)
-        exclusive: bint = entry & SWP_EXCLUSIVE != 0
+        self.swap_free(slot)
+        if self.should_try_to_free_swap(page, vma, write):
+            self.pages.folio_free_swap(page)
+        # A page that nobody else can reach, neither by its slot nor by a table, is not shared.
+        exclusive: bint = entry & SWP_EXCLUSIVE != 0 or self.pages.page_ref_count(page) == 1
         fresh: u64 = self.mk_pte(page, self.vm_page_prot(vma))
         self.add_mm_counter(mm, MM_ANONPAGES, 1)
         self.add_mm_counter(mm, MM_SWAPENTS, -1)
-        anon_mapping: u64 = self.anon_vma(vma) | ANON
-        if not self.page_anon(page) or exclusive:
-            self.set_page_mapping(page, anon_mapping, self.linear_page_index(vma, address))
+        if not self.page_anon(page):
+            owner: u64 = self.anon_vma(vma)
+            if not exclusive:
+                # Others hold the entry too: the walk from the root finds them all.
+                owner = memory.load(owner + ROOT)
+            self.set_page_mapping(page, owner | ANON, self.linear_page_index(vma, address))
         self.set_page_flag(page, self.pg_uptodate | self.pg_swapbacked)
         self.mapcount_add(page, 1)
+        self.mlock_vma_page(page, vma)
         if exclusive:
             self.set_page_exclusive(page, True)
             if write:
                 fresh = self.maybe_mkwrite(self.pte_mkdirty(fresh), vma)
                 self.set_page_flag(page, self.pg_dirty)
+        if entry & SWP_SOFT_DIRTY != 0:
+            fresh |= SOFT_DIRTY
         memory.store(pte, fresh)
-        self.swap_free(slot)
         if write and not exclusive:
             done |= self.do_wp_page(vma, address, pte)
         return done
+
+    def should_try_to_free_swap(self, page: u64, vma: u64, write: bint) -> bint:
+        """Should a page that has just been brought back give its slot up, if nobody needs that?
+
+        If swap is scarce, if the page is to stay in memory, or if it is about to be written to and
+        only the cache holds it besides.
+        """
+        if not self.page_flag(page, self.pg_swapcache):
+            return False
+        if self.pages.vm_swap_full() or self.vm_flags(vma) & VM_LOCKED != 0:
+            return True
+        if self.page_flag(page, self.pages.pg_mlocked):
+            return True
+        return write and self.pages.page_ref_count(page) == 2

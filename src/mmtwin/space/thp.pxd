@@ -18,6 +18,7 @@ cdef class Thp(MadvisePages):
     cpdef void put_huge_pmd(self, unsigned long long mm, unsigned long long pmd, unsigned long long table, unsigned long long entry) except *
     cpdef unsigned long long huge_pmd_fault(self, unsigned long long vma, unsigned long long address, unsigned long long pmd, bint write) except? 0xDEADBEEFDEADBEEF
     cpdef bint split_huge_pmd(self, unsigned long long vma, unsigned long long pmd, unsigned long long address) except -1
+    cpdef void munlock_huge(self, unsigned long long vma, unsigned long long head) except *
     cpdef void split_huge_at(self, unsigned long long vma, unsigned long long address) except *
     cpdef bint huge_or_split(self, unsigned long long vma, unsigned long long pmd, unsigned long long start, unsigned long long end) except -1
     cpdef unsigned long long zap_huge_pmd(self, unsigned long long vma, unsigned long long pmd, unsigned long long start, unsigned long long end) except? 0xDEADBEEFDEADBEEF

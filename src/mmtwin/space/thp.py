@@ -23,6 +23,7 @@ from mmtwin.space.madvise_pages import MadvisePages
 
 PMD_SIZE = declare(u64, c.PMD_SIZE)
 VM_WRITE = declare(u64, c.VM_WRITE)
+VM_LOCKED = declare(u64, c.VM_LOCKED)
 VM_HUGEPAGE = declare(u64, c.VM_HUGEPAGE)
 VM_NOHUGEPAGE = declare(u64, c.VM_NOHUGEPAGE)
 VM_NO_KHUGEPAGED = declare(u64, c.VM_NO_KHUGEPAGED)
@@ -220,8 +221,14 @@ class Thp(MadvisePages):
             nth += 1
         self.pages.page_ref_add(head, HPAGE_PMD_NR - 1)
         self.compound_mapcount_add(head, -1)
+        self.munlock_huge(vma, head)
         memory.store(pmd, self.entry_of(table))
         return True
+
+    def munlock_huge(self, vma: u64, head: u64) -> None:
+        """A pmd entry of ``vma`` maps the huge page no longer."""
+        if self.vm_flags(vma) & VM_LOCKED != 0:
+            self.pages.munlock_folio(head)
 
     def split_huge_at(self, vma: u64, address: u64) -> None:
         """Split the huge page that lies across ``address``, if one does."""
@@ -256,6 +263,7 @@ class Thp(MadvisePages):
         if not self.is_huge_zero_pmd(entry):
             head: u64 = self.page_of(entry & ~PSE)
             self.compound_mapcount_add(head, -1)
+            self.munlock_huge(vma, head)
             self.add_mm_counter(mm, MM_ANONPAGES, -512)
             self.put_user_page(head)
         return 0

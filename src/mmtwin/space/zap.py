@@ -23,6 +23,7 @@ PSE = declare(u64, p.PSE)
 DIRTY = declare(u64, p.DIRTY)
 ACCESSED = declare(u64, p.ACCESSED)
 VM_SEQ_READ = declare(u64, c.VM_SEQ_READ)
+VM_LOCKED = declare(u64, c.VM_LOCKED)
 MM_SWAPENTS = declare(u64, p.MM_SWAPENTS)
 
 
@@ -135,6 +136,7 @@ class Zap(PageCache):
         memory: Memory = self.memory
         mm: u64 = self.vm_mm(vma)
         seldom: bint = self.vm_flags(vma) & VM_SEQ_READ != 0
+        locked: bint = self.vm_flags(vma) & VM_LOCKED != 0
         anon: i64 = 0
         while start < end:
             entry: u64 = memory.load(pte)
@@ -149,6 +151,9 @@ class Zap(PageCache):
                         memory.store(pte, 0)
                         anon += 1
                         self.page_remove_rmap(page)
+                        if locked:
+                            self.munlock_vma_page(page, vma)
+                        self.free_swap_cache(page)
                         self.put_user_page(page)
                 else:
                     memory.store(pte, 0)
@@ -158,6 +163,8 @@ class Zap(PageCache):
                         self.mark_page_accessed(page)
                     self.add_mm_counter(mm, self.mm_counter(page), -1)
                     self.page_remove_rmap(page)
+                    if locked:
+                        self.munlock_vma_page(page, vma)
                     self.put_user_page(page)
             elif even_cows or self.is_migration_pte(entry):
                 self.zap_swap_pte(mm, pte, entry)
