@@ -144,16 +144,29 @@ def test_a_request_that_fails_is_reported_in_the_words_of_its_kernel() -> None:
     ]
 
 
-def test_zoneinfo_survives_reading() -> None:
-    pages = Pages.of_ram(48 << 20, cpus=2)
+@pytest.mark.parametrize("kind", [Pages, Pages315, Pages618])
+def test_zoneinfo_survives_reading(kind: type[Pages]) -> None:
+    pages = kind.of_ram(48 << 20, cpus=2)
     Storm(pages, 3, weights=(500, 400, 5, 20, 50, 0, 0, 0, 5)).run(300)
     zones = zoneinfo.zoneinfo(pages)
-    assert zoneinfo.parse(zoneinfo.text(zones)) == zones
+    text = zoneinfo.text(zones)
+    assert zoneinfo.parse(text) == zones
+    assert ("        scanned  0" in text) == (kind is Pages315)
+    assert ("              high_min: " in text) == (kind is Pages618)
+    assert ("  per-node stats\n      nr_inactive_anon " in text) == (kind is not Pages315)
+    assert text.endswith("  inactive_ratio:    1\n") == (kind is Pages315)
+
+
+def test_zoneinfo_of_a_guest_is_written_as_it_was_read() -> None:
+    content = Path(__file__, "../../data/zoneinfo-6.1.txt").resolve().read_text("ascii")
+    assert zoneinfo.text(zoneinfo.parse(content)) == content
 
 
 @pytest.mark.skipif(not Path("/proc/zoneinfo").exists(), reason="no /proc")
 def test_this_machines_zoneinfo_is_read() -> None:
-    zones = zoneinfo.parse(Path("/proc/zoneinfo").read_text("ascii"))
+    content = Path("/proc/zoneinfo").read_text("ascii")
+    zones = zoneinfo.parse(content)
+    assert zoneinfo.text(zones) == content
     for zone in zones:
         assert zone.values["min"] <= zone.values["low"] <= zone.values["high"]
         assert zone.values["managed"] <= zone.values["present"] <= zone.values["spanned"]

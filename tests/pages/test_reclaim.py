@@ -6,9 +6,11 @@ import pytest
 
 from mmtwin.check.page_step import PageStepCheck
 from mmtwin.machine.bug import KernelBug
+from mmtwin.pages import meminfo
 from mmtwin.pages.oom import OomTask, oom_badness, select_bad_process
 from mmtwin.pages.owner import Owner
 from mmtwin.pages.pages import Pages
+from mmtwin.pages.swaps import swaps
 from mmtwin.pages.v3_15 import Pages315
 from mmtwin.pages.v6_18 import Pages618
 
@@ -108,6 +110,21 @@ def test_dirty_pages_of_files_wait_for_the_flusher() -> None:
     assert pages.try_to_free_pages(pages.zonelist(0), 0, kernel) == 0
     assert owner.flush() == 200
     assert pages.try_to_free_pages(pages.zonelist(0), 0, kernel) > 0
+
+
+def test_swaps_and_mem_info_tell_of_what_is_in_use() -> None:
+    pages, owner = machine(swap=4 * MIB)
+    assert swaps(Pages.of_ram(32 << 20)).count("\n") == 1
+    page = 0
+    while pages.get_nr_swap_pages() == pages.total_swap_pages():
+        owner.touch(page)
+        page += 1
+    used = 4 * (pages.total_swap_pages() - pages.get_nr_swap_pages())
+    assert swaps(pages).splitlines()[1].split() == ["/swapfile", "file", "4092", str(used), "-2"]
+    info = meminfo.meminfo(pages)
+    assert info.tail["Free swap"] == 4092 - used
+    assert info.totals["inactive_anon"] == pages.node_page_state(0, "inactive_anon") > 0
+    assert meminfo.parse(meminfo.text(info)) == info
 
 
 def test_locked_pages_are_not_looked_at() -> None:

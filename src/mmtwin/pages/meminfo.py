@@ -1,7 +1,7 @@
 """The page-allocation-failure report and its Mem-Info (show_mem): written and read.
 
-What the allocator does not know (LRU pages, dirty pages, page tables) is what its caller says it
-is, and 0 by default.
+What the allocator does not know (dirty pages, slabs, page tables) is what its caller says it is,
+and 0 by default.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from mmtwin.pages import layouts as c
+from mmtwin.pages import node_layouts as n
 from mmtwin.pages.buddyinfo import BadText
 from mmtwin.pages.pages import Pages
 
@@ -56,6 +58,8 @@ NODE_61 = (
 )
 SPACED = ("shmem_thp", "shmem_pmdmapped", "anon_thp")
 """Fields of a node that 6.1 prints with a blank after the colon."""
+KEPT = (*n.LRU_NAMES, "isolated_anon", "isolated_file")
+"""Totals that the allocator keeps itself."""
 SWAP_LINES = ("Free swap", "Total swap")
 SWAP_STATS = ("swap cache add", "swap cache delete", "swap cache found", "swap cache sought")
 """Of the line ``Swap cache stats``, which kernels of 3.15 print."""
@@ -176,7 +180,15 @@ def meminfo(pages: Pages, others: Mapping[str, int] | None = None) -> MemInfo:
     """The state as show_mem would tell it; ``others`` are totals from elsewhere, in pages."""
     old = pages.era.name == "3.15"
     totals = {name: 0 for line in (TOTALS_315 if old else TOTALS_61) for name in line}
-    totals.update({name: value for name, value in (others or {}).items() if name in totals})
+    known = {name: _of_nodes(pages, name) for name in KEPT}
+    known |= {"total pagecache pages": _of_nodes(pages, "file_pages")}
+    known |= {"pages in swap cache": _of_nodes(pages, "swapcached")}
+    known |= {
+        "Free swap": 4 * pages.get_nr_swap_pages(),
+        "Total swap": 4 * pages.total_swap_pages(),
+    }
+    known |= others or {}
+    totals.update({name: value for name, value in known.items() if name in totals})
     new = pages.era.name not in ("3.15", "6.1")
     names = ZONE_315 if old else ZONE_618 if new else ZONE_61
     zones = [_zone(pages, zone, names) for zone in pages.populated_zones()]
@@ -198,9 +210,13 @@ def meminfo(pages: Pages, others: Mapping[str, int] | None = None) -> MemInfo:
     }
     if not old and pages.mt_cma >= 0:
         tail["pages cma reserved"] = sum(view.get("cma_pages") for view in views)
-    tail |= {name: value for name, value in (others or {}).items() if name in tail}
+    tail |= {name: value for name, value in known.items() if name in tail}
     nodes = [] if old else [_node(node, totals, not new) for node in range(pages.nodes)]
     return MemInfo(totals, zones, tail, nodes)
+
+
+def _of_nodes(pages: Pages, name: str) -> int:
+    return sum(pages.node_page_state(node, name) for node in range(pages.nodes))
 
 
 def _node(node: int, totals: Mapping[str, int], spaced: bool) -> NodeMem:
@@ -227,6 +243,8 @@ def _zone(pages: Pages, zone: int, names: str) -> ZoneMem:
         "local_pcp": pcp[pages.cpu],
         "free_cma": view.get("nr_free_cma"),
     }
+    for nth, name in enumerate(n.LRU_NAMES):
+        known[name] = pages.memory.load(zone + c.ZONE_LRU + 8 * nth)
     counts = tuple(pages.nr_free(zone, order) for order in range(pages.order_max + 1))
     letters = tuple(
         "".join(
