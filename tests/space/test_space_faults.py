@@ -84,6 +84,18 @@ def test_a_fault_past_the_end_of_a_file_leaves_no_table(world: World) -> None:
     world.check()
 
 
+def test_what_a_fault_past_the_end_has_mapped_around_it_stays(world: World) -> None:
+    """Seed 6305148 on 6.18: the fault fails, after cached pages were mapped around it."""
+    file = world.open(size=2 * P)
+    world.map(0, 8, R, c.MAP_PRIVATE | c.MAP_FIXED, file)
+    world.read(0, 1)
+    world.unmap(0, 8)
+    world.map(0, 8, R, c.MAP_PRIVATE | c.MAP_FIXED, file)
+    assert world.space.fault_signal(world.mm, B + 5 * P, False) == p.SIGBUS
+    assert (tables(world), rss(world)[0]) == (3, 2)
+    world.check()
+
+
 def test_exit_gives_all_pages_back(world: World) -> None:
     used = [world.space.pages.memory.load(z + 264) for z in world.space.pages.populated_zones()]
     child = world.fork()

@@ -227,3 +227,12 @@ def test_an_image_of_another_machine_gets_the_tables_it_needs():
     machine.twin.caches.get("crst_table").injector = FailSlab("crst_table", after=1)
     with pytest.raises(MemoryError):
         machine.space.load_image(machine.space.task_alloc(0), lines)
+
+
+def test_another_process_reads_and_writes_memory_that_has_no_pages_here() -> None:
+    """Seed 45178 in the guest."""
+    machine = Machine()
+    for write in (False, True):
+        machine.mmap(0x10000000, 0x1000, PRIVATE | FIXED)
+        assert machine.space.sys_process_vm(machine.mm, 0x10000000, 8, write) == 8
+    assert machine.space.sys_process_vm(machine.mm, 0x1001000, 8, False) == 8

@@ -137,7 +137,7 @@ class Fault(SwapFault):
         pte: u64 = self.pte_offset(self.memory.load(pmd), address)
         done = self.handle_pte_fault(vma, address, pte, write)
         if fresh and done & VM_FAULT_ERROR != 0 and not self.vma_is_anonymous(vma):
-            # A file's fault puts its table in together with the page (finish_fault).
+            # A file's fault puts its table in together with a page, its own or one around it.
             self.pte_free(mm, pmd)
         return done
 

@@ -189,8 +189,14 @@ class PageTable(ProcMaps):
         return True
 
     def pte_free(self, mm: u64, pmd: u64) -> None:
-        """Take an empty table of ptes away again."""
-        table: u64 = self.table_of(self.memory.load(pmd))
+        """Take a table of ptes away again if nothing is in it."""
+        memory: Memory = self.memory
+        table: u64 = self.table_of(memory.load(pmd))
+        at: u64 = table
+        while at < table + TABLE_BYTES:
+            if memory.load(at) != 0:
+                return
+            at += 8
         self.memory.store(pmd, 0)
         self.count_tables(mm, False)
         self.pt_free(table)

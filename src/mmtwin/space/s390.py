@@ -98,6 +98,10 @@ class SpaceS390(Space):
         """As by touching."""
         return self.handle_range(vma, start, end, write)
 
+    def pin_page(self, vma: u64, page: u64, write: bint) -> i64:
+        """As by touching."""
+        return self.handle_range(vma, page, page + 0x1000, write)
+
     def vma_only_fault(self, vma: u64, write: bint) -> bint:
         """Give a private VMA that is written to its anon_vma; False without memory."""
         if not write or self.vm_flags(vma) & VM_SHARED != 0 or self.anon_vma(vma) != 0:
