@@ -411,35 +411,6 @@ def test_the_huge_zero_page(world: World) -> None:
 # Swap and migration.
 
 
-def swap_out(world: World, page: int) -> None:
-    """MADV_PAGEOUT, which needs a page that nobody else maps."""
-    assert world.advise(page, page + 1, c.MADV_PAGEOUT) == 0
-
-
-def test_swap_entries(world: World) -> None:
-    world.space.swapon(64)
-    world.map(0, 4)
-    world.write(0, 4)
-    for page in range(3):
-        swap_out(world, page)
-    assert rss(world) == (0, 1, 3, 0)
-    world.check()
-    child = world.fork()
-    assert rss(child) == (0, 1, 3, 0)
-    world.check()
-    world.read(0, 1)
-    world.write(1, 2)
-    assert rss(world) == (0, 3, 1, 0)
-    world.check()
-    child.write(0, 3)
-    assert rss(child) == (0, 4, 0, 0)
-    world.check()
-    child.exit()
-    world.unmap(0, 4)
-    assert rss(world) == (0, 0, 0, 0)
-    world.check()
-
-
 def test_a_swap_entry_of_x86_never_looks_present(world: World) -> None:
     for kind, offset in ((0, 1), (3, 0xFFFFF), (p.SWP_MIGRATION_WRITE, 0x12345)):
         entry = world.space.swp_pte(kind, offset)

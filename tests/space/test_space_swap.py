@@ -62,6 +62,42 @@ def test_shared_memory_goes_to_swap_and_comes_back(small: World) -> None:
     assert slots_held(small) == 0
 
 
+def rss(world: World) -> tuple[int, int, int, int]:
+    """Pages of files, anonymous, swapped out, of shared memory."""
+    file, anon, swap, shmem = (world.space.rss(world.mm, member) for member in range(4))
+    return file, anon, swap, shmem
+
+
+def swap_out(world: World, page: int) -> None:
+    """MADV_PAGEOUT, which needs a page that nobody else maps."""
+    assert world.advise(page, page + 1, c.MADV_PAGEOUT) == 0
+
+
+def test_swap_entries(world: World) -> None:
+    world.sysctl(thp_enabled=0)
+    world.space.swapon(64)
+    world.map(0, 4)
+    world.write(0, 4)
+    for page in range(3):
+        swap_out(world, page)
+    assert rss(world) == (0, 1, 3, 0)
+    world.check()
+    child = world.fork()
+    assert rss(child) == (0, 1, 3, 0)
+    world.check()
+    world.read(0, 1)
+    world.write(1, 2)
+    assert rss(world) == (0, 3, 1, 0)
+    world.check()
+    child.write(0, 3)
+    assert rss(child) == (0, 4, 0, 0)
+    world.check()
+    child.exit()
+    world.unmap(0, 4)
+    assert rss(world) == (0, 0, 0, 0)
+    world.check()
+
+
 def test_locked_memory_is_unevictable_and_counted_by_area(small: World) -> None:
     pages = small.space.pages
     small.map(0, 50)
@@ -127,6 +163,41 @@ def test_half_of_a_huge_page_that_was_unmapped_is_free_after_the_split() -> None
     assert not world.space.pages.page_head(head)
     assert used - zone.get("used") >= 256
     world.check()
+
+
+def smaps_kb(world: World, field: str) -> int:
+    found = re.search(
+        rf"^{field}: +(\d+) kB$", world.space.smap(world.vma(0).address), re.MULTILINE
+    )
+    assert found is not None
+    return int(found[1])
+
+
+def test_a_huge_page_that_is_to_go_is_split_even_if_it_has_nowhere_to_go(world: World) -> None:
+    """As a kernel of 6.18 without swap showed."""
+    world.sysctl(thp_enabled=2)
+    world.map(0, 1024)
+    world.write(0, 1024)
+    assert smaps_kb(world, "AnonHugePages") == 4096
+    assert world.advise(0, 512, c.MADV_PAGEOUT) == 0
+    assert smaps_kb(world, "AnonHugePages") == 2048
+    assert smaps_kb(world, "Referenced") == (4096 if world.new else 2048)
+    assert world.advise(512, 1024, c.MADV_FREE) == 0
+    assert smaps_kb(world, "LazyFree") == 2048
+    assert world.advise(512, 1024, c.MADV_PAGEOUT) == 0
+    assert (smaps_kb(world, "AnonHugePages"), smaps_kb(world, "Rss")) == (0, 2048)
+    world.check()
+
+
+def test_advice_to_page_out_leaves_the_accessed_bits_since_6_9(world: World) -> None:
+    """As a kernel of 6.18 without swap showed."""
+    world.sysctl(thp_enabled=0)
+    world.map(0, 64)
+    world.write(0, 64)
+    assert world.advise(0, 32, c.MADV_PAGEOUT) == 0
+    assert smaps_kb(world, "Referenced") == (256 if world.new else 128)
+    assert world.advise(0, 32, c.MADV_COLD) == 0
+    assert smaps_kb(world, "Referenced") == 128
 
 
 def test_when_swap_is_full_too_somebody_has_to_go() -> None:

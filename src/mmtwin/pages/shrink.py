@@ -181,17 +181,10 @@ class Shrink(Compaction):
         references = RECLAIM if ignore_references else self.folio_check_references(page)
         if references in (ACTIVATE, KEEP):
             return references
-        swapbacked = self.test_page_flag(page, self.pg_swapbacked)
-        if self.page_anon(page) and swapbacked and not self.folio_test_swapcache(page):
-            if not sc.gfp & self.gfp_io:
-                return KEEP
-            if self.page_head(page):
-                if self.rmap is None or not self.rmap.split_folio(page, rest):
-                    return ACTIVATE
-            elif self._pinned(page):
-                return KEEP
-            if not self.add_to_swap(page):
-                return ACTIVATE
+        if self.page_anon(page) and not self.folio_test_swapcache(page):
+            verdict = self._make_way(page, rest, sc)
+            if verdict != RECLAIM:
+                return verdict
         if self.page_mapped(page):
             if self.rmap is not None:
                 self.rmap.try_to_unmap(page)
@@ -202,6 +195,23 @@ class Shrink(Compaction):
             if verdict != RECLAIM:
                 return verdict
         return RECLAIM if self._remove_mapping(page) else KEEP
+
+    def _make_way(self, page: int, rest: int, sc: ScanControl) -> int:
+        """Make single pages of an anonymous page, and find a slot for it; RECLAIM if it can go.
+
+        What may be dropped (MADV_FREE) needs no slot.
+        """
+        swapbacked = self.test_page_flag(page, self.pg_swapbacked)
+        if swapbacked and not sc.gfp & self.gfp_io:
+            return KEEP
+        if self.page_head(page):
+            if self.rmap is None or not self.rmap.split_folio(page, rest):
+                return ACTIVATE
+        elif swapbacked and self._pinned(page):
+            return KEEP
+        if swapbacked and not self.add_to_swap(page):
+            return ACTIVATE
+        return RECLAIM
 
     def _pinned(self, page: int) -> bool:
         """Do others than its mappings and this reclaim refer to the page?"""

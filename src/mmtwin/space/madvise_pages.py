@@ -9,9 +9,12 @@ from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
 
+from mmtwin.machine.profile import Profile
+from mmtwin.maple.maple import Maple
 from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
+from mmtwin.space.fields import Caches
 from mmtwin.space.move_page_tables import MovePageTables
 
 TOP = declare(u64, c.MAX)
@@ -33,7 +36,14 @@ I_MMAP = declare(u64, 448)
 
 
 class MadvisePages(MovePageTables):
-    """Advice about pages, and ``populate_vma_page_range``."""
+    """Advice about pages, and ``populate_vma_page_range``.
+
+    Since 6.9 MADV_PAGEOUT leaves the accessed bits of what it cannot reclaim.
+    """
+
+    def __init__(self, memory: Memory, maple: Maple, caches: Caches, profile: Profile) -> None:
+        super().__init__(memory, maple, caches, profile)
+        self.pageout_keeps_young = profile.since(6, 9)
 
     def advise_pages(self, vma: u64, start: u64, end: u64, advice: u64) -> None:
         """Carry out advice that was found good on the pages of [start, end) of one area."""
@@ -94,7 +104,7 @@ class MadvisePages(MovePageTables):
             return
         if self.mapcount(page) != 1:
             return
-        if entry & ACCESSED != 0:
+        if entry & ACCESSED != 0 and not (advice == MADV_PAGEOUT and self.pageout_keeps_young):
             self.memory.store(pte, entry & ~ACCESSED)
         self.clear_page_flag(page, self.pg_referenced)
         if advice == MADV_PAGEOUT:

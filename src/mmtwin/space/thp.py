@@ -39,6 +39,7 @@ MM_ANONPAGES = declare(u64, p.MM_ANONPAGES)
 VM_FAULT_OOM = declare(u64, p.VM_FAULT_OOM)
 VM_FAULT_FALLBACK = declare(u64, p.VM_FAULT_FALLBACK)
 MADV_FREE = declare(u64, c.MADV_FREE)
+MADV_PAGEOUT = declare(u64, c.MADV_PAGEOUT)
 GFP_TRANSHUGE = declare(u64, 0x1C24CA)
 HPAGE_PMD_ORDER = declare(i32, 9)
 HPAGE_PMD_NR = declare(u64, 512)
@@ -313,9 +314,13 @@ class Thp(MadvisePages):
         if advice == MADV_FREE:
             self.memory.store(pmd, entry & ~(ACCESSED | DIRTY))
             self.mark_page_lazyfree(head)
-        else:
+            return 0
+        pageout: bint = advice == MADV_PAGEOUT
+        if not (pageout and self.pageout_keeps_young):
             self.memory.store(pmd, entry & ~ACCESSED)
-            self.clear_page_flag(head, self.pg_referenced)
+        self.clear_page_flag(head, self.pg_referenced)
+        if pageout:
+            self.page_out(head)
         return 0
 
     # Pinning.
