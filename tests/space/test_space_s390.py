@@ -232,6 +232,7 @@ def test_an_image_of_another_machine_gets_the_tables_it_needs():
 def test_another_process_reads_and_writes_memory_that_has_no_pages_here() -> None:
     """Seed 45178 in the guest."""
     machine = Machine()
+    machine.mmap(1 << 54, 0x1000, PRIVATE)
     for write in (False, True):
         machine.mmap(0x10000000, 0x1000, PRIVATE | FIXED)
         assert machine.space.sys_process_vm(machine.mm, 0x10000000, 8, write) == 8
