@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,28 @@ def test_diff_writes_a_trace_that_replays(tmp_path: Path) -> None:
     assert trace in ran.stdout
     assert mmtwin("replay", "--quiet", trace).returncode == 0
     assert mmtwin("replay", "--quiet", *bug, trace).returncode == 1
+
+
+def test_what_a_command_has_started_ends_with_it(tmp_path: Path) -> None:
+    """A request to end is an interrupt: the agent's processes go too."""
+    command = ["diff", "--calls", "100000000", "--traces", str(tmp_path)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "mmtwin", *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as child:
+        started = Path(f"/proc/{child.pid}/task/{child.pid}/children")
+        agents: list[str] = []
+        while child.poll() is None and not agents:
+            time.sleep(0.05)
+            agents = started.read_text().split() if started.exists() else []
+        if not agents:
+            pytest.skip("this machine's kernel cannot be compared")
+        child.terminate()
+        assert child.wait(timeout=60) == 130
+    for agent in agents:
+        until = time.monotonic() + 20
+        while Path(f"/proc/{agent}").exists():
+            assert time.monotonic() < until, "the agent runs on"
+            time.sleep(0.05)

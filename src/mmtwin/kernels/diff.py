@@ -84,10 +84,17 @@ class Differ:
     ) -> None:
         self.kernel = kernel
         self.made = Made()
+        try:
+            self._set_up(paths, regressions)
+        except BaseException:
+            kernel.close()
+            raise
+
+    def _set_up(self, paths: Sequence[str], regressions: Sequence[Override]) -> None:
+        kernel = self.kernel
         self.facts = facts = read_facts(kernel)
         reason = why_not(facts)
         if reason is not None or facts.profile is None:
-            kernel.close()
             raise AgentError(str(reason))
         image = kernel.spawn()
         known = {path: kernel.file_facts(path) for path in (*paths, "/dev/zero", "/dev/null", "/")}

@@ -338,7 +338,15 @@ class TwinMachine:
         file = self.space.open_file(
             path, facts.major, facts.minor, facts.inode, call.args[0], kind, facts.size
         )
+        if kind != FILE_NO_MMAP and self.keeps_pages:
+            self._fill_cache(self.space.view("file", file).f_inode, facts)
         return self._install(process, file)
+
+    def _fill_cache(self, inode: int, facts: FileFacts) -> None:
+        """The files were written a moment ago: all their pages are cached."""
+        for index in range((facts.size + abi.PAGE - 1) // abi.PAGE):
+            if self.space.find_get_page(inode, index) == 0:
+                self.space.read_page(inode, index, facts.tmpfs)
 
     def _memfd_create(self, process: Process, call: Call) -> int:
         name = f"/memfd:{(call.text or b'').decode()} (deleted)"

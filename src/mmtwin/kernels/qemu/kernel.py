@@ -92,7 +92,7 @@ class QemuKernel(Agent):
         self._child = launch(guest, content, scratch, inspect=inspect, megabytes=megabytes)
         try:
             self._answer_of_start()
-        except AgentError:
+        except BaseException:
             self.close()
             raise
 
