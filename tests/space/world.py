@@ -54,7 +54,7 @@ class World:
     @property
     def new(self) -> bool:
         """The rules of 6.18?"""
-        return self.name == "6.18"
+        return self.name.startswith("6.18")
 
     def adopt(self, task: int, mm: int) -> None:
         at = self.twin.layouts.task_struct.offset("mm")

@@ -38,13 +38,16 @@ class AddressSet:
     def place(self, address: u64) -> u64:
         """Where ``address`` is kept in the table, or the free place where it would go."""
         table = self.table
+        generation: u64 = self.generation
         at: u64 = ((address >> 3) ^ (address >> 17)) & self.mask
-        while table[WIDTH * at + 1] == self.generation and table[WIDTH * at] != address:
+        while table[WIDTH * at + 1] == generation and table[WIDTH * at] != address:
             at = (at + 1) & self.mask
         return WIDTH * at
 
     def has(self, address: u64) -> bint:
         """Is ``address`` a member?"""
+        if self.count == 0:
+            return False
         return self.table[self.place(address) + 1] == self.generation
 
     def add(self, address: u64) -> bint:

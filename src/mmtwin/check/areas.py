@@ -14,6 +14,7 @@ from cython import longlong as i64
 from cython import ulonglong as u64
 
 from mmtwin.check.lookup import Lookup
+from mmtwin.check.overlay import KEPT_SHIFT, WAS_IN
 from mmtwin.check.tally import Tally
 from mmtwin.memory.memory import Memory
 from mmtwin.pages.slab import SlabCaches
@@ -47,6 +48,8 @@ CHARGED = declare(i32, 6)
 
 PAGE_WORDS = declare(u64, 8)
 """Words of a struct page: word 1 of a slab's names the cache, word 2 its first object."""
+SLOTS_KEPT = declare(i32, KEPT_SHIFT)
+WAS = declare(u64, WAS_IN)
 I_MMAP = declare(u64, 448)
 """Where an inode keeps the first VMA of its list."""
 
@@ -125,7 +128,11 @@ class AreaRules(Lookup):
         high: u64
         entry: u64
         i: i32 = 0
-        counted: bint = not self.partial or fresh or self.overlay.find(first) >= 0
+        image: i32 = self.overlay.find(first) if self.partial else -1
+        counted: bint = not self.partial or fresh or image >= 0
+        one: u64 = 1
+        kept: u64 = 0
+        compared: bint = image >= 0 and not fresh and self.overlay.flags[image] & WAS != 0
         self.path_node[self.depth] = node
         self.depth += 1
         while i <= end:
@@ -134,11 +141,15 @@ class AreaRules(Lookup):
             if entry != 0:
                 self.path_slot[self.depth - 1] = i
                 self.entry(mm, entry, low, high)
-                if counted and self.partial:
+                if compared and self.overlay.images[32 * image + 16 + i] == entry:
+                    kept |= one << (SLOTS_KEPT + i)
+                elif counted and self.partial:
                     self.enter_area(entry)
             low = high + 1
             i += 1
         self.depth -= 1
+        if compared:
+            self.overlay.flags[image] |= kept
         if counted:
             self.sums.bump(mm, ENTRIES, self.entries)
 
@@ -153,7 +164,7 @@ class AreaRules(Lookup):
             self.account(mm, vma, 1, False)
 
     def enter_area(self, vma: u64) -> None:
-        """A step check met this entry in a leaf that the step touched."""
+        """A step check met this entry in a leaf where it was not at the mark."""
 
     def agrees(self, vma: u64, low: u64, high: u64) -> None:
         """The VMA's range is its slot's."""

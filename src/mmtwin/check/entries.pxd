@@ -9,6 +9,7 @@ cdef class EntryRules(SpaceCheck):
     cdef unsigned long long near_first, near_last, near_vma, near_mm, at_f_op
     cdef void clear(self) except *
     cdef bint is_table(self, unsigned long long pfn, bint old) except -1
+    cdef bint counts_table(self, unsigned long long counts) noexcept
     cdef void area(self, unsigned long long mm, unsigned long long vma) except *
     cdef void space(self, unsigned long long mm) except *
     cdef unsigned long long pfn_of(self, unsigned long long entry) except? 0xDEADBEEFDEADBEEF

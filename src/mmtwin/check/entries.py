@@ -52,6 +52,8 @@ AVC_ANON_VMA = declare(u64, 8)
 SAME_VMA = declare(u64, 16)
 CHAIN_MAX = declare(i32, 65536)
 
+PUDS = declare(i32, 2)
+"""The highest level whose tables an address space counts."""
 FILES = declare(i32, 0)
 ANONS = declare(i32, 1)
 SWAPS = declare(i32, 2)
@@ -118,9 +120,12 @@ class EntryRules(SpaceCheck):
 
     def is_table(self, pfn: u64, old: bint) -> bint:
         """Is, or was, the frame a page table?"""
-        word: u64 = self.word(self.page_map + 64 * pfn + COUNTS, old)
-        return (word >> self.mapcount_shift) & HALF == self.table_type and (
-            word >> self.refcount_shift
+        return self.counts_table(self.word(self.page_map + 64 * pfn + COUNTS, old))
+
+    def counts_table(self, counts: u64) -> bint:
+        """Are these the ``_mapcount`` and ``_refcount`` of a page table in use?"""
+        return (counts >> self.mapcount_shift) & HALF == self.table_type and (
+            counts >> self.refcount_shift
         ) & HALF != 0
 
     # A VMA.
@@ -180,7 +185,7 @@ class EntryRules(SpaceCheck):
     def count_entry(self, mm: u64, level: i32, entry: u64, sign: i64, old: bint) -> None:
         """Add an entry to the sums, or with -1 take it away."""
         if level > 1:
-            if not self.partial:
+            if not self.partial and level - 1 <= PUDS:
                 self.residents.bump(mm, TABLES, 1)
             return
         if level == 1 and entry & (PSE | PRESENT) == PRESENT:

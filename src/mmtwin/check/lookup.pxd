@@ -3,4 +3,3 @@ from mmtwin.check.step cimport StepCheck
 cdef class Lookup(StepCheck):
     cdef unsigned long long found_first, found_last
     cdef unsigned long long find(self, unsigned long long tree, unsigned long long index, bint old) noexcept
-    cdef int _slot_of(self, unsigned long long node, int kind, unsigned long long index, bint old) noexcept

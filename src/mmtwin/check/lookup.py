@@ -26,6 +26,8 @@ class Lookup(StepCheck):
 
         0 for NULL, and where the tree leads nowhere.
         """
+        source = self.w
+        overlay = self.overlay
         self.found_first = 0
         self.found_last = TOP
         root: u64 = self.word(tree + self.root_at, old)
@@ -38,24 +40,26 @@ class Lookup(StepCheck):
             kind: i32 = (enode >> 3) & 15
             if kind < LEAF or kind > ARANGE or not self.held(node):
                 return 0
-            slot: i32 = self._slot_of(node, kind, index, old)
-            enode = self.word(node + (80 if kind == ARANGE else 128) + 8 * slot, old)
+            first: u64 = (node - self.base) >> 3
+            source = self.w
+            if old:
+                nth: i32 = overlay.find(first)
+                if nth >= 0:
+                    source = overlay.images  # type: ignore[assignment]
+                    first = 32 * nth
+            pivots: i32 = 9 if kind == ARANGE else 15
+            slot: i32 = 0
+            while slot < pivots:
+                pivot: u64 = source[first + 1 + slot]
+                if pivot == 0 and slot > 0:
+                    break
+                if pivot >= index:
+                    self.found_last = pivot
+                    break
+                self.found_first = pivot + 1
+                slot += 1
+            enode = source[first + (10 if kind == ARANGE else 16) + slot]
             if kind == LEAF:
                 return enode
             level += 1
         return 0
-
-    def _slot_of(self, node: u64, kind: i32, index: u64, old: bint) -> i32:
-        """The slot of a node that covers ``index``; narrows the range found to it."""
-        pivots: i32 = 9 if kind == ARANGE else 15
-        slot: i32 = 0
-        while slot < pivots:
-            pivot: u64 = self.word(node + 8 + 8 * slot, old)
-            if pivot == 0 and slot > 0:
-                break
-            if pivot >= index:
-                self.found_last = pivot
-                break
-            self.found_first = pivot + 1
-            slot += 1
-        return slot

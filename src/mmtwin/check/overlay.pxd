@@ -1,4 +1,4 @@
-from mmtwin.memory cimport words_of
+from mmtwin.memory cimport copy_words, words_of
 from mmtwin.memory.memory cimport Memory
 
 cdef class Overlay:

@@ -18,7 +18,7 @@ from mmtwin.memory.journal import Journal
 from mmtwin.memory.memory import Memory
 
 if not cython.compiled:
-    from mmtwin.memory.held import words_of
+    from mmtwin.memory.held import copy_words, words_of
 
 WORDS = declare(u64, 32)
 GENERATION = declare(u64, 1 << 40)
@@ -27,6 +27,8 @@ LAST_TAG = declare(u64, 0xFFFFFF << 40)
 NONE = declare(u64, 0xFFFFFFFFFFFFFFFF)
 FIRST_BLOCKS = 256
 
+KEPT_SHIFT = 16
+"""The bit of a leaf's flags for its slot 0, set if that holds now what it held at the mark."""
 WAS_IN = 1
 """The block held a node of a known tree at the mark."""
 IS_IN = 2
@@ -87,6 +89,8 @@ class Overlay:
         held: u64 = journal.first
         last: u64 = NONE
         image: u64 = 0
+        before: u64 = NONE
+        image_before: u64 = 0
         while at > mark:
             at -= 1
             index: u64
@@ -97,9 +101,17 @@ class Overlay:
             else:
                 index = journal.entry_index(at)
                 old = journal.entry_old(at)
-            if index >> 5 != last:
-                last = index >> 5
-                image = self._touch(last) * WORDS
+            block: u64 = index >> 5
+            if block != last:
+                if block == before:  # stores often go back and forth between two blocks
+                    before = last
+                    last = block
+                    image, image_before = image_before, image
+                else:
+                    before = last
+                    image_before = image
+                    last = block
+                    image = self._touch(block) * WORDS
             self.images[image + (index & 31)] = old
 
     def _place(self, block: u64) -> u64:
@@ -125,14 +137,7 @@ class Overlay:
         self.table[at + 1] = nth
         self.blocks[nth] = block
         self.flags[nth] = 0
-        w = self.w
-        images = self.images
-        first: u64 = block * WORDS
-        to: u64 = nth * WORDS
-        word: u64 = 0
-        while word < WORDS:
-            images[to + word] = w[first + word]
-            word += 1
+        copy_words(self.images, nth * WORDS, self.w, block * WORDS, WORDS)
         return nth
 
     def _grow(self) -> None:

@@ -8,11 +8,11 @@ cdef class PageTableCheck(EntryRules):
     cdef void touched_block(self, unsigned long long nth, unsigned long long block) except *
     cdef bint table_moved(self, unsigned long long page) except -1
     cdef void touched_pages(self, unsigned long long nth, unsigned long long block) except *
-    cdef void touched_page(self, unsigned long long page) except *
-    cdef void cached_page(self, unsigned long long page, long long sign, bint old) except *
+    cdef void cached_page(self, unsigned long long counts, unsigned long long mapping, long long sign) except *
     cdef void remade_table(self, unsigned long long page) except *
-    cdef void area_kept(self, unsigned long long vma) except *
+    cdef void area_kept(self, unsigned long long nth, unsigned long long vma) except *
     cdef bint suits(self, unsigned long long vma, unsigned long long address) except -1
+    cdef bint replaces(self, unsigned long long vma, unsigned long long prior) except -1
     cdef void uncovered(self, unsigned long long mm, unsigned long long start, unsigned long long end) except *
     cdef void rejudge(self, unsigned long long mm, unsigned long long start, unsigned long long end) except *
     cdef void rejudge_table(self, unsigned long long mm, unsigned long long table, int level, unsigned long long first, unsigned long long start, unsigned long long end) except *

@@ -24,15 +24,18 @@ PRESENT = declare(u64, p.PRESENT)
 PSE = declare(u64, p.PSE)
 PFN_MASK = declare(u64, p.PFN_MASK)
 VM_WRITE = declare(u64, c.VM_WRITE)
+WAS_THERE = declare(i32, 0)
+IS_THERE = declare(i32, 1)
 PAGE = declare(u64, 4096)
 
 # struct page of a table, and of a user page.
 PT_MM = declare(u64, 0x20)
 PT_PLACE = declare(u64, 0x28)
-MAPPING = declare(u64, 0x18)
-COUNTS = declare(u64, 0x30)
+MAPPING_WORD = declare(u64, 3)
+COUNTS_WORD = declare(u64, 6)
 I_DATA = declare(u64, 376)
 
+PUDS = declare(i32, 2)
 TABLES = declare(i32, 4)
 CACHED = declare(i32, 0)
 
@@ -103,7 +106,7 @@ class PageTableCheck(EntryRules):
             nth += 1
         nth = 0
         while nth < self.areas.count:
-            self.area_kept(self.areas.address(nth))
+            self.area_kept(nth, self.areas.address(nth))
             nth += 1
         nth = 0
         while nth < self.live.count:
@@ -152,31 +155,31 @@ class PageTableCheck(EntryRules):
         first: u64 = self.base + (block << 8)
         pfn: u64 = (first - self.page_map) >> 6
         last: u64 = pfn + 4
+        now_at: u64 = 32 * block
+        was_at: u64 = 32 * nth
         while pfn < last and pfn < self.frames:
+            counts: u64 = self.w[now_at + COUNTS_WORD]
+            old_counts: u64 = self.overlay.images[was_at + COUNTS_WORD]
+            now: bint = self.counts_table(counts)
+            was: bint = self.counts_table(old_counts)
             page: u64 = self.page_map + 64 * pfn
-            now: bint = self.is_table(pfn, False)
-            was: bint = self.is_table(pfn, True)
             if now or was:
                 if now != was or self.table_moved(page):
                     self.walked.row(page)
             else:
-                self.touched_page(page)
+                mapping: u64 = self.w[now_at + MAPPING_WORD]
+                old_mapping: u64 = self.overlay.images[was_at + MAPPING_WORD]
+                if counts != old_counts:
+                    self.mapped.row(page)
+                if counts != old_counts or mapping != old_mapping:
+                    self.cached_page(old_counts, old_mapping, -1)
+                    self.cached_page(counts, mapping, 1)
             pfn += 1
+            now_at += 8
+            was_at += 8
 
-    def touched_page(self, page: u64) -> None:
-        """A user page, or one of the kernel's, whose struct page changed."""
-        at: u64 = (page - self.base) >> 3
-        overlay = self.overlay
-        if overlay.changed(at + 6):
-            self.mapped.row(page)
-        if overlay.changed(at + 3) or overlay.changed(at + 6):
-            self.cached_page(page, -1, True)
-            self.cached_page(page, 1, False)
-
-    def cached_page(self, page: u64, sign: i64, old: bint) -> None:
+    def cached_page(self, counts: u64, mapping: u64, sign: i64) -> None:
         """A page in a page cache counts in its inode's ``nrpages``."""
-        counts: u64 = self.word(page + COUNTS, old)
-        mapping: u64 = self.word(page + MAPPING, old)
         if (counts >> self.refcount_shift) & HALF == 0 or mapping & 7 != 0 or mapping == 0:
             return
         if mapping > I_DATA and self.is_inode(mapping - I_DATA):
@@ -192,7 +195,7 @@ class PageTableCheck(EntryRules):
             mm: u64 = self.word(page + PT_MM, old)
             place: u64 = self.word(page + PT_PLACE, old)
             level: i32 = place & 4095
-            if level < self.top_level:
+            if level <= PUDS and level < self.top_level:
                 self.residents.bump(mm, TABLES, -1 if old else 1)
             one: u64 = 1
             size: u64 = one << (12 + 9 * level)
@@ -207,30 +210,37 @@ class PageTableCheck(EntryRules):
                 address += size
                 nth += 1
 
-    def area_kept(self, vma: u64) -> None:
+    def area_kept(self, nth: u64, vma: u64) -> None:
         """A VMA that changed: no entries stay where it was, and those it has still suit it."""
-        mm: u64 = self.was_at(vma + self.at_mm)
-        tree: u64 = mm + self.at_tree
-        if self.old_trees.has(tree) and self.trees.has(tree):
-            start: u64 = self.was_at(vma)
-            if self.find(tree, start, True) == vma:
-                self.uncovered(mm, start, self.was_at(vma + 8))
-        mm = self.word_at(vma + self.at_mm)
-        tree = mm + self.at_tree
-        if not self.trees.has(tree) or self.word_at(mm + self.at_tables) == 0:
-            return
+        old_mm: u64 = self.was_at(vma + self.at_mm)
+        mm: u64 = self.word_at(vma + self.at_mm)
+        start: u64 = self.was_at(vma)
+        end: u64 = self.was_at(vma + 8)
         first: u64 = self.word_at(vma)
-        if self.find(tree, first, False) == vma and not (
-            self.suits(vma, first) and self.suits(vma, self.word_at(vma + 8) - 1)
-        ):
-            self.rejudge(mm, first, self.word_at(vma + 8))
+        past: u64 = self.word_at(vma + 8)
+        was: bint = self.areas.sum(nth, WAS_THERE) != 0
+        same: bint = was and self.areas.sum(nth, IS_THERE) != 0 and mm == old_mm
+        covered: bint = same and first <= start and past >= end
+        if was and not covered and self.trees.has(old_mm + self.at_tree):
+            self.uncovered(old_mm, start, end)
+        if self.areas.sum(nth, IS_THERE) == 0 or self.word_at(mm + self.at_tables) == 0:
+            return
+        if same and first >= start and past <= end:
+            if not self.replaces(vma, vma):
+                self.rejudge(mm, first, past)
+        elif not (self.suits(vma, first) and self.suits(vma, past - 1)):
+            self.rejudge(mm, first, past)
 
     def suits(self, vma: u64, address: u64) -> bint:
         """Does the VMA have what the one that covered ``address`` at the mark had?"""
         mm: u64 = self.word_at(vma + self.at_mm)
-        prior: u64 = self.find(mm + self.at_tree, address, True)
-        if not self.old_trees.has(mm + self.at_tree) or prior == 0 or not self.is_vma(prior):
+        if not self.old_trees.has(mm + self.at_tree):
             return True
+        prior: u64 = self.find(mm + self.at_tree, address, True)
+        return prior == 0 or not self.is_vma(prior) or self.replaces(vma, prior)
+
+    def replaces(self, vma: u64, prior: u64) -> bint:
+        """Does the VMA have what ``prior`` had at the mark, so that its entries suit it?"""
         linear: u64 = self.word_at(vma + self.at_pgoff) - (self.word_at(vma) >> 12)
         was: u64 = self.was_at(prior + self.at_pgoff) - (self.was_at(prior) >> 12)
         lost: u64 = self.was_at(prior + self.at_flags) & ~self.word_at(vma + self.at_flags)

@@ -22,4 +22,4 @@ cdef class SpaceCheck(SpaceRules):
     cdef void _touched_link(self, unsigned long long avc) except *
     cdef void _touched_anon(self, unsigned long long anon) except *
     cdef void _touched_inode(self, unsigned long long inode) except *
-    cdef void _area_step(self, unsigned long long vma) except *
+    cdef void _area_step(self, unsigned long long nth, unsigned long long vma) except *

@@ -22,6 +22,7 @@ from cython import longlong as i64
 from cython import ulonglong as u64
 
 from mmtwin.check.addresses import AddressSet
+from mmtwin.check.overlay import KEPT_SHIFT
 from mmtwin.check.spaces import SpaceRules
 from mmtwin.check.tally import Tally
 from mmtwin.check.violation import Violation
@@ -34,6 +35,10 @@ if not cython.compiled:
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 ENTRIES = declare(i32, 0)
+WAS_THERE = declare(i32, 0)
+IS_THERE = declare(i32, 1)
+"""Columns of a changed VMA's row: was it in its tree at the mark, is it in its tree now?"""
+SLOTS_KEPT = declare(i32, KEPT_SHIFT)
 PAGE_WORDS = declare(u64, 8)
 
 AVC_VMA = declare(u64, 0)
@@ -116,7 +121,7 @@ class SpaceCheck(SpaceRules):
             nth += 1
         nth = 0
         while nth < self.areas.count:
-            self._area_step(self.areas.address(nth))
+            self._area_step(nth, self.areas.address(nth))
             nth += 1
         self.totals()
         return self.found
@@ -256,46 +261,60 @@ class SpaceCheck(SpaceRules):
             count += 1
 
     def enter_area(self, vma: u64) -> None:
-        """Note an entry of a touched leaf."""
+        """Note an entry that is new in its slot of a touched leaf."""
         if self.is_vma(vma):
             self.entered.row(vma)
 
     def old_leaf(self, tree: u64, node: u64, gone: bint) -> None:
         """Take back the entries that a leaf held at the mark, and see which are gone."""
-        first: u64 = (node - self.base) >> 3
+        at: u64 = (node - self.base) >> 3
+        source = self.w
+        kept: u64 = 0
+        nth: i32 = self.overlay.find(at)
+        if nth >= 0:
+            at = 32 * nth
+            source = self.overlay.images  # type: ignore[assignment]
+            if not gone:
+                kept = self.overlay.flags[nth] >> SLOTS_KEPT
         entries: i64 = 0
         slot: u64 = 16
         entry: u64
         while slot < 32:
-            entry = self.overlay.was(first + slot)
-            if slot == 31 and (
-                self.overlay.was(first + 15) == 0 or entry == self._meta_word(14, 0)
-            ):
+            entry = source[at + slot]
+            if slot == 31 and (source[at + 15] == 0 or entry == self._meta_word(14, 0)):
                 entry = 0
             if entry != 0:
                 entries += 1
-                if self.entered.has(entry):
+                if (kept >> (slot - 16)) & 1 != 0:
+                    pass  # it stayed where it was
+                elif self.entered.has(entry):
                     self.stayed.add(entry)
                 elif self.is_vma(entry):
                     self.areas.row(entry)
             slot += 1
         self.sums.bump(tree - self.at_tree, ENTRIES, -entries)
 
-    def _area_step(self, vma: u64) -> None:
+    def _area_step(self, nth: u64, vma: u64) -> None:
         """A VMA that changed: check it where it is, take back what it was, add what it is."""
-        start: u64
-        mm: u64 = self.was_at(vma + self.at_mm)
-        tree: u64 = mm + self.at_tree
+        old_mm: u64 = self.was_at(vma + self.at_mm)
+        mm: u64 = self.word_at(vma + self.at_mm)
+        tree: u64 = old_mm + self.at_tree
+        start: u64 = self.was_at(vma)
+        there: bint = False
         if self.old_trees.has(tree):
-            start = self.was_at(vma)
             if self.find(tree, start, True) == vma:
-                self.account(mm, vma, -1, True)
+                self.account(old_mm, vma, -1, True)
+                self.areas.sums[8 * nth + WAS_THERE] = 1
             if self.trees.has(tree) and self.find(tree, start, False) == vma:
                 self.agrees(vma, self.found_first, self.found_last)
-                if self.word_at(vma + self.at_mm) != mm:
-                    self.area(mm, vma)
-        mm = self.word_at(vma + self.at_mm)
-        tree = mm + self.at_tree
-        if self.trees.has(tree) and self.find(tree, self.word_at(vma), False) == vma:
+                if mm != old_mm:
+                    self.area(old_mm, vma)
+                else:
+                    there = start == self.word_at(vma)
+        if not there:
+            tree = mm + self.at_tree
+            there = self.trees.has(tree) and self.find(tree, self.word_at(vma), False) == vma
+        if there:
             self.area(mm, vma)
             self.account(mm, vma, 1, False)
+            self.areas.sums[8 * nth + IS_THERE] = 1

@@ -35,18 +35,27 @@ class Tally(AddressSet):
 
     def row(self, address: u64) -> u64:
         """The row of ``address``, a new one of zeros if it has none."""
+        table = self.table
         at: u64 = self.place(address)
-        if self.table[at + 1] == self.generation:
-            return self.table[at + 2]
+        if table[at + 1] == self.generation:
+            return table[at + 2]
         nth: u64 = self.count
         if nth == self.room:
             self._more_rows()
-        self.add(address)
-        self.table[self.place(address) + 2] = nth
+        if 2 * nth > self.mask:
+            self._grow()
+            table = self.table
+            at = self.place(address)
+        table[at] = address
+        table[at + 1] = self.generation
+        table[at + 2] = nth
+        self.count = nth + 1
         self.members[nth] = address
-        column: u64 = 0
-        while column < WIDTH:
-            self.sums[nth * WIDTH + column] = 0
+        sums = self.sums
+        column: u64 = nth * WIDTH
+        last: u64 = column + WIDTH
+        while column < last:
+            sums[column] = 0
             column += 1
         return nth
 

@@ -44,6 +44,7 @@ class Arch(StrEnum):
     """The guest's processor."""
 
     X86_64 = "x86_64"
+    X86_64_LA57 = "x86_64-la57"
     S390X = "s390x"
 
 

@@ -26,6 +26,8 @@ class Profile:
     page_size: int = 4096
     task_size: int = (1 << 47) - 4096
     stack_top: int = (1 << 47) - 4096
+    stack_top_max: int = (1 << 47) - 4096
+    """Where exec's temporary stack ends (STACK_TOP_MAX), before it is moved below ``stack_top``."""
     unmapped_base: int = 0x2AAAAAAAB000
     """Where bottom-up searches begin (TASK_UNMAPPED_BASE)."""
     stack_random_pages: int = 0x3FFFFF
@@ -77,6 +79,7 @@ _S390X = Profile(
     big_endian=True,
     task_size=(1 << 64) - 4096,
     stack_top=(1 << 42) - 5 * 4096,
+    stack_top_max=(1 << 42) - 5 * 4096,
     unmapped_base=1 << 41,
     stack_random_pages=0x3FF80,
     mmap_min_addr=32768,
@@ -86,14 +89,31 @@ _S390X = Profile(
 )
 """Debian's 6.1.176 for s390x: no NUMA, four pages of [vvar] and [vdso] above the stack."""
 
+_6_1 = Profile("6.1", (6, 1, 192))
+_6_18 = Profile("6.18", (6, 18, 44), soft_dirty=False)
+
+
+def _without_smp(profile: Profile) -> Profile:
+    return replace(profile, name=f"{profile.name}-up", smp=False, numa=False)
+
+
+def _with_five_levels(profile: Profile) -> Profile:
+    """On a processor with LA57: user space of 56 bits, for those who ask for it by a hint."""
+    top = (1 << 56) - 4096
+    name = f"{profile.name}-la57"
+    return replace(profile, name=name, page_table_levels=5, task_size=top, stack_top_max=top)
+
+
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("6.1", (6, 1, 192)),
-        Profile("6.1-up", (6, 1, 192), smp=False, numa=False),
+        _6_1,
+        _without_smp(_6_1),
+        _with_five_levels(_6_1),
         _S390X,
-        Profile("6.18", (6, 18, 44), soft_dirty=False),
-        Profile("6.18-up", (6, 18, 44), soft_dirty=False, smp=False, numa=False),
+        _6_18,
+        _without_smp(_6_18),
+        _with_five_levels(_6_18),
         replace(_S390X, name="5.18-rc6", release=(5, 18, 0)),
     )
 }

@@ -17,3 +17,11 @@ def words_of(held: array[int]) -> array[int]:
 def integers_of(held: array[int]) -> array[int]:
     """The signed numbers of ``held``."""
     return held
+
+
+def copy_words(
+    to: array[int] | memoryview, at: int, source: array[int] | memoryview, first: int, count: int
+) -> None:
+    """Copy ``count`` words from ``source[first]`` on to ``to[at]`` and on; they do not overlap."""
+    for word in range(count):
+        to[at + word] = source[first + word]

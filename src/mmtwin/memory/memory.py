@@ -215,6 +215,16 @@ class Memory:
 
     def fill(self, address: u64, size: u64, value: u64) -> None:
         """Store the word ``value`` over ``size`` bytes from ``address`` (both multiples of 8)."""
+        offset: u64 = address - self.base if address >= self.base else self.limit
+        if offset < self.limit and size <= self.limit - offset and (offset | size) & 7 == 0:
+            w = self.w
+            index: u64 = offset >> 3
+            past: u64 = (offset + size) >> 3
+            while index < past:
+                if w[index] != value:
+                    self.poke(index, value)
+                index += 1
+            return
         at: u64 = 0
         while at < size:
             self.store(address + at, value)

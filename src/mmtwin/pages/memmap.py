@@ -87,13 +87,21 @@ class MemMap:
         """The word at an address, in vmemmap or in the direct map."""
         if address >= VMEMMAP:
             address -= self.shift
-        return self.memory.load(address)
+        memory = self.memory
+        offset: u64 = address - memory.base if address >= memory.base else TOP
+        if offset < memory.limit and offset & 7 == 0:
+            return memory.w[offset >> 3]
+        return memory.load(address)
 
     def st(self, address: u64, value: u64) -> i32:
         """Store a word at an address, in vmemmap or in the direct map; returns 0."""
         if address >= VMEMMAP:
             address -= self.shift
-        self.memory.store(address, value)
+        memory = self.memory
+        offset: u64 = address - memory.base if address >= memory.base else TOP
+        if offset < memory.limit and offset & 7 == 0:
+            return memory.poke(offset >> 3, value)
+        memory.store(address, value)
         return 0
 
     def add_to(self, address: u64, delta: i64) -> i32:

@@ -21,7 +21,10 @@ def profile_of(first: Record) -> tuple[str, str]:
                 if first.host.machine == "s390x":
                     name = "6.1-s390x" if release >= (6, 1) else "5.18-rc6"
                     return name, f"recorded on {first.host.kernel}"
-                return "6.18" if release >= (6, 12) else "6.1", f"recorded on {first.host.kernel}"
+                name = "6.18" if release >= (6, 12) else "6.1"
+                if first.host.machine == "x86_64-la57":
+                    name += "-la57"
+                return name, f"recorded on {first.host.kernel}"
         if "[vvar_vclock]" in first.maps:
             return "6.18", "[vvar_vclock] is mapped"
     return "6.1", "no [vvar_vclock] is mapped"

@@ -159,7 +159,7 @@ class Exec(Fork):
             self.set_vm_ops(vma, self.special_mapping_vmops)
             self.set_vm_private_data(vma, special)
         elif line.name == STACK:
-            pgoff = (self.profile.stack_top >> c.PAGE_SHIFT) - pages
+            pgoff = (self.profile.stack_top_max >> c.PAGE_SHIFT) - pages
         elif line.inode:
             key = (line.name, line.major, line.minor, line.inode)
             file = files.get(key)

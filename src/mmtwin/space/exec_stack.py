@@ -34,7 +34,7 @@ class ExecStack(Exec):
         if vma == 0:
             return 0
         vm_flags: u64 = VM_SOFTDIRTY | VM_STACK_FLAGS | INCOMPLETE
-        top: u64 = self.profile.stack_top
+        top: u64 = self.profile.stack_top_max
         self.vma_set_range(vma, top - PAGE_SIZE, top, 0)
         self.set_vm_flags(vma, vm_flags)
         self.vma_set_page_prot(vma)

@@ -13,8 +13,9 @@ PAGE_SIZE: Final = 0x1000
 PAGE_MASK: Final = 0xFFFFFFFFFFFFF000
 PMD_SIZE: Final = 0x200000
 TASK_SIZE: Final = 0x7FFFFFFFF000
-"""End of user space with four page-table levels; also STACK_TOP and DEFAULT_MAP_WINDOW."""
-TASK_SIZE_5_LEVEL: Final = 0xFFFFFFFFFFF000
+"""End of user space with four page-table levels."""
+DEFAULT_MAP_WINDOW: Final = TASK_SIZE
+"""Where searches end, also with five levels, unless a hint lies above."""
 STACK_TOP: Final = TASK_SIZE
 TASK_UNMAPPED_BASE: Final = 0x2AAAAAAAB000
 ELF_ET_DYN_BASE: Final = 0x555555554000

@@ -1,3 +1,4 @@
+from mmtwin.pages.pages cimport Pages
 from mmtwin.space.swap cimport Swap
 
 cdef class PageCache(Swap):

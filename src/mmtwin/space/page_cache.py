@@ -7,23 +7,35 @@ a time.
 
 from __future__ import annotations
 
-from cython import bint, declare
+from cython import bint, cfunc, declare, exceptval
+from cython import int as i32
+from cython import longlong as i64
 from cython import ulonglong as u64
 
 from mmtwin.machine.profile import Profile
 from mmtwin.maple.maple import Maple
 from mmtwin.memory.memory import Memory
+from mmtwin.pages import node_layouts as n
+from mmtwin.pages.pages import Pages
 from mmtwin.space import files
 from mmtwin.space import flags as c
 from mmtwin.space.fields import Caches
 from mmtwin.space.swap import Swap
 
+FILE_PAGES = declare(u64, n.NODE_STAT + n.STAT["file_pages"])
 I_SIZE = declare(u64, 80)
 I_DATA = declare(u64, 376)
 I_PAGES = declare(u64, 392)
 TOP = declare(u64, c.MAX)
 FILE_SHMEM = declare(u64, files.FILE_SHMEM)
 FILE_SYSV = declare(u64, files.FILE_SYSV)
+
+
+@cfunc
+@exceptval(-1)
+def count_file_page(pages: Pages, page: u64, change: i64) -> i32:
+    """One page more or less in the caches of its node (``file_pages``); returns 0."""
+    return pages.add_to(pages.pgdat(pages.page_to_nid(page)) + FILE_PAGES, change)
 
 
 class PageCache(Swap):
@@ -58,7 +70,7 @@ class PageCache(Swap):
         self.set_page_mapping(page, inode + I_DATA, index)
         self.set_page_flag(page, self.pg_uptodate)
         self.memory.store(inode + self.at_nrpages, self.inode_pages(inode) + 1)
-        self.pages.mod_node_page_state(self.pages.page_to_nid(page), "file_pages", 1)
+        count_file_page(self.pages, page, 1)
         self.pages.folio_add_lru(page)
         return True
 
@@ -78,7 +90,7 @@ class PageCache(Swap):
         inode: u64 = self.pages.page_mapping(page) - I_DATA
         self.set_page_mapping(page, 0, self.page_index(page))
         self.memory.store(inode + self.at_nrpages, self.inode_pages(inode) - 1)
-        self.pages.mod_node_page_state(self.pages.page_to_nid(page), "file_pages", -1)
+        count_file_page(self.pages, page, -1)
 
     def read_page(self, inode: u64, index: u64, shared_memory: bint) -> u64:
         """A fresh page at ``index``, read from disk or zeroed; 0 without memory."""

@@ -2,7 +2,7 @@
 
 Level 0 is the table of ptes, 1 of pmds, 2 of puds, then p4ds where there are five levels; the
 highest is the pgd. An entry of level L covers 2^(12 + 9 L) bytes. ``mm.pgtables_bytes`` counts
-every table but the pgd, as the kernel does.
+tables of ptes, pmds and puds, as the kernel does.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ TABLE = declare(u64, p.TABLE)
 PRESENT = declare(u64, p.PRESENT)
 PSE = declare(u64, p.PSE)
 TABLE_BYTES = declare(u64, p.TABLE_BYTES)
+PUDS = declare(i32, 2)
+"""The highest level whose tables are counted."""
 PMD_HUGE_PTE = declare(u64, 16)
 """struct page of a table of pmds: the first table put by (pmd_huge_pte)."""
 PMD_SIZE = declare(u64, c.PMD_SIZE)
@@ -172,7 +174,8 @@ class PageTable(ProcMaps):
                 if table == 0:
                     return 0
                 memory.store(slot, self.entry_of(table))
-                self.count_tables(mm, True)
+                if at - 1 <= PUDS:
+                    self.count_tables(mm, True)
             else:
                 table = memory.base + (entry & PFN_MASK)
             at -= 1
@@ -281,7 +284,8 @@ class PageTable(ProcMaps):
                 if level == 1 or self._table_is_free(at, past, size, floor, ceiling):
                     memory.store(slot, 0)
                     self.pt_free(lower)
-                    self.count_tables(mm, False)
+                    if level - 1 <= PUDS:
+                        self.count_tables(mm, False)
             at = past
 
     def _table_is_free(self, start: u64, past: u64, size: u64, floor: u64, ceiling: u64) -> bint:

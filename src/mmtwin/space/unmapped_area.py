@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 
-from cython import bint, declare
+from cython import bint, cfunc, declare, inline
 from cython import longlong as i64
 from cython import ulonglong as u64
 
@@ -34,6 +34,24 @@ AREA_THP = declare(u64, files.AREA_THP)
 AREA_ZERO = declare(u64, files.AREA_ZERO)
 TOPDOWN_BIT = declare(u64, MM_TOPDOWN_BIT)
 ENOMEM = declare(i64, errno.ENOMEM)
+MAP_WINDOW = declare(u64, c.DEFAULT_MAP_WINDOW)
+
+
+@cfunc
+@inline
+def search_end(top: u64, hint: u64) -> u64:
+    """Where a search ends in a user space that ends at ``top``.
+
+    With five levels of page tables only a hint above the window of four opens what lies beyond.
+    """
+    return top if hint > MAP_WINDOW or top < MAP_WINDOW else MAP_WINDOW
+
+
+@cfunc
+@inline
+def hint_valid(hint: u64, length: u64, top: u64) -> bint:
+    """``mmap_address_hint_valid``: the range lies in user space, on one side of the window."""
+    return hint <= top - length and (hint > MAP_WINDOW) == (hint + length > MAP_WINDOW)
 
 
 class UnmappedArea(Munmap):
@@ -111,7 +129,7 @@ class UnmappedArea(Munmap):
         if map_flags & MAP_FIXED != 0:
             return addr
         begin: u64 = self.mmap_legacy_base(mm)
-        end: u64 = self.task_size(mm)
+        end: u64 = search_end(self.task_size(mm), addr)
         if map_flags & MAP_32BIT != 0:
             begin = MAP_32BIT_LOW
             end = MAP_32BIT_HIGH
@@ -128,17 +146,21 @@ class UnmappedArea(Munmap):
         self, mm: u64, addr: u64, length: u64, map_flags: u64
     ) -> i64:
         """The top-down search, with its fall-back."""
-        if length > self.task_size(mm):
+        top: u64 = self.task_size(mm)
+        if length > top:
             return -ENOMEM
         if map_flags & MAP_FIXED != 0:
             return addr
         if map_flags & MAP_32BIT == 0:
             hint: u64 = addr & PAGE_MASK
-            if hint != 0 and hint <= self.task_size(mm) - length:
+            if hint != 0 and hint_valid(hint, length, top):
                 above: u64 = self.find_vma(mm, hint)
                 if above == 0 or hint + length <= self.vm_start_gap(above):
                     return hint
-            found: i64 = self.unmapped_area_topdown(mm, length, PAGE_SIZE, self.mmap_base(mm))
+            high: u64 = self.mmap_base(mm)
+            if hint > MAP_WINDOW and top > MAP_WINDOW:
+                high += top - MAP_WINDOW
+            found: i64 = self.unmapped_area_topdown(mm, length, PAGE_SIZE, high)
             if not failed(found):
                 return found
         return self.arch_get_unmapped_area(mm, addr, length, map_flags)

@@ -22,6 +22,7 @@ THP: Final = "/sys/kernel/mm/transparent_hugepage/"
 PROFILES: Final = {
     ("x86_64", 6, 1): "6.1",
     ("x86_64", 6, 18): "6.18",
+    ("x86_64-la57", 6, 1): "6.1-la57",
     ("s390x", 6, 1): "6.1-s390x",
 }
 

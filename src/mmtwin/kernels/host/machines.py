@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from mmtwin.kernels.calls import NUMBERS, NUMBERS_S390X
@@ -64,6 +64,13 @@ X86_64: Final = Machine(
     compilers=("x86_64-linux-gnu-gcc", "cc"),
     compiler_package="gcc",
 )
+X86_64_LA57: Final = replace(
+    X86_64,
+    name="x86_64-la57",
+    task_size=(1 << 56) - 4096,
+    borders=((1 << 47) - 4096, 1 << 48, 1 << 52),
+)
+"""With five levels of page tables: user space of 56 bits."""
 S390X: Final = Machine(
     "s390x",
     ">",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mmtwin.kernels.host.build import AgentError
-from mmtwin.kernels.host.machines import S390X, X86_64, Machine
+from mmtwin.kernels.host.machines import S390X, X86_64, X86_64_LA57, Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +31,30 @@ class Guest:
     options: tuple[str, ...] = ()
 
 
+_X86_64: Final = Guest(
+    X86_64,
+    "qemu-system-x86_64",
+    "qemu-system-x86",
+    "linux-image-6.1.0-*-cloud-amd64",
+    (
+        "virtio_ring",
+        "virtio",
+        "virtio_pci_modern_dev",
+        "virtio_pci_legacy_dev",
+        "virtio_pci",
+        "virtio_console",
+        "qemu_fw_cfg",
+    ),
+    ("virtio-serial-pci", "virtserialport,chardev=agent,nr=1"),
+    "ttyS0",
+    "guest",
+)
+
 GUESTS: Final = {
     guest.machine.name: guest
     for guest in (
-        Guest(
-            X86_64,
-            "qemu-system-x86_64",
-            "qemu-system-x86",
-            "linux-image-6.1.0-*-cloud-amd64",
-            (
-                "virtio_ring",
-                "virtio",
-                "virtio_pci_modern_dev",
-                "virtio_pci_legacy_dev",
-                "virtio_pci",
-                "virtio_console",
-                "qemu_fw_cfg",
-            ),
-            ("virtio-serial-pci", "virtserialport,chardev=agent,nr=1"),
-            "ttyS0",
-            "guest",
-        ),
+        _X86_64,
+        replace(_X86_64, machine=X86_64_LA57, options=("-cpu", "qemu64,+la57")),
         Guest(
             S390X,
             "qemu-system-s390x",
