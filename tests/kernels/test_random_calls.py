@@ -101,6 +101,18 @@ def test_numbers_of_nameless_objects_do_not_count_but_which_is_which_does() -> N
     assert twin.plain(ours) != twin.plain(ours.replace("00:01 1 ", "00:01 2 "))
 
 
+def test_files_of_huge_pages_are_compared_by_identity_too() -> None:
+    lines = [
+        "20000000-20200000 rw-p 00000000 00:11 7 /anon_hugepage (deleted)\n",
+        "20200000-20400000 rw-p 00200000 00:11 7 /anon_hugepage (deleted)\n",
+        "20400000-20600000 rw-p 00000000 00:11 8 /anon_hugepage (deleted)\n",
+    ]
+    elsewhere = [line.replace("00:11 ", "00:0f 70") for line in lines]
+    alike = [line.replace("00:11 8", "00:11 7") for line in lines]
+    assert Inodes().plain("".join(lines)) == Inodes().plain("".join(elsewhere))
+    assert Inodes().plain("".join(lines)) != Inodes().plain("".join(alike))
+
+
 def test_what_is_compared() -> None:
     call = Call(1, "munmap", (0, 0))
     scope = Scope((0, 0), pages=True)

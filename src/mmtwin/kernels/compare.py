@@ -19,6 +19,8 @@ from mmtwin.kernels.smaps import (
 
 INTERNAL_DEVICE = " 00:01 "
 """shmem objects without a name in any file system: their inode numbers are the kernel's own."""
+HUGE_FILE = " /anon_hugepage (deleted)"
+"""What MAP_HUGETLB maps: on a device whose number is the kernel's own, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Inodes:
 
     def plain(self, maps: str) -> str:
         """``maps`` with such numbers replaced and every run of spaces made one."""
-        if INTERNAL_DEVICE not in maps:
+        if INTERNAL_DEVICE not in maps and HUGE_FILE not in maps:
             return maps
         lines = []
         for line in maps.splitlines():
@@ -84,6 +86,10 @@ class Inodes:
                 inode, _, name = tail.partition(" ")
                 number = self.seen.setdefault(inode, len(self.seen) + 1)
                 line = f"{head}{INTERNAL_DEVICE}#{number} {name.strip()}"
+            elif line.endswith(HUGE_FILE):
+                span, letters, offset, device, inode = line.split()[:5]
+                number = self.seen.setdefault(f"{device} {inode}", len(self.seen) + 1)
+                line = f"{span} {letters} {offset} #{number}{HUGE_FILE}"
             lines.append(line)
         return "\n".join(lines) + "\n"
 

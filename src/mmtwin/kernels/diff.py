@@ -108,6 +108,7 @@ class Differ:
             own_machine=kernel.own_machine,
             seals=facts.release >= (6, 10, 0),
             watches=facts.userfaultfd,
+            huge_sizes=facts.huge_sizes,
             machine=kernel.machine,
         )
         self.machine = TwinMachine(

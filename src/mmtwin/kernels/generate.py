@@ -15,7 +15,7 @@ from mmtwin.kernels.abi import HUGE, INFINITY, PAGE, TOP
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.maps import Area, areas
 from mmtwin.kernels.options import Options, Process, Start
-from mmtwin.kernels.ranges import Ranges
+from mmtwin.kernels.ranges import HUGE_ARENA, Ranges
 from mmtwin.kernels.rarer import Rarer
 from mmtwin.kernels.safety import TOUCH_MOST, bounded, reaches
 
@@ -201,12 +201,26 @@ class Generator(Rarer):
                 flags |= abi.MAP_FIXED_NOREPLACE
         at = self.ranges.spoil(at)
         descriptor, offset = TOP, 0
+        if anonymous and self.options.huge_sizes and 0.35 <= draw < 0.38:
+            return self._map_huge_pages(slot, flags, at)
         if not anonymous:
             descriptor = self._descriptor(slot)
             offset = self._offset(at)
         elif random.random() < 0.03:
             offset = random.choice([1, PAGE, 1 << 40])
         return Call(slot, "mmap", (at, length, self._protection(), flags, descriptor, offset))
+
+    def _map_huge_pages(self, slot: int, flags: int, at: int) -> Call:
+        """MAP_HUGETLB; what is not MAP_NORESERVE fails, as no pages are reserved."""
+        random = self.random
+        flags |= abi.MAP_HUGETLB | random.choice([0, 0, 0, 16, *self.options.huge_sizes]) << 26
+        if random.random() < 0.9:
+            flags |= abi.MAP_NORESERVE
+        if random.random() < 0.7:
+            at = HUGE_ARENA + random.randrange(4) * HUGE
+        length = random.choice([0, 1, PAGE, HUGE, HUGE, 2 * HUGE, 2 * HUGE + PAGE])
+        offset = random.choice([0, 0, 0, 0, 0, PAGE, HUGE])
+        return Call(slot, "mmap", (at, length, self._protection(), flags, TOP, offset))
 
     def _offset(self, at: int) -> int:
         """A file offset; most often one that continues a neighbour of the arena's pages."""

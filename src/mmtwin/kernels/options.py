@@ -31,7 +31,8 @@ class Options:
     ``files`` are paths of regular files that can be read and written; ``segments`` counts the
     System V segments; ``most_slots`` bounds the processes alive at once; ``forks`` and ``huge``
     (ranges of 2 MiB) switch these off; [``keep_start``, ``keep_end``) is never changed.
-    ``seals`` and ``watches`` allow mseal and userfaultfd, where the kernel has them.
+    ``seals`` and ``watches`` allow mseal and userfaultfd, where the kernel has them;
+    ``huge_sizes`` are log2 of what MAP_HUGETLB may ask for, where no huge pages are reserved.
     ``capabilities`` are those that the process starts with, ``hard_limits`` the hard limits by
     RLIMIT number (none where not listed): no call asks for more. ``own_machine``: the kernel's
     settings may be changed.
@@ -49,6 +50,7 @@ class Options:
     own_machine: bool = False
     seals: bool = False
     watches: bool = False
+    huge_sizes: tuple[int, ...] = ()
     machine: Machine = X86_64
 
 

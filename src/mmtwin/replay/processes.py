@@ -260,7 +260,7 @@ class Processes:
             if record.file is None:
                 raise Unpredictable("what the descriptor stands for is not recorded")
             file = self.files.of_mmap(mm, record)
-        elif flags & MAP_TYPE != c.MAP_PRIVATE:
+        elif flags & MAP_TYPE != c.MAP_PRIVATE or flags & c.MAP_HUGETLB:
             self.files.number_shared_object(record)
         return self.space.sys_mmap(mm, addr, length, prot & LOW, flags & LOW, file, offset)
 

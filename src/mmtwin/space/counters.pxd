@@ -1,6 +1,6 @@
-from mmtwin.space.files cimport Files
+from mmtwin.space.hugetlb cimport Hugetlb
 
-cdef class Counters(Files):
+cdef class Counters(Hugetlb):
     cdef unsigned long long at_rlim_cur, at_rlim_max
     cdef unsigned long long sysctl_max_map_count(self) except? 0xDEADBEEFDEADBEEF
     cdef unsigned long long sysctl_mmap_min_addr(self) except? 0xDEADBEEFDEADBEEF

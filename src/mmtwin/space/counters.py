@@ -13,7 +13,7 @@ from mmtwin.machine.profile import Profile
 from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
 from mmtwin.space.fields import Caches
-from mmtwin.space.files import Files
+from mmtwin.space.hugetlb import Hugetlb
 
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_EXEC = declare(u64, c.VM_EXEC)
@@ -57,7 +57,7 @@ DEFAULT_STACK_LIMIT = 8 << 20
 DEFAULT_MEMLOCK_LIMIT = 8 << 20
 
 
-class Counters(Files):
+class Counters(Hugetlb):
     """``total_vm`` and its kin, resource limits, capabilities, and what memory is promised."""
 
     def __init__(self, memory: Memory, caches: Caches, profile: Profile) -> None:

@@ -34,6 +34,9 @@ FILE_DEVICE = 4
 FILE_SYSV = 5
 """One attachment of a System V segment."""
 
+FILE_HUGETLB = 6
+"""hugetlbfs: what stands behind MAP_HUGETLB, and memfds of huge pages."""
+
 AREA_MM = 0
 """The address space's own search."""
 AREA_THP = 1
@@ -41,6 +44,10 @@ AREA_THP = 1
 AREA_SHMEM = 2
 AREA_ZERO = 3
 """/dev/zero since 6.7: shared maps as shared memory, private ones as large anonymous memory."""
+
+AREA_HUGE_2M = 4
+AREA_HUGE_1G = 5
+"""Areas of hugetlbfs begin and end at whole pages of 2 MiB or 1 GiB."""
 
 MAX_LFS_FILESIZE = 0x7FFFFFFFFFFFFFFF
 MAX_DEVICE_SIZE = 0xFFFFFFFFFFFFFFFF
@@ -65,6 +72,8 @@ VM_COMMITTED_AS = declare(u64, 80)
 LAST_INO = declare(u64, 112)
 SHMEM_DEV = 1
 """Device 00:01, the kernel's internal tmpfs."""
+HUGETLB_DEV = 17
+"""Device 00:11, the kernel's internal hugetlbfs of 2 MiB; its number differs among machines."""
 
 
 class Files(VmaFields):
@@ -102,6 +111,8 @@ class Files(VmaFields):
                 (FILE_ZERO, AREA_MM, MAX_DEVICE_SIZE),
                 (FILE_ZERO, AREA_ZERO, MAX_DEVICE_SIZE),
                 (FILE_DEVICE, AREA_MM, MAX_DEVICE_SIZE),
+                (FILE_HUGETLB, AREA_HUGE_2M, MAX_LFS_FILESIZE),
+                (FILE_HUGETLB, AREA_HUGE_1G, MAX_LFS_FILESIZE),
             )
         }
 
@@ -200,14 +211,17 @@ class Files(VmaFields):
 
         ``size`` are its bytes, if they are known: pages past them cannot be touched.
         ``open_flags`` are O_*. ``kind`` is one of FILE_*; None tells it from the path and device:
-        /dev/zero, memfds, System V segments and tmpfs (an unnamed device below /dev/shm) are
-        known, all else is a regular file. Raises :class:`MemoryError` without memory.
+        /dev/zero, memfds (of huge pages, if their device is not shared memory's), System V
+        segments and tmpfs (an unnamed device below /dev/shm) are known, all else is a regular
+        file. Raises :class:`MemoryError` without memory.
         """
         if kind is None:
             kind = kind_of_path(path, dev_major, dev_minor)
         area = AREA_MM
         if kind == FILE_SHMEM:
             area = AREA_SHMEM
+        elif kind == FILE_HUGETLB:
+            area = AREA_HUGE_2M
         elif kind == FILE_REGULAR and dev_major != 0:
             area = AREA_THP
         elif kind == FILE_ZERO and self.profile.since(6, 7):
@@ -348,7 +362,10 @@ def kind_of_path(path: str, dev_major: int, dev_minor: int) -> int:
     """What kind of file stands at ``path`` on device ``dev_major:dev_minor``: one of FILE_*."""
     if path == "/dev/zero":
         return FILE_ZERO
-    internal = (dev_major, dev_minor) == (0, SHMEM_DEV)
-    if internal or path.startswith("/memfd:") or (dev_major == 0 and path.startswith("/dev/shm/")):
+    if (dev_major, dev_minor) == (0, SHMEM_DEV):
+        return FILE_SHMEM
+    if path.startswith("/memfd:"):
+        return FILE_HUGETLB if dev_major == 0 and dev_minor != 0 else FILE_SHMEM
+    if dev_major == 0 and path.startswith("/dev/shm/"):
         return FILE_SHMEM
     return FILE_REGULAR

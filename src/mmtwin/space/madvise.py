@@ -250,6 +250,11 @@ class Madvise(Mlock):
             wrong: bint = advice == MADV_FREE and not self.vma_is_anonymous(vma)
             if wrong or vm_flags & (VM_PFNMAP | VM_LOCKED) != 0:
                 error = -errno.EINVAL
+            elif vm_flags & VM_HUGETLB != 0:
+                last: u64 = self.vma_kernel_pagesize(vma) - 1
+                if start & last != 0:
+                    error = -errno.EINVAL
+                end &= ~last
         elif advice == MADV_DONTNEED_LOCKED:
             if vm_flags & VM_PFNMAP != 0:
                 error = -errno.EINVAL

@@ -284,6 +284,8 @@ class Merge(Adjust):
 
     def vma_may_split(self, vma: u64, addr: u64) -> i64:
         """What the VMA's operations say of a split at ``addr``: 0 or ``-EINVAL``."""
+        if self.is_vm_hugetlb_page(vma):
+            return self.hugetlb_vm_op_split(vma, addr)
         return -errno.EINVAL if self.has_may_split(vma) else 0
 
     def split_vma(self, mm: u64, vma: u64, addr: u64, new_below: bint) -> i64:

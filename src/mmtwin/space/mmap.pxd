@@ -4,6 +4,7 @@ from mmtwin.space.words cimport failed
 
 cdef class Mmap(MmapRegion):
     cpdef long long sys_mmap(self, unsigned long long mm, unsigned long long addr, unsigned long long length, unsigned long long prot, unsigned long long map_flags, unsigned long long file, unsigned long long offset) except? -1000000
+    cpdef long long mmap_hugetlb(self, unsigned long long mm, unsigned long long addr, unsigned long long length, unsigned long long prot, unsigned long long map_flags, unsigned long long pgoff) except? -1000000
     cpdef long long vm_mmap_pgoff(self, unsigned long long mm, unsigned long long file, unsigned long long addr, unsigned long long length, unsigned long long prot, unsigned long long map_flags, unsigned long long pgoff) except? -1000000
     cpdef long long do_mmap(self, unsigned long long mm, unsigned long long file, unsigned long long addr, unsigned long long length, unsigned long long prot, unsigned long long map_flags, unsigned long long extra_flags, unsigned long long pgoff) except? -1000000
     cdef unsigned long long round_hint_to_min(self, unsigned long long hint) except? 0xDEADBEEFDEADBEEF

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 
-from cython import bint, declare
+from cython import bint, cfunc, declare
+from cython import int as i32
 from cython import longlong as i64
 from cython import ulonglong as u64
 
@@ -71,8 +72,16 @@ F_SEAL_FUTURE_WRITE = declare(u64, 0x10)
 OVERCOMMIT_MEMORY = declare(u64, 24)
 OVERCOMMIT_NEVER = declare(u64, c.OVERCOMMIT_NEVER)
 
-KNOWN_HUGE_SIZES = {0, 21, 30}
-"""log2 of the huge page sizes in MAP_HUGETLB's size field; 0 is the default size."""
+HUGE_SHIFT = declare(i32, c.MAP_HUGE_SHIFT)
+HUGE_MASK = declare(u64, c.MAP_HUGE_MASK)
+
+
+@cfunc
+def whole_pages(length: u64, shift: i32) -> u64:
+    """``length`` rounded up to pages of ``1 << shift`` bytes; wraps to 0, as in the kernel."""
+    one: u64 = 1
+    last: u64 = (one << shift) - 1
+    return (length + last) & TOP & ~last
 
 
 class Mmap(MmapRegion):
@@ -91,7 +100,7 @@ class Mmap(MmapRegion):
         """mmap(2): the address or a negative errno.
 
         ``file`` is the open file description behind the descriptor, 0 for none; it is ignored
-        with MAP_ANONYMOUS. No huge pages are reserved on this machine.
+        with MAP_ANONYMOUS.
         """
         prot &= LOW_32
         if offset & ~PAGE_MASK != 0:
@@ -99,15 +108,32 @@ class Mmap(MmapRegion):
         if map_flags & MAP_ANONYMOUS == 0:
             if file == 0:
                 return -errno.EBADF
-            if map_flags & MAP_HUGETLB != 0:
-                return -errno.EINVAL
+            shift: i32 = self.huge_page_shift(file)
+            if shift == 0:
+                if map_flags & MAP_HUGETLB != 0:
+                    return -errno.EINVAL
+            else:
+                length = whole_pages(length, shift)
         elif map_flags & MAP_HUGETLB != 0:
-            if (map_flags >> c.MAP_HUGE_SHIFT) & c.MAP_HUGE_MASK not in KNOWN_HUGE_SIZES:
-                return -errno.EINVAL
-            return -errno.ENOMEM
+            return self.mmap_hugetlb(mm, addr, length, prot, map_flags, offset >> 12)
         else:
             file = 0
         return self.vm_mmap_pgoff(mm, file, addr, length, prot, map_flags, offset >> 12)
+
+    def mmap_hugetlb(
+        self, mm: u64, addr: u64, length: u64, prot: u64, map_flags: u64, pgoff: u64
+    ) -> i64:
+        """MAP_ANONYMOUS | MAP_HUGETLB: a file of huge pages is made and mapped."""
+        shift: i32 = self.hstate_sizelog((map_flags >> HUGE_SHIFT) & HUGE_MASK)
+        if shift == 0:
+            return -errno.EINVAL
+        length = whole_pages(length, shift)
+        file: u64 = self.hugetlb_file_setup("/anon_hugepage (deleted)", length, shift)
+        if file == 0:
+            return -errno.ENOMEM
+        found: i64 = self.vm_mmap_pgoff(mm, file, addr, length, prot, map_flags, pgoff)
+        self.fput(file)
+        return found
 
     def vm_mmap_pgoff(
         self, mm: u64, file: u64, addr: u64, length: u64, prot: u64, map_flags: u64, pgoff: u64
@@ -179,9 +205,9 @@ class Mmap(MmapRegion):
             if allowed < 0:
                 return allowed
             vm_flags = allowed
-        if (
-            map_flags & MAP_NORESERVE != 0
-            and self.memory.load(self.sysctl + OVERCOMMIT_MEMORY) != OVERCOMMIT_NEVER
+        if map_flags & MAP_NORESERVE != 0 and (
+            self.memory.load(self.sysctl + OVERCOMMIT_MEMORY) != OVERCOMMIT_NEVER
+            or self.huge_page_shift(file) != 0
         ):
             vm_flags |= VM_NORESERVE
         return self.mmap_region(mm, file, addr, length, vm_flags, pgoff)

@@ -9,4 +9,4 @@ cdef class MmapRegion(Touch):
     cpdef long long mmap_file(self, unsigned long long file, unsigned long long vma) except? -1000000
     cpdef long long shmem_zero_setup(self, unsigned long long vma) except? -1000000
     cpdef void mmap_complete(self, unsigned long long mm, unsigned long long vma, unsigned long long vm_flags, unsigned long long length) except *
-    cdef bint accountable_mapping(self, unsigned long long vm_flags) except -1
+    cdef bint accountable_mapping(self, unsigned long long file, unsigned long long vm_flags) except -1

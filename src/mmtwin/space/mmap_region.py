@@ -62,6 +62,7 @@ FILE_NO_MMAP = declare(u64, files.FILE_NO_MMAP)
 FILE_SHMEM = declare(u64, files.FILE_SHMEM)
 FILE_ZERO = declare(u64, files.FILE_ZERO)
 FILE_DEVICE = declare(u64, files.FILE_DEVICE)
+FILE_HUGETLB = declare(u64, files.FILE_HUGETLB)
 AREA_THP = declare(u64, files.AREA_THP)
 I_SEALS = declare(u64, 608)
 """The twin's own bit: the file lies on a noexec mount."""
@@ -92,7 +93,7 @@ class MmapRegion(Touch):
         if self.do_mas_munmap(mas, mm, addr, length) != 0:
             return -errno.ENOMEM
         charged: u64 = 0
-        if self.accountable_mapping(vm_flags):
+        if self.accountable_mapping(file, vm_flags):
             charged = length >> 12
             if self.vm_enough_memory(mm, charged) != 0:
                 return -errno.ENOMEM
@@ -124,8 +125,10 @@ class MmapRegion(Touch):
         replaced: u64 = self.count_vma_pages_range(mm, addr, addr + length)
         return self.may_expand_vm(mm, vm_flags, pages - replaced)
 
-    def accountable_mapping(self, vm_flags: u64) -> bint:
-        """Private and writable, and not exempted by MAP_NORESERVE."""
+    def accountable_mapping(self, file: u64, vm_flags: u64) -> bint:
+        """Private and writable, not exempted by MAP_NORESERVE; huge pages are reserved instead."""
+        if self.huge_page_shift(file) != 0:
+            return False
         return vm_flags & (VM_NORESERVE | VM_SHARED | VM_WRITE) == VM_WRITE
 
     def mmap_merge(
@@ -241,6 +244,8 @@ class MmapRegion(Touch):
             ):
                 return -errno.EPERM
             self.set_vm_ops(vma, self.shmem_vm_ops)
+        elif kind == FILE_HUGETLB:
+            return self.hugetlbfs_file_mmap(file, vma)
         elif kind == FILE_DEVICE:
             self.set_vm_ops(vma, self.device_vm_ops)
             self.set_vm_flags(vma, vm_flags | VM_DEVICE)

@@ -51,9 +51,23 @@ class Mremap(MoveVma):
         move.vma = self.vma_lookup(mm, addr)
         if move.vma == 0:
             return -errno.EFAULT
+        if self.is_vm_hugetlb_page(move.vma) and not self.align_hugetlb(move, True):
+            return -errno.EINVAL
         if flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) != 0:
             return self.mremap_done(move, self.mremap_to(move))
         return self.mremap_done(move, self.mremap_at(move))
+
+    def align_hugetlb(self, move: Move, placed: bint) -> bint:
+        """Round the lengths to huge pages; False if an address is none's, or the area would grow.
+
+        ``placed`` says that the new address counts.
+        """
+        last: u64 = self.vma_kernel_pagesize(move.vma) - 1
+        move.old_len = (move.old_len + last) & TOP & ~last
+        move.new_len = (move.new_len + last) & TOP & ~last
+        if move.addr & last != 0 or (placed and move.new_addr & last != 0):
+            return False
+        return move.new_len <= move.old_len
 
     def mremap_done(self, move: Move, result: i64) -> i64:
         """Fault in what a locked area gained; ``result`` is the call's."""

@@ -255,27 +255,28 @@ class ProcSmaps(Rmap):
         mss = Smap()
         self.smap_gather_stats(vma, mss)
         eligible = int(self.thp_eligible(vma))
+        size, page = self.vma_pages(vma) * 4096, self.vma_kernel_pagesize(vma)
         return self.maps_line(*self.maps_key(vma)) + self.smap_body(
-            self.vma_pages(vma) * 4096, mss, eligible, self.vm_flags(vma)
+            size, page, mss, eligible, self.vm_flags(vma)
         )
 
-    def smap_body(self, size: int, mss: Smap, eligible: int, vm_flags: int) -> str:
+    def smap_body(self, size: int, page: int, mss: Smap, eligible: int, vm_flags: int) -> str:
         """A record behind its first line."""
         pkeys: u64 = self.memory.load(self.sysctl + PKEYS)
         soft_dirty: u64 = self.memory.load(self.sysctl + SOFT_DIRTY)
-        key = (size, eligible, vm_flags, pkeys, soft_dirty, *mss.key())
+        key = (size, page, eligible, vm_flags, pkeys, soft_dirty, *mss.key())
         body = self.smap_bodies.get(key)
         if body is None:
             if len(self.smap_bodies) > BODIES_KEPT:
                 self.smap_bodies.clear()
-            body = self.smap_bodies[key] = self.smap_text(size, mss, eligible, vm_flags)
+            body = self.smap_bodies[key] = self.smap_text(size, page, mss, eligible, vm_flags)
         return body
 
-    def smap_text(self, size: int, mss: Smap, eligible: int, vm_flags: int) -> str:
+    def smap_text(self, size: int, page: int, mss: Smap, eligible: int, vm_flags: int) -> str:
         """Such a record, written."""
         width = 8 if self.profile.since(6, 7) else 1
         lines = [self.smap_line("Size", size)]
-        lines += [self.smap_line(name, 4096) for name in ("KernelPageSize", "MMUPageSize")]
+        lines += [self.smap_line(name, page) for name in ("KernelPageSize", "MMUPageSize")]
         lines.append(self.smap_lines(mss, False))
         lines.append(f"THPeligible:    {eligible:>{width}}\n")
         if self.memory.load(self.sysctl + PKEYS) != 0:
@@ -293,7 +294,7 @@ class ProcSmaps(Rmap):
             records.append(self.smap(vma))
             vma = self.maple.mas_find(mas, TOP)
         if self.memory.load(self.sysctl + VSYSCALL) != 0:
-            records.append(GATE + self.smap_body(4096, Smap(), 0, c.VM_EXEC))
+            records.append(GATE + self.smap_body(4096, 4096, Smap(), 0, c.VM_EXEC))
         return "".join(records)
 
     def proc_smaps_rollup(self, mm: int) -> str:

@@ -14,5 +14,4 @@ cdef class SpaceS390(Space):
     cdef bint vma_only_fault(self, unsigned long long vma, bint write) except -1
     cdef void free_tables(self, unsigned long long mm) except *
     cpdef long long s390_get_unmapped_area(self, unsigned long long mm, unsigned long long file, unsigned long long addr, unsigned long long length, unsigned long long pgoff, unsigned long long map_flags) except? -1000000
-    cpdef long long aligned_area(self, unsigned long long mm, unsigned long long length, unsigned long long low, unsigned long long high, unsigned long long mask, unsigned long long offset) except? -1000000
-    cpdef long long aligned_area_topdown(self, unsigned long long mm, unsigned long long length, unsigned long long low, unsigned long long high, unsigned long long mask, unsigned long long offset) except? -1000000
+    cpdef unsigned long long hugetlb_file_setup(self, str name, unsigned long long size, int shift) except? 0xDEADBEEFDEADBEEF

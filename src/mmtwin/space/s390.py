@@ -11,6 +11,7 @@ import errno
 from collections.abc import Sequence
 
 from cython import bint, declare
+from cython import int as i32
 from cython import longlong as i64
 from cython import ulonglong as u64
 
@@ -38,7 +39,6 @@ DATA_DEFAULT = declare(u64, c.VM_DATA_DEFAULT | c.VM_ACCOUNT)
 AREA_THP = declare(u64, files.AREA_THP)
 VSYSCALL = declare(u64, 104)
 PMD_SIZE = declare(u64, 1 << 20)
-SPAN = declare(u64, 0x80 << 12)
 ALIGN_MASK = declare(u64, 0x7F << 12)
 """Shared and file mappings are aligned to 512 KiB, as cache aliases want it (MMAP_ALIGN_MASK)."""
 
@@ -236,6 +236,10 @@ class SpaceS390(Space):
         """Heaps are never executable (VM_DATA_DEFAULT_FLAGS), whatever the personality says."""
         return DATA_DEFAULT
 
+    def hugetlb_file_setup(self, name: str, size: u64, shift: i32) -> u64:
+        """No huge pages on this machine."""
+        return 0
+
     # Where things go.
 
     def arch_pick_mmap_layout(self, mm: u64) -> None:
@@ -308,24 +312,3 @@ class SpaceS390(Space):
         if failed(found):
             return found
         return self.check_asce_limit(mm, found, length)
-
-    def aligned_area(
-        self, mm: u64, length: u64, low: u64, high: u64, mask: u64, offset: u64
-    ) -> i64:
-        """The lowest free window in [low, high) that agrees with ``offset`` in the mask's bits."""
-        found: i64 = self.unmapped_area(mm, length + mask, low, high)
-        if failed(found):
-            return found
-        place: u64 = found
-        return place + (((offset & mask) + SPAN - (place & mask)) & mask)
-
-    def aligned_area_topdown(
-        self, mm: u64, length: u64, low: u64, high: u64, mask: u64, offset: u64
-    ) -> i64:
-        """The highest such window."""
-        found: i64 = self.unmapped_area_topdown(mm, length + mask, low, high)
-        if failed(found):
-            return found
-        place: u64 = found
-        place += mask  # the window's upper end is what counts
-        return place - (((place & mask) + SPAN - (offset & mask)) & mask)

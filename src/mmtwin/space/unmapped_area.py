@@ -66,7 +66,7 @@ class UnmappedArea(Munmap):
         """
         if length > self.task_size(mm):
             return -ENOMEM
-        if map_flags & MAP_FIXED != 0:
+        if map_flags & MAP_FIXED != 0 and self.huge_page_shift(file) == 0:
             # The last 4,095 addresses are taken for the errors that they would stand for.
             if is_err(addr):
                 return ptr_err(addr)
@@ -91,6 +91,8 @@ class UnmappedArea(Munmap):
 
         Shared memory searches as usual while its mount allows no huge pages, which is the default.
         """
+        if file != 0 and self.huge_page_shift(file) != 0:
+            return self.hugetlb_get_unmapped_area(mm, file, addr, length, map_flags)
         if file != 0 and self.file_area(file) == AREA_THP:
             return self.thp_get_unmapped_area(mm, addr, length, pgoff << 12, map_flags)
         return self.mm_get_unmapped_area(mm, addr, length, map_flags)
@@ -164,6 +166,58 @@ class UnmappedArea(Munmap):
             if not failed(found):
                 return found
         return self.arch_get_unmapped_area(mm, addr, length, map_flags)
+
+    def hugetlb_get_unmapped_area(
+        self, mm: u64, file: u64, addr: u64, length: u64, map_flags: u64
+    ) -> i64:
+        """A place for whole huge pages; a hint counts from the huge page that it lies in."""
+        one: u64 = 1
+        size: u64 = one << self.huge_page_shift(file)
+        if length & (size - 1) != 0:
+            return -errno.EINVAL
+        top: u64 = self.task_size(mm)
+        if length > top:
+            return -ENOMEM
+        if map_flags & MAP_FIXED != 0:
+            return -errno.EINVAL if addr & (size - 1) != 0 else addr
+        hint: u64 = addr & ~(size - 1)
+        if hint != 0 and hint_valid(hint, length, top):
+            above: u64 = self.find_vma(mm, hint)
+            if above == 0 or hint + length <= self.vm_start_gap(above):
+                return hint
+        mask: u64 = size - PAGE_SIZE
+        legacy: u64 = self.mmap_legacy_base(mm)
+        if not self.mm_topdown(mm):
+            return self.aligned_area(mm, length, legacy, search_end(top, hint), mask, 0)
+        high: u64 = self.mmap_base(mm)
+        if hint > MAP_WINDOW and top > MAP_WINDOW:
+            high += top - MAP_WINDOW
+        found: i64 = self.aligned_area_topdown(mm, length, PAGE_SIZE, high, mask, 0)
+        if failed(found):
+            base: u64 = self.profile.unmapped_base
+            return self.aligned_area(mm, length, base, search_end(top, 0), mask, 0)
+        return found
+
+    def aligned_area(
+        self, mm: u64, length: u64, low: u64, high: u64, mask: u64, offset: u64
+    ) -> i64:
+        """The lowest free window in [low, high) that agrees with ``offset`` in the mask's bits."""
+        found: i64 = self.unmapped_area(mm, length + mask, low, high)
+        if failed(found):
+            return found
+        place: u64 = found
+        return place + ((offset - place) & mask)
+
+    def aligned_area_topdown(
+        self, mm: u64, length: u64, low: u64, high: u64, mask: u64, offset: u64
+    ) -> i64:
+        """The highest such window."""
+        found: i64 = self.unmapped_area_topdown(mm, length + mask, low, high)
+        if failed(found):
+            return found
+        place: u64 = found
+        place += mask  # the window's upper end is what counts
+        return place - ((place - offset) & mask)
 
     def area_low_limit(self, low: u64) -> u64:
         """The lowest address that a search gives, at least."""

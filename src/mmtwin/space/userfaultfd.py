@@ -52,6 +52,8 @@ class Userfaultfd(Mbind):
                 return -errno.EINVAL
             if self.vm_flags(vma) & VM_MAYWRITE == 0:
                 return -errno.EPERM
+            if end <= self.vm_end(vma) and end & (self.vma_kernel_pagesize(vma) - 1) != 0:
+                return -errno.EINVAL
             owner: u64 = self.vm_userfaultfd_ctx(vma)
             if owner != 0 and owner != ctx:
                 return -errno.EBUSY
@@ -80,10 +82,16 @@ class Userfaultfd(Mbind):
         vma: u64 = self.find_vma(mm, start)
         if vma == 0:  # nothing above either, which 6.18 does not look for
             return err_ptr(-errno.EINVAL if self.profile.since(6, 12) else -errno.ENOMEM)
-        return err_ptr(-errno.EINVAL) if self.vm_start(vma) >= start + length else vma
+        if self.vm_start(vma) >= start + length:
+            return err_ptr(-errno.EINVAL)
+        if start & (self.vma_kernel_pagesize(vma) - 1) != 0:
+            return err_ptr(-errno.EINVAL)
+        return vma
 
     def vma_can_userfault(self, vma: u64, wanted: u64) -> bint:
-        """Whether an area of this kind can be watched: anonymous and shared memory."""
+        """Whether an area of this kind can be watched: anonymous, shared memory, hugetlbfs."""
+        if self.is_vm_hugetlb_page(vma):
+            return True
         file: u64 = self.vm_file(vma)
         anonymous: bint = self.vma_is_anonymous(vma)
         shmem: bint = not anonymous and file != 0 and self.file_kind(file) == FILE_SHMEM

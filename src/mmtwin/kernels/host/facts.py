@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from mmtwin.kernels.abi import HUGE
 from mmtwin.kernels.host.agent import Agent
 from mmtwin.kernels.host.build import AgentError
 
@@ -54,6 +55,8 @@ class Facts:
     vsyscall: bool
     anon_vma_name: bool
     userfaultfd: bool
+    huge_sizes: tuple[int, ...] = ()
+    """log2 of the sizes that MAP_HUGETLB may ask for; none if pages are reserved for it."""
 
     @property
     def profile(self) -> str | None:
@@ -78,6 +81,12 @@ def _number(agent: Agent, name: str) -> int:
 def _kilobytes(name: str, text: str) -> int:
     found = re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE)
     return int(found.group(1)) if found else 0
+
+
+def _huge_sizes(memory: str, processor: str) -> tuple[int, ...]:
+    if _kilobytes("Hugepagesize", memory) != HUGE // 1024 or _kilobytes("Hugetlb", memory) != 0:
+        return ()
+    return (21, 30) if re.search(r"\bpdpe1gb\b", processor) else (21,)
 
 
 def _limit(name: str, text: str) -> tuple[int, int]:
@@ -116,6 +125,7 @@ def read_facts(agent: Agent) -> Facts:
         vsyscall="[vsyscall]" in smaps,
         anon_vma_name=agent.names_areas(),
         userfaultfd=agent.watches_writes(),
+        huge_sizes=_huge_sizes(memory, processor),
     )
 
 

@@ -151,7 +151,10 @@ class Calls618(Mmap618):
         move.vma = self.vma_lookup(mm, addr)
         if move.vma == 0:
             return -errno.EFAULT
-        if flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) != 0:
+        placed: bint = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) != 0
+        if self.is_vm_hugetlb_page(move.vma) and not self.align_hugetlb(move, placed):
+            return -errno.EINVAL
+        if placed:
             return self.mremap_done(move, self.mremap_place(move))
         return self.mremap_done(move, self.mremap_at(move))
 
@@ -224,13 +227,17 @@ class Calls618(Mmap618):
                 target += first - past
             addr: u64 = first if first > start else start
             length: u64 = (upto if upto < end else end) - addr
-            error: i64 = self.mremap_place(Move(move.mm, addr, length, length, move.flags, target))
+            part: Move = Move(move.mm, addr, length, length, move.flags, target)
+            part.vma = vma
+            if self.is_vm_hugetlb_page(vma) and not self.align_hugetlb(part, True):
+                return -errno.EINVAL
+            error: i64 = self.mremap_place(part)
             if error < 0:
                 return error
             if not seen:
                 result = error
             target = error
-            target += length
+            target += part.new_len
             seen = True
             past = upto
             vma = self.find_vma_intersection(move.mm, past, end) if past < end else 0

@@ -28,6 +28,10 @@ VM_NOHUGEPAGE = declare(u64, c.VM_NOHUGEPAGE)
 PROT_WRITE = declare(u64, c.PROT_WRITE)
 MAP_SHARED = declare(u64, c.MAP_SHARED)
 MAP_PRIVATE = declare(u64, c.MAP_PRIVATE)
+MAP_FIXED = declare(u64, c.MAP_FIXED)
+MAP_32BIT = declare(u64, c.MAP_32BIT)
+MAP_32BIT_LOW = declare(u64, c.MAP_32BIT_LOW)
+MAP_32BIT_HIGH = declare(u64, c.MAP_32BIT_HIGH)
 MAP_STACK = declare(u64, c.MAP_STACK)
 MAP_TYPE = declare(u64, c.MAP_TYPE)
 MAP_ABOVE4G = declare(u64, c.MAP_ABOVE4G)
@@ -64,6 +68,8 @@ class Mmap618(Munmap618):
         efa7df3e3bb5 ("mm: align larger anonymous mappings on THP boundaries", 6.7), limited by
         d4148aeab412 (6.13).
         """
+        if file != 0 and self.huge_page_shift(file) != 0:
+            return self.hugetlb_get_unmapped_area(mm, file, addr, length, map_flags)
         if self.memory.load(self.sysctl + THP) == 0:
             return self.mm_get_unmapped_area(mm, addr, length, map_flags)
         if file != 0 and self.file_area(file) == AREA_ZERO:
@@ -74,6 +80,29 @@ class Mmap618(Munmap618):
         ):
             return self.thp_get_unmapped_area(mm, addr, length, 0, map_flags)
         return Munmap618.choose_area(self, mm, file, addr, length, pgoff, map_flags)
+
+    def hugetlb_get_unmapped_area(
+        self, mm: u64, file: u64, addr: u64, length: u64, map_flags: u64
+    ) -> i64:
+        """The address space's own search, with alignment (6.13); a hint is rounded up."""
+        one: u64 = 1
+        size: u64 = one << self.huge_page_shift(file)
+        if length & (size - 1) != 0 or (map_flags & MAP_FIXED != 0 and addr & (size - 1) != 0):
+            return -errno.EINVAL
+        hint: u64 = (addr + size - 1) & TOP & ~(size - 1)
+        if map_flags & (MAP_FIXED | MAP_32BIT) != MAP_32BIT:
+            return Munmap618.hugetlb_get_unmapped_area(self, mm, file, hint, length, map_flags)
+        return self.hugetlb_low_area(mm, hint, length, size - PAGE_SIZE)
+
+    def hugetlb_low_area(self, mm: u64, hint: u64, length: u64, mask: u64) -> i64:
+        """A place for huge pages in the 2 GiB that MAP_32BIT means."""
+        if length > MAP_32BIT_HIGH:
+            return -errno.ENOMEM
+        if hint != 0 and MAP_32BIT_HIGH - length >= hint:
+            above: u64 = self.find_vma(mm, hint)
+            if above == 0 or hint + length <= self.vm_start_gap(above):
+                return hint
+        return self.aligned_area(mm, length, MAP_32BIT_LOW, MAP_32BIT_HIGH, mask, 0)
 
     def thp_align(self, mm: u64, found: u64, offset: u64) -> u64:
         """The address in the padded window; the highest one where the search went top-down."""
@@ -137,11 +166,11 @@ class Mmap618(Munmap618):
         else:
             vms.prev = self.vma_prev(mm, addr)
             vms.next = self.find_vma(mm, end)
-        charged: i64 = self.mmap_setup(vms, mm, pages, vm_flags)
+        charged: i64 = self.mmap_setup(vms, mm, file, pages, vm_flags)
         if charged < 0:
             self.vms_reattach(vms)
             return charged
-        if self.accountable_mapping(vm_flags):
+        if self.accountable_mapping(file, vm_flags):
             vm_flags |= VM_ACCOUNT
         self.vms_clean_up_area(vms)
         vmg: VmaMerge = VmaMerge(mm, addr, end, vm_flags, pgoff)
@@ -167,11 +196,11 @@ class Mmap618(Munmap618):
         self.mmap_complete(mm, vma, vm_flags, length)
         return addr
 
-    def mmap_setup(self, vms: VmaMunmap, mm: u64, pages: u64, vm_flags: u64) -> i64:
+    def mmap_setup(self, vms: VmaMunmap, mm: u64, file: u64, pages: u64, vm_flags: u64) -> i64:
         """Limits and charge, less what the gathered areas hold: pages charged, or ``-ENOMEM``."""
         if not self.may_expand_vm(mm, vm_flags, pages - vms.nr_pages):
             return -errno.ENOMEM
-        if not self.accountable_mapping(vm_flags):
+        if not self.accountable_mapping(file, vm_flags):
             return 0
         charged: u64 = pages - vms.nr_accounted
         if charged != 0 and self.vm_enough_memory(mm, charged) != 0:

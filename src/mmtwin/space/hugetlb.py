@@ -1,0 +1,122 @@
+"""hugetlbfs as far as areas go: files of huge pages, their alignment, their reservations.
+
+The pools are empty, as they are until someone sets nr_hugepages: nothing can be reserved, so that
+only MAP_NORESERVE makes a mapping, and an access to it finds no page (SIGBUS). mm/hugetlb.c,
+fs/hugetlbfs/inode.c.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from cython import bint, declare
+from cython import int as i32
+from cython import longlong as i64
+from cython import ulonglong as u64
+
+from mmtwin.machine.profile import Profile
+from mmtwin.memory.memory import Memory
+from mmtwin.space import files
+from mmtwin.space import flags as c
+from mmtwin.space.fields import Caches
+from mmtwin.space.files import Files
+
+TOP = declare(u64, c.MAX)
+VM_WRITE = declare(u64, c.VM_WRITE)
+VM_SHARED = declare(u64, c.VM_SHARED)
+VM_NORESERVE = declare(u64, c.VM_NORESERVE)
+VM_OF_HUGETLB = declare(u64, c.VM_HUGETLB | c.VM_DONTEXPAND)
+FILE_HUGETLB = declare(u64, files.FILE_HUGETLB)
+AREA_HUGE_1G = declare(u64, files.AREA_HUGE_1G)
+I_SIZE = declare(u64, 80)
+I_SEALS = declare(u64, 608)
+LAST_INO = declare(u64, 112)
+F_SEAL_FUTURE_WRITE = declare(u64, 0x10)
+PMD_SHIFT = declare(i32, 21)
+PUD_SHIFT = declare(i32, 30)
+HUGETLB_DEV = declare(u64, files.HUGETLB_DEV)
+"""The kernel's own mount for 2 MiB; the next device is that for 1 GiB."""
+
+
+class Hugetlb(Files):
+    """Huge page sizes (``struct hstate``), files of huge pages and the areas that map them."""
+
+    def __init__(self, memory: Memory, caches: Caches, profile: Profile) -> None:
+        super().__init__(memory, caches, profile)
+        self.hugetlb_vm_ops = self._vm_ops("hugetlb_vm_op", ("open", "close", "may_split", "fault"))
+
+    def hstate_sizelog(self, log: u64) -> i32:
+        """log2 of the page size that MAP_HUGETLB's size field asks for; 0 if there is none such."""
+        if log == 0 or log == PMD_SHIFT:
+            return PMD_SHIFT
+        return PUD_SHIFT if log == PUD_SHIFT else 0
+
+    def huge_page_shift(self, file: u64) -> i32:
+        """log2 of the size of a hugetlbfs file's pages; 0 for any other file, or none."""
+        if file == 0 or self.file_kind(file) != FILE_HUGETLB:
+            return 0
+        return PUD_SHIFT if self.file_area(file) == AREA_HUGE_1G else PMD_SHIFT
+
+    def is_vm_hugetlb_page(self, vma: u64) -> bint:
+        """Does the area map a file of huge pages?"""
+        return self.vm_ops(vma) == self.hugetlb_vm_ops
+
+    def vma_kernel_pagesize(self, vma: u64) -> u64:
+        """Bytes of the pages that the area consists of."""
+        one: u64 = 1
+        if not self.is_vm_hugetlb_page(vma):
+            return one << 12
+        return one << self.huge_page_shift(self.vm_file(vma))
+
+    def hugetlb_file_setup(self, name: str, size: u64, shift: i32) -> u64:
+        """A fresh unlinked file of pages of ``1 << shift`` bytes: its ``struct file``.
+
+        ``name`` is what /proc prints. Nothing is reserved for it. 0 without memory.
+        """
+        memory: Memory = self.memory
+        counter: u64 = self.sysctl + LAST_INO
+        ino: u64 = (memory.load(counter) + 1) & TOP
+        memory.store(counter, ino)
+        inode: u64 = self.iget(HUGETLB_DEV + (1 if shift == PUD_SHIFT else 0), ino)
+        if inode == 0:
+            return 0
+        memory.store(inode + I_SIZE, size)
+        area = files.AREA_HUGE_1G if shift == PUD_SHIFT else files.AREA_HUGE_2M
+        operations: u64 = self.file_ops[files.FILE_HUGETLB, area]
+        file: u64 = self.alloc_file(inode, memory.strings.number(name), operations, c.O_RDWR)
+        if file == 0:
+            self.iput(inode)
+        return file
+
+    def hugetlb_reserve_pages(self, pages: u64, vm_flags: u64) -> bint:
+        """Can so many huge pages be promised? None can, as the pool is empty."""
+        return vm_flags & VM_NORESERVE != 0 or pages == 0
+
+    def hugetlbfs_file_mmap(self, file: u64, vma: u64) -> i64:
+        """The mmap method: flags, operations, seals, alignment in the file, reservation.
+
+        0 or a negative errno.
+        """
+        vm_flags: u64 = self.vm_flags(vma) | VM_OF_HUGETLB
+        self.set_vm_flags(vma, vm_flags)
+        self.set_vm_ops(vma, self.hugetlb_vm_ops)
+        inode: u64 = self.file_inode(file)
+        writing: bint = vm_flags & (VM_SHARED | VM_WRITE) == VM_SHARED | VM_WRITE
+        if writing and self.memory.load32(inode + I_SEALS) & F_SEAL_FUTURE_WRITE != 0:
+            return -errno.EPERM
+        shift: i32 = self.huge_page_shift(file)
+        one: u64 = 1
+        pgoff: u64 = self.vm_pgoff(vma)
+        if pgoff & ((one << (shift - 12)) - 1) != 0 or pgoff >> 51 != 0:
+            return -errno.EINVAL
+        size: u64 = self.vm_end(vma) - self.vm_start(vma)
+        if not self.hugetlb_reserve_pages(size >> shift, vm_flags):
+            return -errno.ENOMEM
+        past: u64 = size + (pgoff << 12)
+        if vm_flags & VM_WRITE != 0 and self.memory.load(inode + I_SIZE) < past:
+            self.memory.store(inode + I_SIZE, past)
+        return 0
+
+    def hugetlb_vm_op_split(self, vma: u64, addr: u64) -> i64:
+        """Huge pages are not cut: ``-EINVAL`` inside of one, else 0."""
+        return -errno.EINVAL if addr & (self.vma_kernel_pagesize(vma) - 1) != 0 else 0
