@@ -331,6 +331,15 @@ def test_a_hole_punched_into_shared_memory_shows_everywhere(world: World) -> Non
     world.check()
 
 
+def test_guards_outlive_lazy_freeing(new: World) -> None:
+    """MADV_FREE clears swap entries, no markers (seed 6505324 on 6.18)."""
+    new.map(0, 2)
+    assert new.advise(0, 1, c.MADV_GUARD_INSTALL) == 0
+    assert new.advise(0, 2, c.MADV_FREE) == 0
+    assert new.space.fault_signal(new.mm, B, False) == p.SIGSEGV
+    new.check()
+
+
 def test_a_guard_does_not_part_what_may_share_an_anon_vma(new: World) -> None:
     """VM_MAYBE_GUARD does not matter to anon_vma_compatible (seed 6211554 on 6.18.44)."""
     new.map(0, 2)

@@ -93,7 +93,7 @@ class MadvisePages(MovePageTables):
     def advise_pte(self, vma: u64, address: u64, pte: u64, entry: u64, advice: u64) -> None:
         """MADV_FREE, MADV_COLD or MADV_PAGEOUT on one entry that is not empty."""
         if not self.pte_present(entry):
-            if advice == MADV_FREE and not self.is_migration_pte(entry):
+            if advice == MADV_FREE and self.is_swap_pte(entry):
                 self.zap_swap_pte(self.vm_mm(vma), pte, entry)
             return
         page: u64 = self.vm_normal_page(entry)
