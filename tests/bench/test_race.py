@@ -17,6 +17,7 @@ from mmtwin.bench.peers.maple import Single
 from mmtwin.bench.race import ChildDied, Race, forked, rotated, weighed
 from mmtwin.bench.result import Cell, Contest, Standing, ratio
 from mmtwin.bench.rows import TIMED, Row
+from mmtwin.bench.state import StateError, load, save
 from mmtwin.bench.tables import page
 from mmtwin.bench.targets import targets
 from mmtwin.bench.work import BLOCK, CELL, SPANNED, Stored, Work, range_of
@@ -61,6 +62,19 @@ def test_a_row_stops_when_its_time_is_up() -> None:
     assert paced(make, range(500), 1_000_000).complete
 
 
+def test_what_warms_up_does_not_count() -> None:
+    seen: list[int] = []
+
+    def make(part: Sequence[int]) -> Loop:
+        seen.extend(part)
+        return lambda: Took(sum(part), 0)
+
+    reading = paced(make, [1000] * 20 + [1] * 60, 1_000_000, 5, warm=20)
+    assert (len(seen), reading.done, reading.asked, reading.each) == (80, 60, 60, 1)
+    reading = paced(make, [1000] * 20 + [1] * 60, 10_000, 1, warm=20)
+    assert (reading.asked, reading.complete) == (79, False)
+
+
 def test_all_maps_hold_the_same_in_the_end() -> None:
     work = Work(256)
     found = {lives(kind, work, digest=True).digest for kind in (Single, Lists)}
@@ -80,6 +94,45 @@ def test_a_race_measures_every_row() -> None:
             assert figure is not None
             assert figure > 0
         assert all(len(cell.each) == 2 for cell in standing.cells.values())
+
+
+def test_an_interrupted_race_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was measured is given, kept and not measured again; another command is refused."""
+    path = tmp_path / "state.json"
+    measured: list[tuple[str, int]] = []
+
+    def begun(ends: int) -> Race:
+        def told(text: str) -> None:
+            if len(measured) == ends:
+                raise KeyboardInterrupt
+            measured.append((text, ends))
+
+        made = Race(["maple", "lists"], [200, 300], told, rounds=2)
+        made.state = load(path, made.settings)
+        made.saved = lambda state: save(path, state)
+        return made
+
+    first = begun(7)
+    contests = first.run()
+    assert first.interrupted
+    assert [contest.size for contest in contests] == [200]
+    maple, lists = contests[0].standings
+    assert (len(maple.cells[Row.SPLIT].each), len(lists.cells[Row.SPLIT].each)) == (1, 2)
+    assert maple.bytes
+    again = begun(1000)
+    contests = again.run()
+    assert not again.interrupted
+    assert len(measured) == 4 + 2 * 2 * 2
+    assert len({text for text, _ in measured}) == len(measured)
+    for contest in contests:
+        assert contest.agree()
+        assert all(len(s.cells[Row.SPLIT].each) == 2 and s.bytes for s in contest.standings)
+    assert contests[0].standings[0].cells[Row.SPLIT].each[0] == maple.cells[Row.SPLIT].each[0]
+    with pytest.raises(StateError, match="it was begun with rounds 2, not 3"):
+        load(path, Race(["maple", "lists"], [200, 300], silent, rounds=3).settings)
+    path.write_text("{}", "utf-8")
+    with pytest.raises(StateError):
+        load(path, again.settings)
 
 
 class Sluggish(Lists):

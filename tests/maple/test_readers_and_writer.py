@@ -8,7 +8,7 @@ prints how many interleavings were tried; with ``--deep`` there are many more.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from random import Random
 
@@ -48,6 +48,9 @@ QUICK = (
     "spanning_store in the middle",
 )
 """Paths on small trees, tried in plain Python as well."""
+
+MOST = 200
+"""Interleavings of a kind that the long test tries for one reader of one store."""
 
 tried: Counter[str] = Counter()
 
@@ -103,19 +106,30 @@ def suspended(told: Scene, look: Look, era: str) -> None:
 
 
 def suspended_between(told: Scene, look: Look, era: str) -> None:
-    """The same, with the writer under way before the reader begins, and two rests."""
-    start = told.points[0]
-    loads = run(told, look, [(0, start)])
-    for begin in told.points[:-1]:
-        later = [point for point in told.points if point > begin]
-        for nth in range(1, loads):
-            for point in later:
-                run(told, look, [(0, begin), (nth, point)])
-                tried[f"{era}: both on their way"] += 1
-    for one, other in combinations(range(1, loads), 2):
-        for point in told.points[1:-1]:
-            run(told, look, [(0, start), (one, point), (other, told.points[-1])])
-            tried[f"{era}: the reader stands still twice"] += 1
+    """The same, with the writer under way before the reader begins, and two rests: all of them, or
+    `MOST` that chance picks where there are more."""
+    start, end = told.points[0], told.points[-1]
+    loads = range(1, run(told, look, [(0, start)]))
+    inner = told.points[1:-1]
+    for begin, point, nth in some(combinations(told.points, 2), loads, look):
+        run(told, look, [(0, begin), (nth, point)])
+        tried[f"{era}: both on their way"] += 1
+    for one, other, point in some(combinations(loads, 2), inner, look):
+        run(told, look, [(0, start), (one, point), (other, end)])
+        tried[f"{era}: the reader stands still twice"] += 1
+
+
+def some(
+    pairs: Iterable[tuple[int, int]], singles: Sequence[int], look: Look
+) -> Iterator[tuple[int, int, int]]:
+    """Each pair with each single, or `MOST` of them at random if there are more."""
+    found = list(pairs)
+    count = len(found) * len(singles)
+    draw = Random(f"{look[0].__name__} {look[1:]} {count}")
+    chosen = range(count) if count <= MOST else draw.sample(range(count), MOST)
+    for number in chosen:
+        pair, single = found[number // len(singles)], singles[number % len(singles)]
+        yield *pair, single
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -55,6 +55,8 @@ class Peer(ABC):
     """the distribution it comes from, whose version is told"""
     ceiling: ClassVar[int] = 1_000_000
     """most ranges it is asked to hold, for the memory they would take"""
+    in_bulk: ClassVar[bool] = False
+    """whether a loop is one call for many operations: then none is made for just one"""
     own_clock: ClassVar[bool] = False
     """whether its loops return a `Took` instead of a result"""
 

@@ -17,13 +17,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
 from time import process_time_ns
-from typing import Any
+from typing import Any, TypeVar
 
-from mmtwin.bench.life import build_limit, lives
+from mmtwin.bench.life import Life, build_limit, lives
+from mmtwin.bench.machine import facts_of_machine
 from mmtwin.bench.peer import Peer
 from mmtwin.bench.peers import peer_class
 from mmtwin.bench.result import Contest, Standing
 from mmtwin.bench.rows import Row
+from mmtwin.bench.state import Kept, Settings, State, Weight
 from mmtwin.bench.work import SEED, Work, range_of
 from mmtwin.kernels.ktree import NoKernelSourceError
 
@@ -44,6 +46,7 @@ PIECE = 50
 """Ranges stored between two looks at the clock."""
 PAGE = resource.getpagesize()
 
+T = TypeVar("T")
 Told = Callable[[str], None]
 
 
@@ -69,6 +72,10 @@ def forked(function: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
     there.close()
     try:
         well, value = here.recv()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.join()
+        raise
     except EOFError:
         process.join()
         raise ChildDied(f"it ended with status {process.exitcode}") from None
@@ -147,7 +154,8 @@ def weighed(kind: type[Peer], size: int) -> float | None:
 class Race:
     """One run: some range maps at some sizes.
 
-    ``told`` hears what is being done, a line at a time.
+    ``told`` hears what is being done, a line at a time. What ``state`` already has is not measured
+    again; ``saved`` hears of everything new in it.
     """
 
     def __init__(
@@ -160,11 +168,7 @@ class Race:
         rounds: int | None = None,
         weighed: int = WEIGHED,
     ) -> None:
-        self.sizes = sorted(sizes)
         self.told = told
-        self.rows = rows
-        self.rounds = rounds
-        self.weighed = weighed
         self.missing: dict[str, str] = {}
         self.kinds: dict[str, type[Peer]] = {}
         for name, kind in available(names):
@@ -172,27 +176,43 @@ class Race:
                 self.missing[name] = kind
             else:
                 self.kinds[name] = kind
+        self.settings = Settings(
+            sorted(sizes), list(self.kinds), list(rows), rounds, weighed, facts_of_machine()
+        )
+        self.state = State(self.settings)
+        self.saved: Callable[[State], None] = lambda state: None
         self.contests: list[Contest] = []
+        self.interrupted = False
         self._too_large: dict[str, int] = {}
         """the smallest size that was too slow for a map"""
         self._too_heavy: dict[str, int] = {}
         """the smallest size that took too long to weigh"""
 
     def run(self) -> list[Contest]:
-        """Measure. Memory comes first, while the heap of this process is small."""
-        weights = {
-            (name, size): self._weight(name, size)
-            for size in self.sizes
-            if Row.MEMORY in self.rows and size <= self.weighed
-            for name in self._able(size)
-        }
-        for size in self.sizes:
-            contest = self.contest(size, self._able(size))
+        """Measure. Memory comes first, while the heap of this process is small.
+
+        An interrupt ends it: what was measured so far is given, and ``interrupted`` is set.
+        """
+        try:
+            self._run()
+        except KeyboardInterrupt:
+            self.interrupted = True
+        for contest in self.contests:
             for standing in contest.standings:
-                standing.bytes = weights.get((standing.name, standing.size))
-            self.contests.append(contest)
-            self._instead(contest)
+                weight = self.state.weight(standing.name, standing.size)
+                standing.bytes = weight.bytes if weight else None
         return self.contests
+
+    def _run(self) -> None:
+        asked = self.settings
+        for size in asked.sizes:
+            if Row.MEMORY in asked.rows and size <= asked.weighed:
+                for name in self._able(size):
+                    self._weigh(name, size)
+        for size in asked.sizes:
+            self.contests.append(Contest(size))
+            self._fill(self.contests[-1], size, self._able(size))
+            self._instead(self.contests[-1])
 
     def _able(self, size: int) -> list[str]:
         return [
@@ -201,14 +221,17 @@ class Race:
             if size <= kind.ceiling and size < self._too_large.get(name, size + 1)
         ]
 
-    def _weight(self, name: str, size: int) -> float | None:
+    def _weigh(self, name: str, size: int) -> None:
         if size >= self._too_heavy.get(name, size + 1):
-            return None
-        self.told(f"{size:,} ranges: memory of {self.kinds[name].name}")
-        found: float | None = forked(weighed, self.kinds[name], size)
-        if found is None:
+            return
+        weight = self.state.weight(name, size)
+        if weight is None:
+            self.told(f"{size:,} ranges: memory of {self.kinds[name].name}")
+            weight = Weight(name, size, forked(weighed, self.kinds[name], size))
+            self.state.weights.append(weight)
+            self.saved(self.state)
+        if weight.bytes is None:
             self._too_heavy[name] = size
-        return found
 
     def _instead(self, contest: Contest) -> None:
         """Whoever was too slow at this size tries smaller ones, unless they were measured."""
@@ -217,43 +240,65 @@ class Race:
             if not standing.too_slow:
                 continue
             self._too_large[standing.name] = size
-            while standing.too_slow and size // 10 >= SMALLEST and size // 10 not in self.sizes:
+            tried = standing
+            sizes = self.settings.sizes
+            while tried.too_slow and size // 10 >= SMALLEST and size // 10 not in sizes:
                 size //= 10
-                (standing,) = self.contest(size, [standing.name]).standings
-                contest.standings.append(standing)
+                (tried,) = self._fill(contest, size, [standing.name])
 
-    def contest(self, size: int, names: Sequence[str]) -> Contest:
-        """All rounds at one size."""
-        work = Work(size)
-        standings = {name: Standing(name, self.kinds[name].name, size) for name in names}
-        rounds = self.rounds or rounds_for(size)
-        lost: set[str] = set()
+    def _fill(self, contest: Contest, size: int, names: Sequence[str]) -> list[Standing]:
+        """All rounds at one size, into a contest."""
+        work = Lazy(size)
+        standings = [Standing(name, self.kinds[name].name, size) for name in names]
+        contest.standings += standings
+        rounds = self.settings.rounds or rounds_for(size)
         for number in range(rounds):
-            for name in rotated(list(names), number):
-                standing = standings[name]
+            for standing in rotated(standings, number):
                 slow = standing.seconds > SLOW and number >= FEW
                 if standing.too_slow or standing.trouble or slow:
                     continue
-                self.told(f"{size:,} ranges, round {number + 1} of {rounds}: {standing.title}")
-                try:
-                    life = forked(
-                        lives,
-                        self.kinds[name],
-                        work,
-                        self.rows,
-                        random=name not in lost,
-                        digest=number == 0 and size <= CHECKED,
-                    )
-                except ChildDied as error:
-                    standing.trouble = str(error)
-                    continue
-                standing.add(life)
-                if not standing.complete(Row.RANDOM):
-                    lost.add(name)
-        return Contest(size, list(standings.values()))
+                kept = self.state.kept(standing.name, size, number)
+                if kept is None:
+                    self.told(f"{size:,} ranges, round {number + 1} of {rounds}: {standing.title}")
+                    kept = self._round(standing, work.get(), number)
+                    self.state.lives.append(kept)
+                    self.saved(self.state)
+                if kept.trouble is None:
+                    standing.add(kept.life())
+                standing.trouble = kept.trouble
+        return standings
+
+    def _round(self, standing: Standing, work: Work, number: int) -> Kept:
+        """One life of one map."""
+        try:
+            life: Life = forked(
+                lives,
+                self.kinds[standing.name],
+                work,
+                self.settings.rows,
+                random=standing.complete(Row.RANDOM),
+                digest=number == 0 and work.count <= CHECKED,
+            )
+        except ChildDied as error:
+            return Kept(standing.name, work.count, number, trouble=str(error))
+        return Kept.of(standing.name, work.count, number, life)
 
 
-def rotated(names: list[str], by: int) -> list[str]:
-    """The same names, beginning with another one."""
-    at = by % len(names) if names else 0
-    return names[at:] + names[:at]
+class Lazy:
+    """The work at one size, made when it is first needed: a race that goes on may need none."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.work: Work | None = None
+
+    def get(self) -> Work:
+        """The work."""
+        if self.work is None:
+            self.work = Work(self.size)
+        return self.work
+
+
+def rotated(items: list[T], by: int) -> list[T]:
+    """The same items, beginning with another one."""
+    at = by % len(items) if items else 0
+    return items[at:] + items[:at]

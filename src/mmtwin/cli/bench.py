@@ -17,12 +17,17 @@ from mmtwin.bench.document import contest_document, target_document
 from mmtwin.bench.machine import compiled, facts_of_machine, load
 from mmtwin.bench.peers import COMPILED, MODULES
 from mmtwin.bench.race import SMALLEST, WEIGHED, Race
+from mmtwin.bench.result import Contest
 from mmtwin.bench.rows import Row
+from mmtwin.bench.state import StateError
+from mmtwin.bench.state import load as load_state
+from mmtwin.bench.state import save as save_state
 from mmtwin.bench.tables import page
-from mmtwin.bench.targets import targets
+from mmtwin.bench.targets import Target, targets
 from mmtwin.check.run import Check
+from mmtwin.cli import INTERRUPTED
 from mmtwin.cli.bench_pages import pages
-from mmtwin.cli.outcome import document, fail, write_json
+from mmtwin.cli.outcome import CLEAN, document, fail, write_json
 from mmtwin.cli.replay import AUTO
 from mmtwin.view.bench import contest_table, ratio_table, spread_of, target_table
 from mmtwin.view.console import facts, number
@@ -122,11 +127,18 @@ def maple(
     plots: Annotated[
         Path | None, typer.Option(help="Write pictures and tables (Markdown) into this folder.")
     ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Keep what is measured in this file, and go on from there."),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="One JSON document on standard output.")
     ] = False,
 ) -> None:
-    """The maple tree as a range map, against the kernel's own and against Python's."""
+    """The maple tree as a range map, against the kernel's own and against Python's.
+
+    An interrupt ends it after what was measured so far; with --state the same command goes on.
+    """
     before = load()
     race = Race(
         names_of(peers),
@@ -136,7 +148,7 @@ def maple(
         rounds=rounds,
         weighed=MILLION if deep else WEIGHED,
     )
-    contests = race.run()
+    contests = run(race, state)
     sys.stderr.write("\r\x1b[K" if sys.stderr.isatty() else "")
     reached = targets(contests)
     around = {**facts_of_machine(), "load": f"{before} before, {load()} after"}
@@ -145,7 +157,7 @@ def maple(
         from mmtwin.bench.plots import draw
 
         draw(contests, plots)
-        command = " ".join(["mmtwin", *sys.argv[1:]])
+        command = command_line(sys.argv[1:], state)
         (plots / "maple.md").write_text(page(contests, reached, around, command, spread), "utf-8")
     if json:
         write_json(
@@ -155,13 +167,49 @@ def maple(
                 ok=True,
                 counts={},
                 findings=[],
+                interrupted=race.interrupted,
                 machine=around,
                 missing=race.missing,
                 sizes=[contest_document(contest) for contest in contests],
                 targets=[target_document(target) for target in reached],
             )
         )
-        return
+    else:
+        report(race, contests, reached, around, spread)
+        if race.interrupted:
+            typer.echo("interrupted" + (f"; go on with --state {state}" if state else ""))
+    raise typer.Exit(INTERRUPTED if race.interrupted else CLEAN)
+
+
+def run(race: Race, path: Path | None) -> list[Contest]:
+    """Measure, or go on with what is in the file ``path``."""
+    if path is not None:
+        try:
+            race.state = load_state(path, race.settings)
+            save_state(path, race.state)
+        except StateError as error:
+            fail(f"bench maple --state {error}")
+        except OSError as error:
+            fail(f"bench maple --state {path}: {error.strerror}")
+        race.saved = lambda state: save_state(path, state)
+    return race.run()
+
+
+def command_line(words: list[str], state: Path | None) -> str:
+    """The command as typed, without where it keeps its state."""
+    if state is not None:
+        words = [word for word in words if word not in ("--state", str(state), f"--state={state}")]
+    return " ".join(["mmtwin", *words])
+
+
+def report(
+    race: Race,
+    contests: list[Contest],
+    reached: list[Target],
+    around: dict[str, str],
+    spread: float,
+) -> None:
+    """Tell people."""
     lines = [
         ("what", "nanoseconds of the processor an operation; the middle of the rounds"),
         *around.items(),

@@ -14,6 +14,7 @@ class Batch(Single):
     """The range map with its objects, given arrays. It has no batch of searches for gaps."""
 
     name = "MapleTree, batch"
+    in_bulk = True
 
     def stores(self, ranges: Sequence[Stored]) -> Loop:
         """``store_many()``."""

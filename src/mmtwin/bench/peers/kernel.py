@@ -35,6 +35,7 @@ class Kernel(Peer):
     """
 
     name = "kernel's C tree"
+    in_bulk = True
     ceiling = 10_000_000
     own_clock = True
 

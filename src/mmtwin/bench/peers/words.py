@@ -27,13 +27,15 @@ class Words(Peer):
     """One compiled loop for many operations; entries are words, no objects; era 6.1."""
 
     name = "mmtwin, words"
+    in_bulk = True
     ceiling = 10_000_000
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
         memory = GrowingMemory(1 << 18)
         memory.reserve(ROOM + EACH * count)
-        self.engine = Maple(memory, Arena(memory, NODE, NODE, "maple_node"), era="6.1")
+        self.nodes = Arena(memory, NODE, NODE, "maple_node")
+        self.engine = Maple(memory, self.nodes, era="6.1")
         self.tree = memory.boot_alloc(TREE, 16)
         # The first nodes fetch memory; that is not what is to be measured.
         self.engine.mt_init_flags(self.tree, ALLOC_RANGE)
@@ -119,6 +121,10 @@ class Words(Peer):
         firsts, lasts, entries = (array("Q", bytes(8 * room)) for _ in range(3))
         done = batch.find_many(self.engine, self.tree, 0, (1 << 64) - 1, firsts, lasts, entries)
         return [Stored(firsts[i], lasts[i] + 1, entries[i] >> 1) for i in range(done)]
+
+    def bytes(self) -> int:
+        """All nodes in use."""
+        return NODE * self.nodes.in_use()
 
 
 PEER = Words
