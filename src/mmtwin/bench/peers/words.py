@@ -42,6 +42,8 @@ class Words(Peer):
         self.engine.mtree_store_range(self.tree, 1, 2, 3, GFP_KERNEL)
         self.engine.mtree_destroy(self.tree)
         self.engine.mt_init_flags(self.tree, ALLOC_RANGE)
+        self.columns = [array("Q", bytes(8 * (2 * count + 1000))) for _ in range(3)]
+        """Room for all ranges."""
 
     def stores(self, ranges: Sequence[Stored]) -> Loop:
         """``store_many()``."""
@@ -70,13 +72,7 @@ class Words(Peer):
 
     def iterates(self) -> Loop:
         """``find_many()``."""
-        room = len(self.ranges())
-        firsts, lasts, entries = (array("Q", bytes(8 * room)) for _ in range(3))
-
-        def loop() -> None:
-            batch.find_many(self.engine, self.tree, 0, (1 << 64) - 1, firsts, lasts, entries)
-
-        return loop
+        return lambda: batch.find_many(self.engine, self.tree, 0, (1 << 64) - 1, *self.columns)
 
     def gaps(self, searches: Sequence[Search], end: int) -> Loop:
         """``search_many()``."""
@@ -117,8 +113,7 @@ class Words(Peer):
 
     def ranges(self) -> list[Stored]:
         """All of them."""
-        room = 2 * self.count + 1000
-        firsts, lasts, entries = (array("Q", bytes(8 * room)) for _ in range(3))
+        firsts, lasts, entries = self.columns
         done = batch.find_many(self.engine, self.tree, 0, (1 << 64) - 1, firsts, lasts, entries)
         return [Stored(firsts[i], lasts[i] + 1, entries[i] >> 1) for i in range(done)]
 
