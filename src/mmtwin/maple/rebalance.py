@@ -12,25 +12,20 @@ from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
-from mmtwin.maple.replace import Replace
-from mmtwin.maple.state import BigNode, MaState, SubtreeState, WrState
+from mmtwin.maple.edges import Edges
+from mmtwin.maple.state import BigNode, MaState, SubtreeState
 
 if not cython.compiled:
     from mmtwin.maple.words import (
         dead_node,
         end_at,
-        end_of,
         height_of,
-        index_of,
-        next_slot_for,
         parent_at,
         put_parent,
         root_node,
         set_dead,
         set_parent_of,
-        slot_at,
         type_of,
-        word,
     )
 
 ACTIVE = declare(i32, 0)
@@ -39,88 +34,8 @@ NONE = declare(i32, 3)
 HEIGHT_MAX = declare(i32, 32)
 
 
-class Rebalance(Replace):
+class Rebalance(Edges):
     """``mast_*``: the steps of the spanning rebalance, and the rebalance of a deficient leaf."""
-
-    def mas_wr_node_walk(self, wr: WrState) -> i32:
-        """Move ``offset`` right to the slot of ``index`` in the state's node.
-
-        Starts at the state's ``offset`` and never moves left. A zero pivot behind slot 0 stands
-        for the node's ``max``.
-        """
-        mas: MaState = wr.mas
-        node: u64 = mas.node & ~255
-        x: u64 = index_of(self, node)
-        wr.node = node
-        count: i32 = end_of(self, x, node, wr.type, mas.max)
-        wr.node_end = count
-        offset: i32 = next_slot_for(self, x, node, mas.offset, count, mas.index)
-        wr.r_min = mas.min
-        if offset > 0:
-            wr.r_min = (word(self, x, node, offset) + 1) & self.max_index
-        wr.r_max = mas.max
-        if offset < count:
-            pivot: u64 = word(self, x, node, offset + 1)
-            if mas.index <= pivot:
-                wr.r_max = pivot
-        wr.offset_end = mas.offset = offset
-        return 0
-
-    # Old nodes on the way up.
-
-    def mas_topiary_range(self, mas: MaState, mast: SubtreeState, start: i32, end: i32) -> None:
-        """List the children ``start`` to ``end`` (inclusive) that are still alive as subtrees to
-        destroy."""
-        node: u64 = mas.node & ~255
-        type: i32 = type_of(self, mas.node)
-        while start <= end:
-            child: u64 = slot_at(self, node, type, start)
-            if not dead_node(self, child & ~255):
-                self.mat_add_subtree(mast, child)
-            start += 1
-
-    def mast_topiary(self, mast: SubtreeState) -> None:
-        """List the subtrees between the two edges on this level: they are overwritten whole."""
-        if not self.dead_first:
-            return
-        left: MaState = mast.orig_l
-        right: MaState = mast.orig_r
-        left.index = left.last
-        self._walk_to(mast, left)
-        if left.node == right.node:
-            self.mas_topiary_range(left, mast, left.offset + 1, right.offset - 1)
-            return
-        self.mas_topiary_range(left, mast, left.offset + 1, end_at(self, left))
-        self.mas_topiary_range(right, mast, 0, right.offset - 1)
-
-    def _walk_to(self, mast: SubtreeState, mas: MaState) -> i32:
-        wr: WrState = mast.l_wr
-        kept: MaState = wr.mas
-        wr.mas = mas
-        wr.type = type_of(self, mas.node)
-        self.mas_wr_node_walk(wr)
-        wr.mas = kept
-        return 0
-
-    def mast_ascend_free(self, mast: SubtreeState) -> None:
-        """Take both edges up one level; what they leave is replaced and will be freed."""
-        left: u64 = mast.orig_l.node
-        right: u64 = mast.orig_r.node
-        self.mas_ascend(mast.orig_l)
-        self.mas_ascend(mast.orig_r)
-        if self.dead_first:
-            self.mat_add(mast, left)
-            if left != right:
-                self.mat_add(mast, right)
-        mast.orig_r.offset = 0
-        mast.orig_r.index = mast.r.max
-        if mast.orig_r.last < mast.orig_r.index:
-            mast.orig_r.last = mast.orig_r.index
-        self._walk_to(mast, mast.orig_r)
-        mast.orig_l.offset = 0
-        mast.orig_l.index = mast.l.min
-        self._walk_to(mast, mast.orig_l)
-        mast.bn.type = type_of(self, mast.orig_l.node)
 
     # A neighbour is taken in.
 
@@ -198,44 +113,6 @@ class Rebalance(Replace):
         right.copy_from(mast.tmp_r)
         left.copy_from(mast.tmp_l)
         return False
-
-    def _drop_right_path(self, mast: SubtreeState, ancestor: u64, start: i32) -> None:
-        """The right edge jumped to a neighbour: list what its old path leaves behind."""
-        path: MaState = mast.spare
-        path.copy_from(mast.tmp_r)
-        levels: i32 = 0
-        while path.node != ancestor:
-            levels += 1
-            if levels > HEIGHT_MAX:
-                self.stuck("mast_spanning_rebalance")
-            child: u64 = path.node
-            self.mas_ascend(path)
-            first: i32 = start if path.node == ancestor else 0
-            if path.offset > 0:
-                path.offset -= 1
-            if first < path.offset:
-                self.mas_topiary_range(path, mast, first, path.offset)
-            if mast.tmp_l.node != child:
-                self.mat_add(mast, child)
-
-    def _drop_left_path(self, mast: SubtreeState, ancestor: u64, end: i32) -> None:
-        """The left edge jumped to a neighbour: list what its old path leaves behind."""
-        path: MaState = mast.spare
-        path.copy_from(mast.tmp_l)
-        levels: i32 = 0
-        while path.node != ancestor:
-            levels += 1
-            if levels > HEIGHT_MAX:
-                self.stuck("mast_spanning_rebalance")
-            child: u64 = path.node
-            self.mas_ascend(path)
-            last: i32 = end if path.node == ancestor else end_at(self, path)
-            if path.offset < last:
-                path.offset += 1
-            if path.offset < last:
-                self.mas_topiary_range(path, mast, path.offset, last)
-            if mast.tmp_r.node != child:
-                self.mat_add(mast, child)
 
     # One level.
 
@@ -348,63 +225,14 @@ class Rebalance(Replace):
         mast.l.offset = mast.m.offset = mast.r.offset = 0
         mast.l.min = mast.m.min = mast.r.min = 0
         mast.l.max = mast.m.max = mast.r.max = self.max_index
-        new_root: bint = False
-        levels: i32 = 0
         if bn.b_end <= self.min_of[bn.type] and not self.mast_is_whole_tree(mast):
             self.mast_spanning_rebalance(mast)
-        while count > 0:
-            count -= 1
-            bn.b_end -= 1
-            bn.type = type_of(self, mast.orig_l.node)
-            self.mas_mab_to_node(mas, mast)
-            self.mast_set_split_parents(mast)
-            self.mast_cp_to_nodes(mast)
-            type: i32 = bn.type
-            bn.clear()
-            bn.type = type
+        levels: i32 = self._levels(mas, mast, count)
+        if levels < 0:
+            levels = -levels
+        else:
             levels += 1
-            if levels > HEIGHT_MAX:
-                self.stuck("mas_spanning_rebalance")
-            if left.min == 0 and left.max == self.max_index:
-                new_root = True
-                break
-            self.mast_ascend_free(mast)
-            self.mast_combine_cp_left(mast)
-            left.offset = bn.b_end
-            self.mab_set_b_end(bn, left, mast.left)
-            self.mab_set_b_end(bn, mast.m, mast.middle)
-            self.mab_set_b_end(bn, mast.r, mast.right)
-            self.mast_combine_cp_right(mast)
-            self.mast_topiary(mast)
-            mast.orig_l.last = mast.orig_l.max
-            if self.mast_sufficient(mast):
-                if (
-                    self.converges
-                    and mast.orig_l.node == mast.orig_r.node
-                    and not self.mast_overflow(mast)
-                ):
-                    break
-                continue
-            if mast.orig_l.min == 0 and mast.orig_l.max == self.max_index:
-                break
-            self.mast_spanning_rebalance(mast)
-            if count == 0:
-                count = 1
-        if not new_root:
-            top: u64 = self.mas_pop_node(mas)
-            kind: i32 = type_of(self, mast.orig_l.node)
-            left.node = top | (kind << 3) | 4
-            levels += 1
-            self.mab_mas_cp(bn, 0, self.slots_of[bn.type] - 1, left, True)
-            # Right from the start: once the top is in the tree readers step up from here.
-            slot: i32 = left.offset
-            set_parent_of(self, mast.left, left.node, slot)
-            if mast.middle:
-                slot += 1
-                set_parent_of(self, mast.middle, left.node, slot)
-            if mast.right:
-                slot += 1
-                set_parent_of(self, mast.right, left.node, slot)
+            self._top(mas, mast)
         if left.min == 0 and left.max == self.max_index:
             self.mast_new_root(mast, mas)
         else:
@@ -421,6 +249,76 @@ class Rebalance(Replace):
         mas.offset = 0
         self.mas_wmb_replace(mas, old, mast, levels)
         self.mtree_range_walk(mas)
+
+    def _levels(self, mas: MaState, mast: SubtreeState, count: i32) -> i32:
+        """Make the nodes of each level from the big node, until one level has enough: how many
+        levels. Negative if the last one is a single node that has the whole tree; else what goes
+        to the node above is in the big node."""
+        bn: BigNode = mast.bn
+        left: MaState = mast.l
+        levels: i32 = 0
+        while count > 0:
+            count -= 1
+            bn.b_end -= 1
+            bn.type = type_of(self, mast.orig_l.node)
+            self.mas_mab_to_node(mas, mast)
+            self.mast_set_split_parents(mast)
+            self.mast_cp_to_nodes(mast)
+            type: i32 = bn.type
+            bn.clear()
+            bn.type = type
+            levels += 1
+            if levels > HEIGHT_MAX:
+                self.stuck("mas_spanning_rebalance")
+            if left.min == 0 and left.max == self.max_index:
+                return -levels
+            self._combine(mast)
+            if self.mast_sufficient(mast):
+                if (
+                    self.converges
+                    and mast.orig_l.node == mast.orig_r.node
+                    and not self.mast_overflow(mast)
+                ):
+                    break
+                continue
+            if mast.orig_l.min == 0 and mast.orig_l.max == self.max_index:
+                break
+            self.mast_spanning_rebalance(mast)
+            if count == 0:
+                count = 1
+        return levels
+
+    def _combine(self, mast: SubtreeState) -> None:
+        """Lay out the next level in the big node: what is on the left of the edges, the new nodes,
+        and what is on the right."""
+        bn: BigNode = mast.bn
+        self.mast_ascend_free(mast)
+        self.mast_combine_cp_left(mast)
+        mast.l.offset = bn.b_end
+        self.mab_set_b_end(bn, mast.l, mast.left)
+        self.mab_set_b_end(bn, mast.m, mast.middle)
+        self.mab_set_b_end(bn, mast.r, mast.right)
+        self.mast_combine_cp_right(mast)
+        self.mast_topiary(mast)
+        mast.orig_l.last = mast.orig_l.max
+
+    def _top(self, mas: MaState, mast: SubtreeState) -> None:
+        """Make the topmost node from the big node; ``l`` is then at it."""
+        bn: BigNode = mast.bn
+        left: MaState = mast.l
+        top: u64 = self.mas_pop_node(mas)
+        kind: i32 = type_of(self, mast.orig_l.node)
+        left.node = top | (kind << 3) | 4
+        self.mab_mas_cp(bn, 0, self.slots_of[bn.type] - 1, left, True)
+        # Right from the start: once the top is in the tree readers step up from here.
+        slot: i32 = left.offset
+        set_parent_of(self, mast.left, left.node, slot)
+        if mast.middle:
+            slot += 1
+            set_parent_of(self, mast.middle, left.node, slot)
+        if mast.right:
+            slot += 1
+            set_parent_of(self, mast.right, left.node, slot)
 
     def mas_rebalance(self, mas: MaState, mast: SubtreeState) -> None:
         """The leaf's data in the big node is too little: join it with a sibling, the right one if
