@@ -364,6 +364,11 @@ def test_it_grows() -> None:
     assert snapshot[0] == 0
 
 
+def test_it_can_be_written_with_its_values_type() -> None:
+    assert MapleTree[int] is MapleTree
+    assert MapleTree[str]([(1, 2, "a")])[1] == "a"
+
+
 def test_it_cannot_be_hashed() -> None:
     with pytest.raises(TypeError):
         hash(MapleTree())

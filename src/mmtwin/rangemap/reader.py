@@ -35,6 +35,7 @@ class RangeReader(Holder):
     inclusive. An index below 0 or above 2**64 - 1 raises IndexError, an empty range ValueError.
     """
 
+    @classmethod
     def __class_getitem__(cls, item: Any) -> type:
         """``MapleTree[str]`` in annotations."""
         return cls

@@ -17,11 +17,14 @@ class Words:
     """An array of unsigned 64-bit words.
 
     Takes an ``array('Q')`` as it is, any buffer of 64-bit words or of integers, or any iterable of
-    integers. OverflowError for a number outside 0 .. 2**64 - 1.
+    integers. IndexError for a number outside 0 .. 2**64 - 1.
     """
 
     def __init__(self, numbers: Iterable[Any]) -> None:
-        self.held = array_of(numbers)
+        try:
+            self.held = array_of(numbers)
+        except OverflowError:
+            raise IndexError("a number is outside 0 .. 2**64 - 1") from None
         self.view = self.held
         self.count = len(self.held)
 
