@@ -34,8 +34,9 @@ class Result:
     """What a run found. ``findings[0]`` is the first bad step, if there is one.
 
     ``damage`` tells when a program would first have noticed, for runs with regressions.
-    ``full_checks`` and ``touched_checks`` are what bisecting cost. ``interrupted`` runs hold what
-    was done until then.
+    ``seconds`` are those of the whole run; ``cpu_seconds`` the processor's for carrying out and
+    checking, without making the twin. ``full_checks`` and ``touched_checks`` are what bisecting
+    cost. ``interrupted`` runs hold what was done until then.
     """
 
     profile: Profile
@@ -43,6 +44,7 @@ class Result:
     findings: list[Finding] = field(default_factory=list)
     damage: Damage | None = None
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     full_checks: int = 0
     touched_checks: int = 0
     interrupted: bool = False
@@ -112,10 +114,12 @@ class Run:
             on_step=self.on_step,
         )
         result = Result(self.profile, replay.counts)
+        begun = time.process_time()
         try:
             result.findings = replay.run()
             if self.check is Check.BISECT:
                 self._bisect(replay, result)
+            result.cpu_seconds = time.process_time() - begun
             if self.regressions and result.findings:
                 result.damage = first_damage(self, result.findings[0].step)
         except KeyboardInterrupt:

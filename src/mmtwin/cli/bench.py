@@ -12,6 +12,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mmtwin.bench import fork as by_fork
 from mmtwin.bench import replay as by_replay
 from mmtwin.bench.document import contest_document, target_document
 from mmtwin.bench.machine import compiled, facts_of_machine, load
@@ -57,9 +58,10 @@ def replay(
         bool, typer.Option("--json", help="One JSON document on standard output.")
     ] = False,
 ) -> None:
-    """Calls a second by way of checking, reading and comparing of maps text left out."""
+    """Calls a second by way of checking, reading and comparing of maps text left out; forks."""
     checks = [Check.OFF, Check.TOUCHED, Check.BISECT, *([Check.EVERY] if full else [])]
     rows = list(by_replay.rows(by_replay.sources(traces or [], calls), checks))
+    forks = list(by_fork.rows())
     peak = by_replay.million() if million else None
     if json:
         write_json(
@@ -70,6 +72,7 @@ def replay(
                 counts={},
                 findings=[],
                 rows=rows,
+                forks=forks,
                 machine=platform.machine(),
                 python=platform.python_version(),
                 compiled=compiled(),
@@ -77,10 +80,15 @@ def replay(
             )
         )
         return
-    Console().print(_table(rows, checks, peak))
+    Console().print(_table(rows, forks, checks, peak))
 
 
-def _table(rows: list[dict[str, object]], checks: list[Check], peak: float | None) -> Group:
+def _table(
+    rows: list[dict[str, object]],
+    forks: list[dict[str, object]],
+    checks: list[Check],
+    peak: float | None,
+) -> Group:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("workload")
     table.add_column("steps", justify="right")
@@ -97,13 +105,20 @@ def _table(rows: list[dict[str, object]], checks: list[Check], peak: float | Non
     parts: list[RenderableType] = [
         facts(
             [
-                ("what", "replay from memory; recorded maps not compared; one core"),
+                ("what", "replay from memory; recorded maps not compared; processor time"),
                 ("rooms", "compiled" if compiled() else "uncompiled"),
                 ("python", platform.python_version()),
             ]
         ),
         table,
     ]
+    for row in forks:
+        parts.append(
+            Text(
+                f"fork, {row['profile']}: {row['areas']} areas in {row['untouched_ms']} ms, "
+                f"each with a page written to in {row['written_ms']} ms"
+            )
+        )
     if peak is not None:
         parts.append(Text(f"peak memory after a million calls, streamed: {peak:.0f} MB"))
     return Group(*parts)
