@@ -200,6 +200,33 @@ def test_advice_to_page_out_leaves_the_accessed_bits_since_6_9(world: World) -> 
     assert smaps_kb(world, "Referenced") == 128
 
 
+def test_a_page_in_use_goes_at_once_when_it_is_to_go(small: World) -> None:
+    """Reclaim found it active; it must not be so when it is freed."""
+    small.map(0, 1)
+    small.write(0, 1)
+    page = small.space.page_of(pte(small, 0))
+    small.space.pages.folio_activate(page)
+    assert small.advise(0, 1, c.MADV_PAGEOUT) == 0
+    assert small.space.rss(small.mm, p.MM_SWAPENTS) == 1
+    small.check()
+
+
+def test_a_page_that_only_the_swap_cache_holds_goes_with_its_last_entry(small: World) -> None:
+    pages = small.space.pages
+    small.map(0, 1)
+    small.write(0, 1)
+    assert small.advise(0, 1, c.MADV_PAGEOUT) == 0
+    slot = small.space.swp_offset(pte(small, 0))
+    assert small.advise(0, 1, c.MADV_WILLNEED) == 0
+    page = small.space.swap_cache_lookup(slot)
+    assert page
+    small.unmap(0, 1)
+    assert pages.page_ref_count(page) == 0
+    assert not pages.test_page_flag(page, pages.pg_dirty)
+    assert slots_held(small) == 0
+    small.check()
+
+
 def test_when_swap_is_full_too_somebody_has_to_go() -> None:
     world = World("6.1", ram=8 * MIB, swap=4 * MIB)
     world.sysctl(thp_enabled=0)

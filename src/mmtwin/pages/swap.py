@@ -201,8 +201,9 @@ class Swap(Lru):
             return False
         if self.swap_count(self.page_private(page)):
             return False
-        self.delete_from_swap_cache(page)
+        # Before the cache's reference goes: it may be the last.
         self.set_page_flag(page, self.pg_dirty)
+        self.delete_from_swap_cache(page)
         return True
 
     # The device.

@@ -199,8 +199,9 @@ class Rmap(Thp):
     def page_out(self, page: u64) -> None:
         """Reclaim a page at once, whether it was used lately or not."""
         pages = self.pages
-        if not pages.folio_isolate_lru(page):
+        if self.page_flag(page, pages.pg_unevictable) or not pages.folio_isolate_lru(page):
             return
+        pages.clear_page_flag(page, pages.pg_active)
         node = pages.page_to_nid(page)
         head = pages.private_list(node, "folio_list")
         name = "isolated_file" if pages.folio_is_file_lru(page) else "isolated_anon"
