@@ -145,7 +145,7 @@ class PageStepCheck(PageLruStep):
                 continue
             counts = self.of_page(pfn, self.o_counts)
             was = self._was(nth, page, self.o_counts)
-            if counts != 0:
+            if counts != 0 or self.tail(pfn):
                 zone = self._zone_number(pfn)
                 if zone >= self.zone_count:
                     return True

@@ -8,7 +8,7 @@ cdef class PageWords:
     cdef unsigned long long *w
     cdef unsigned char *d
     cdef unsigned long long base, size, memmap, frames, bitmap
-    cdef unsigned long long o_lru, o_counts, o_private, buddy_mask, buddy_value, word_free
+    cdef unsigned long long o_lru, o_counts, o_private, o_compound, flag_tail, buddy_mask, buddy_value, word_free
     cdef int refcount_shift, order_max, block_order, block_bits, types, pcp_lists, merge_orders, zones_max
     cdef unsigned long long special
     cdef readonly bint strict_types, reserve
@@ -20,6 +20,7 @@ cdef class PageWords:
     cdef unsigned long long word(self, unsigned long long address) noexcept
     cdef unsigned long long of_page(self, unsigned long long pfn, unsigned long long offset) noexcept
     cdef unsigned long long link(self, unsigned long long entry, bint back) noexcept
+    cdef bint tail(self, unsigned long long pfn) noexcept
     cdef int marked(self, unsigned long long pfn) noexcept
     cdef bint pristine_head(self, unsigned long long zone, unsigned long long pfn) noexcept
     cdef unsigned long long block_flags(self, unsigned long long pfn) noexcept

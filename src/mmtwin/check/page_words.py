@@ -27,7 +27,8 @@ RULES = {
     "PG-13": "a chunk of several pageblocks has blocks of one type (since 6.10)",
     "PG-14": "a page on a per-cpu list is unreferenced, unmarked, and of its zone",
     "PG-15": "nr_isolate_pageblock is the number of isolated blocks",
-    "PG-16": "nr_reserved_highatomic is the number of pages of HIGHATOMIC blocks",
+    "PG-16": "nr_reserved_highatomic is the number of pages of HIGHATOMIC blocks; up to 6.9 it may"
+    " also hold whole blocks whose type a steal took (7cc5a5d65011)",
     "PG-17": "there are as many RESERVE blocks as the zone believes, at most two",
     "PG-18": "min <= low <= high, and reserves grow with the zone of the request",
     "PG-19": "a page on an LRU list is in use, of the list's node, and has the list's flags",
@@ -66,6 +67,8 @@ class PageWords:
         self.o_lru = pages.o_lru
         self.o_counts = pages.o_counts
         self.o_private = pages.o_private
+        self.o_compound = pages.o_compound
+        self.flag_tail = pages.flag_tail
         self.buddy_mask = pages.buddy_mask
         self.buddy_value = pages.buddy_value
         self.word_free = pages.word_free
@@ -140,6 +143,12 @@ class PageWords:
             stride: u64 = self.pages.chunk_stride
             return entry + stride if self.pages.boot_to_tail != back else entry - stride
         return value
+
+    def tail(self, pfn: u64) -> bint:
+        """Is a frame's struct page the tail of a compound page?"""
+        if self.flag_tail != 0:
+            return self.of_page(pfn, 0) & self.flag_tail != 0
+        return self.of_page(pfn, self.o_compound) & 1 != 0
 
     def marked(self, pfn: u64) -> i32:
         """The order of the free chunk that begins at a frame; -1 if none does.

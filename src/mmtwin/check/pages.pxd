@@ -16,5 +16,6 @@ cdef class PageCheck(PageLru):
     cdef void scan(self, unsigned long long zone) except *
     cdef void frame(self, unsigned long long zone, unsigned long long pfn) except *
     cdef void blocks(self, unsigned long long zone) except *
+    cpdef void set_apart(self, unsigned long long zone, unsigned long long typed) except *
     cdef void number(self, unsigned long long zone, str invariant, str field, unsigned long long offset, unsigned long long expected) except *
     cdef void marks(self, unsigned long long zone) except *

@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load
 from mmtwin.pages.freelist cimport FreeLists
 
 cdef class Buddy(FreeLists):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -20,6 +21,9 @@ from mmtwin.pages import layouts as c
 from mmtwin.pages.era import PageEra
 from mmtwin.pages.freelist import FreeLists
 from mmtwin.pages.zone import ZoneSpec
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
 
 ZONE_PAGE_FLAGS = declare(u64, c.ZONE_PAGE_FLAGS)
 ZONE_SHIFT = declare(u64, c.ZONE_SHIFT)
@@ -59,13 +63,13 @@ class Buddy(FreeLists):
     def page_is_buddy(self, page: u64, buddy: u64, order: i32) -> bint:
         """Is ``buddy`` a free chunk of that order in the zone of ``page``?"""
         at: u64 = buddy - self.shift
-        counts: u64 = self.memory.load(at + self.o_counts)
+        counts: u64 = load(self.memory, at + self.o_counts)
         if (counts & self.buddy_mask) != self.buddy_value:
             return False
-        if self.memory.load(at + self.o_private) != order:
+        if load(self.memory, at + self.o_private) != order:
             return False
-        zone_bits: u64 = self.memory.load(at) >> ZONE_SHIFT
-        if zone_bits != self.memory.load(page - self.shift) >> ZONE_SHIFT:
+        zone_bits: u64 = load(self.memory, at) >> ZONE_SHIFT
+        if zone_bits != load(self.memory, page - self.shift) >> ZONE_SHIFT:
             return False
         if counts != self.word_buddy and self.page_ref_count(buddy) != 0:
             self.page_bug("page_count(buddy) != 0", "page_is_buddy", buddy)
@@ -104,7 +108,7 @@ class Buddy(FreeLists):
         self, page: u64, pfn: u64, zone: u64, order: i32, migratetype: i32
     ) -> i32:
         """The assertions about a chunk that comes back; returns 0."""
-        if self.ld(page) & self.mask_at_prep != 0:
+        if load(self.memory, page - self.shift) & self.mask_at_prep != 0:
             self.page_bug("page->flags & PAGE_FLAGS_CHECK_AT_PREP", "__free_one_page", page)
         if migratetype == -1:
             raise KernelBug("migratetype == -1", "__free_one_page")
@@ -179,7 +183,7 @@ class Buddy(FreeLists):
         The upper half of each split goes to the head of its list, so the caller keeps the lowest
         pages.
         """
-        flags: u64 = self.memory.load(zone + ZONE_PAGE_FLAGS)
+        flags: u64 = load(self.memory, zone + ZONE_PAGE_FLAGS)
         one: u64 = 1
         piece: u64
         while high > low:

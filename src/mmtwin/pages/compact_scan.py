@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cython
+
 from mmtwin.pages import layouts as c
 from mmtwin.pages.migrate import Migrate
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
 
 MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, MIGRATE_SYNC = range(3)
 COMPACT_CLUSTER_MAX = 32
@@ -62,8 +67,8 @@ class CompactScan(Migrate):
             return self.page_private(page)
         if self.pristine(page) and pfn & ((1 << self.order_max) - 1) == 0:
             zone = self.zone_of_pfn(pfn)
-            first = self.memory.load(zone + c.ZONE_PRISTINE_FIRST)
-            if first <= pfn < self.memory.load(zone + c.ZONE_PRISTINE_END):
+            first = load(self.memory, zone + c.ZONE_PRISTINE_FIRST)
+            if first <= pfn < load(self.memory, zone + c.ZONE_PRISTINE_END):
                 return self.order_max
         return -1
 
@@ -191,10 +196,10 @@ class CompactScan(Migrate):
         """The next runs begin behind the block of ``pfn``; callers name the end of one already."""
         pfn = self.block_start(pfn) + self.pageblock_nr_pages
         at = cc.zone + c.ZONE_COMPACT_MIGRATE
-        if pfn > self.memory.load(at):
-            self.memory.store(at, pfn)
-        if cc.mode != MIGRATE_ASYNC and pfn > self.memory.load(at + 8):
-            self.memory.store(at + 8, pfn)
+        if pfn > load(self.memory, at):
+            store(self.memory, at, pfn)
+        if cc.mode != MIGRATE_ASYNC and pfn > load(self.memory, at + 8):
+            store(self.memory, at + 8, pfn)
 
     # The free scanner.
 
@@ -273,8 +278,8 @@ class CompactScan(Migrate):
     def update_pageblock_skip(self, cc: CompactControl, page: int, pfn: int) -> None:
         """Nothing more is free in the block: later runs pass it over and begin below it."""
         self.set_pageblock_skip(page)
-        if pfn < self.memory.load(cc.zone + c.ZONE_COMPACT_FREE):
-            self.memory.store(cc.zone + c.ZONE_COMPACT_FREE, pfn)
+        if pfn < load(self.memory, cc.zone + c.ZONE_COMPACT_FREE):
+            store(self.memory, cc.zone + c.ZONE_COMPACT_FREE, pfn)
 
     def compaction_alloc(self, cc: CompactControl) -> int:
         """A page to move to, from those taken; 0 if the scanners have met."""
@@ -283,7 +288,7 @@ class CompactScan(Migrate):
             self.isolate_freepages(cc)
             if self.list_empty(head):
                 return 0
-        page: int = self.memory.load(head) - self.o_lru
+        page: int = load(self.memory, head) - self.o_lru
         self.list_del(page + self.o_lru)
         cc.nr_freepages -= 1
         return page
@@ -298,7 +303,7 @@ class CompactScan(Migrate):
         head = self.private_list(cc.node, "freepages")
         highest = 0
         while not self.list_empty(head):
-            page = self.memory.load(head) - self.o_lru
+            page = load(self.memory, head) - self.o_lru
             self.list_del(page + self.o_lru)
             highest = max(highest, self.page_to_pfn(page))
             self.put_page(page)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import cython
+
 from mmtwin.pages import gfp as g
 from mmtwin.pages import layouts as c
 from mmtwin.pages.compact_scan import MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, CompactControl, CompactScan
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
 
 (
     COMPACT_NOT_SUITABLE_ZONE,
@@ -81,15 +86,15 @@ class Compaction(CompactScan):
     # Putting off.
 
     def _zone_word(self, zone: int, offset: int) -> int:
-        return self.memory.load(zone + offset)
+        return load(self.memory, zone + offset)
 
     def defer_compaction(self, zone: int, order: int) -> None:
         """It did not help: the next 1 << compact_defer_shift requests go without."""
-        self.memory.store(zone + c.ZONE_COMPACT_CONSIDERED, 0)
+        store(self.memory, zone + c.ZONE_COMPACT_CONSIDERED, 0)
         shift = self._zone_word(zone, c.ZONE_COMPACT_DEFER_SHIFT) + 1
-        self.memory.store(zone + c.ZONE_COMPACT_DEFER_SHIFT, min(shift, COMPACT_MAX_DEFER_SHIFT))
+        store(self.memory, zone + c.ZONE_COMPACT_DEFER_SHIFT, min(shift, COMPACT_MAX_DEFER_SHIFT))
         if order < self._zone_word(zone, c.ZONE_COMPACT_ORDER_FAILED):
-            self.memory.store(zone + c.ZONE_COMPACT_ORDER_FAILED, order)
+            store(self.memory, zone + c.ZONE_COMPACT_ORDER_FAILED, order)
 
     def compaction_deferred(self, zone: int, order: int) -> bool:
         """Is it to be skipped this time?"""
@@ -97,16 +102,16 @@ class Compaction(CompactScan):
             return False
         limit = 1 << self._zone_word(zone, c.ZONE_COMPACT_DEFER_SHIFT)
         considered = self._zone_word(zone, c.ZONE_COMPACT_CONSIDERED) + 1
-        self.memory.store(zone + c.ZONE_COMPACT_CONSIDERED, min(considered, limit))
+        store(self.memory, zone + c.ZONE_COMPACT_CONSIDERED, min(considered, limit))
         return considered < limit
 
     def compaction_defer_reset(self, zone: int, order: int, success: bool) -> None:
         """It helped, or is expected to have."""
         if success:
-            self.memory.store(zone + c.ZONE_COMPACT_CONSIDERED, 0)
-            self.memory.store(zone + c.ZONE_COMPACT_DEFER_SHIFT, 0)
+            store(self.memory, zone + c.ZONE_COMPACT_CONSIDERED, 0)
+            store(self.memory, zone + c.ZONE_COMPACT_DEFER_SHIFT, 0)
         if order >= self._zone_word(zone, c.ZONE_COMPACT_ORDER_FAILED):
-            self.memory.store(zone + c.ZONE_COMPACT_ORDER_FAILED, order + 1)
+            store(self.memory, zone + c.ZONE_COMPACT_ORDER_FAILED, order + 1)
 
     def compaction_restarting(self, zone: int, order: int) -> bool:
         """Is this the first run after the longest pause?"""
@@ -122,10 +127,10 @@ class Compaction(CompactScan):
     def reset_cached_positions(self, zone: int) -> None:
         """The scanners begin at the ends of the zone again."""
         start = self.zone_start_pfn(zone)
-        self.memory.store(zone + c.ZONE_COMPACT_MIGRATE, start)
-        self.memory.store(zone + c.ZONE_COMPACT_MIGRATE + 8, start)
+        store(self.memory, zone + c.ZONE_COMPACT_MIGRATE, start)
+        store(self.memory, zone + c.ZONE_COMPACT_MIGRATE + 8, start)
         last = self.block_start(self.zone_end_pfn(zone) - 1)
-        self.memory.store(zone + c.ZONE_COMPACT_FREE, last)
+        store(self.memory, zone + c.ZONE_COMPACT_FREE, last)
 
     def _reset_isolation_pfn(self, zone: int, pfn: int, source: bool, target: bool) -> bool:
         """Clear the skip bit of a block in which a sample finds LRU pages, or free ones."""
@@ -150,7 +155,7 @@ class Compaction(CompactScan):
         """Forget the skip bits, and begin at the outermost blocks that may serve."""
         if not self._zone_word(zone, c.ZONE_COMPACT_FLUSH):
             return
-        self.memory.store(zone + c.ZONE_COMPACT_FLUSH, 0)
+        store(self.memory, zone + c.ZONE_COMPACT_FLUSH, 0)
         migrate, free = self.zone_start_pfn(zone), self.zone_end_pfn(zone) - 1
         reset_migrate, reset_free = free, migrate
         source_set = free_set = False
@@ -160,20 +165,20 @@ class Compaction(CompactScan):
             ):
                 source_set = True
                 reset_migrate = migrate
-                self.memory.store(zone + c.ZONE_COMPACT_INIT_MIGRATE, migrate)
-                self.memory.store(zone + c.ZONE_COMPACT_MIGRATE, migrate)
-                self.memory.store(zone + c.ZONE_COMPACT_MIGRATE + 8, migrate)
+                store(self.memory, zone + c.ZONE_COMPACT_INIT_MIGRATE, migrate)
+                store(self.memory, zone + c.ZONE_COMPACT_MIGRATE, migrate)
+                store(self.memory, zone + c.ZONE_COMPACT_MIGRATE + 8, migrate)
             if self._reset_isolation_pfn(zone, free, free_set, True) and free > reset_free:
                 free_set = True
                 reset_free = free
-                self.memory.store(zone + c.ZONE_COMPACT_INIT_FREE, free)
-                self.memory.store(zone + c.ZONE_COMPACT_FREE, free)
+                store(self.memory, zone + c.ZONE_COMPACT_INIT_FREE, free)
+                store(self.memory, zone + c.ZONE_COMPACT_FREE, free)
             migrate += self.pageblock_nr_pages
             free -= self.pageblock_nr_pages
         if reset_migrate >= reset_free:
-            self.memory.store(zone + c.ZONE_COMPACT_MIGRATE, migrate)
-            self.memory.store(zone + c.ZONE_COMPACT_MIGRATE + 8, migrate)
-            self.memory.store(zone + c.ZONE_COMPACT_FREE, free)
+            store(self.memory, zone + c.ZONE_COMPACT_MIGRATE, migrate)
+            store(self.memory, zone + c.ZONE_COMPACT_MIGRATE + 8, migrate)
+            store(self.memory, zone + c.ZONE_COMPACT_FREE, free)
 
     def reset_isolation_suitable(self, node: int) -> None:
         """Before kswapd sleeps: forget the skip bits of zones that were compacted as a whole."""
@@ -188,7 +193,7 @@ class Compaction(CompactScan):
         if cc.free_pfn >> self.pageblock_order <= cc.migrate_pfn >> self.pageblock_order:
             self.reset_cached_positions(cc.zone)
             if cc.direct_compaction:
-                self.memory.store(cc.zone + c.ZONE_COMPACT_FLUSH, 1)
+                store(self.memory, cc.zone + c.ZONE_COMPACT_FLUSH, 1)
             return COMPACT_COMPLETE if cc.whole_zone else COMPACT_PARTIAL_SKIPPED
         if cc.order < 0 or cc.migrate_pfn & (self.pageblock_nr_pages - 1):
             return COMPACT_CONTINUE
@@ -221,11 +226,11 @@ class Compaction(CompactScan):
         cc.free_pfn = self._zone_word(zone, c.ZONE_COMPACT_FREE)
         if not start <= cc.free_pfn < end:
             cc.free_pfn = self.block_start(end - 1)
-            self.memory.store(zone + c.ZONE_COMPACT_FREE, cc.free_pfn)
+            store(self.memory, zone + c.ZONE_COMPACT_FREE, cc.free_pfn)
         if not start <= cc.migrate_pfn < end:
             cc.migrate_pfn = start
-            self.memory.store(zone + c.ZONE_COMPACT_MIGRATE, start)
-            self.memory.store(zone + c.ZONE_COMPACT_MIGRATE + 8, start)
+            store(self.memory, zone + c.ZONE_COMPACT_MIGRATE, start)
+            store(self.memory, zone + c.ZONE_COMPACT_MIGRATE + 8, start)
         cc.whole_zone = cc.migrate_pfn <= self._zone_word(zone, c.ZONE_COMPACT_INIT_MIGRATE)
 
     def compact_zone(self, cc: CompactControl) -> int:
@@ -240,7 +245,7 @@ class Compaction(CompactScan):
         self._start(cc)
         at = zone + c.ZONE_COMPACT_MIGRATE
         update_cached = cc.mode == MIGRATE_ASYNC and (
-            self.memory.load(at) == self.memory.load(at + 8)
+            load(self.memory, at) == load(self.memory, at + 8)
         )
         head = self.private_list(cc.node, "migratepages")
         last_migrated = 0
@@ -257,7 +262,7 @@ class Compaction(CompactScan):
                 if not moved:
                     last_migrated = 0
             elif update_cached:
-                self.memory.store(at + 8, self.memory.load(at))
+                store(self.memory, at + 8, load(self.memory, at))
             if cc.order > 0 and last_migrated and last_migrated < cc.migrate_pfn & -(1 << cc.order):
                 self.drain_pages_zone(self.cpu, zone)
                 last_migrated = 0
@@ -291,7 +296,7 @@ class Compaction(CompactScan):
         if not self.list_empty(self.private_list(cc.node, "freepages")):
             pfn = self.block_start(self.release_freepages(cc))
             if pfn > self._zone_word(cc.zone, c.ZONE_COMPACT_FREE):
-                self.memory.store(cc.zone + c.ZONE_COMPACT_FREE, pfn)
+                store(self.memory, cc.zone + c.ZONE_COMPACT_FREE, pfn)
         self.count_vm_event("compact_migrate_scanned", cc.total_migrate_scanned)
         self.count_vm_event("compact_free_scanned", cc.total_free_scanned)
 
@@ -371,7 +376,7 @@ class Compaction(CompactScan):
 
     def zone_reclaimable_pages(self, zone: int) -> int:
         """Pages that reclaim could take from a zone; if there are none, the free ones."""
-        lru = [self.memory.load(zone + c.ZONE_LRU + 8 * nth) for nth in range(4)]
+        lru = [load(self.memory, zone + c.ZONE_LRU + 8 * nth) for nth in range(4)]
         found = lru[2] + lru[3]
         if self.can_reclaim_anon_pages():
             found += lru[0] + lru[1]

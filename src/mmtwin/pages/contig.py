@@ -57,6 +57,9 @@ class Contig(SwapIn):
                 order = self.page_private(page)
                 if pfn + (one << order) > boundary_pfn:
                     self.split_free_page(page, order, boundary_pfn - pfn)
+                    if self.page_buddy(page) and self.page_private(page) == order:
+                        # The parts have merged: the kernel would split them for ever.
+                        raise KernelBug("soft lockup", "isolate_single_pageblock")
                     continue
                 pfn += one << order
                 continue

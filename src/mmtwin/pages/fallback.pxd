@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load, store
 from mmtwin.pages.watermark cimport Watermarks
 
 cdef class Fallback(Watermarks):

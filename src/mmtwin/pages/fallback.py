@@ -6,6 +6,7 @@ rest of its pageblock if that pays, and the block changes its type if most of it
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -15,6 +16,9 @@ from mmtwin.machine.bug import KernelBug
 from mmtwin.pages import gfp as g
 from mmtwin.pages import layouts as c
 from mmtwin.pages.watermark import Watermarks
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
 
 ALLOC_CMA = declare(i32, g.ALLOC_CMA)
 ALLOC_NOFRAGMENT = declare(i32, g.ALLOC_NOFRAGMENT)
@@ -55,7 +59,7 @@ class Fallback(Watermarks):
         while pfn <= end_pfn:
             page = self.pfn_to_page(pfn)
             if not self.page_buddy(page):
-                if self.ld(page) & self.flag_lru != 0:
+                if load(self.memory, page - self.shift) & self.flag_lru != 0:
                     self.movable_pages += 1
                 pfn += 1
                 continue
@@ -101,16 +105,16 @@ class Fallback(Watermarks):
     def boost_watermark(self, zone: u64) -> bint:
         """Raise the marks for a while, for a block now holds pages of two types."""
         memory = self.memory
-        factor: u64 = memory.load(self.sysctl + SYSCTL_BOOST)
+        factor: u64 = load(memory, self.sysctl + SYSCTL_BOOST)
         if factor == 0 or self.pageblock_nr_pages * 4 > self.managed_pages(zone):
             return False
-        most: u64 = memory.load(zone + ZONE_WATERMARK_HIGH) * factor // 10000
+        most: u64 = load(memory, zone + ZONE_WATERMARK_HIGH) * factor // 10000
         if most == 0:
             return False
         if most < self.pageblock_nr_pages:
             most = self.pageblock_nr_pages
-        boost: u64 = memory.load(zone + ZONE_BOOST) + self.pageblock_nr_pages
-        memory.store(zone + ZONE_BOOST, boost if boost < most else most)
+        boost: u64 = load(memory, zone + ZONE_BOOST) + self.pageblock_nr_pages
+        store(memory, zone + ZONE_BOOST, boost if boost < most else most)
         return True
 
     def steal_suitable_fallback(
@@ -130,8 +134,8 @@ class Fallback(Watermarks):
             self.change_pageblock_range(page, order, start_type)
             return self.move_to_free_list(page, zone, order, start_type)
         if self.boost_watermark(zone) and alloc_flags & ALLOC_KSWAPD != 0:
-            flags: u64 = self.memory.load(zone + ZONE_FLAGS)
-            self.memory.store(zone + ZONE_FLAGS, flags | BOOSTED_WATERMARK)
+            flags: u64 = load(self.memory, zone + ZONE_FLAGS)
+            store(self.memory, zone + ZONE_FLAGS, flags | BOOSTED_WATERMARK)
         if not whole_block:
             return self.move_to_free_list(page, zone, order, start_type)
         moved = self.move_freepages_block(zone, page, start_type)
@@ -234,8 +238,8 @@ class Fallback(Watermarks):
         """
         page: u64
         if alloc_flags & ALLOC_CMA != 0 and self.mt_cma >= 0:
-            free: u64 = self.memory.load(zone + ZONE_NR_FREE_PAGES)
-            if self.memory.load(zone + ZONE_NR_FREE_CMA) > free // 2:
+            free: u64 = load(self.memory, zone + ZONE_NR_FREE_PAGES)
+            if load(self.memory, zone + ZONE_NR_FREE_CMA) > free // 2:
                 page = self._rmqueue_cma_fallback(zone, order)
                 if page != 0:
                     return page

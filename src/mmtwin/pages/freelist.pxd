@@ -1,3 +1,4 @@
+from mmtwin.pages cimport add, load
 from mmtwin.pages.zone cimport Zones
 
 cdef class FreeLists(Zones):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import cython
 from cython import declare
 from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.pages import layouts as c
 from mmtwin.pages.zone import Zones
+
+if not cython.compiled:
+    from mmtwin.pages.words import add, load
 
 VMEMMAP = declare(u64, c.VMEMMAP)
 ZONE_FREE_AREA = declare(u64, c.ZONE_FREE_AREA)
@@ -27,9 +31,9 @@ class FreeLists(Zones):
         The chunk is free, of the largest order, and in the list where boot put it.
         """
         head: u64 = (pfn >> self.order_max) << self.order_max
-        if head < self.memory.load(zone + ZONE_PRISTINE_FIRST):
+        if head < load(self.memory, zone + ZONE_PRISTINE_FIRST):
             return 0
-        if head >= self.memory.load(zone + ZONE_PRISTINE_END):
+        if head >= load(self.memory, zone + ZONE_PRISTINE_END):
             return 0
         page: u64 = self.pfn_to_page(head)
         if not self.pristine(page):
@@ -37,7 +41,7 @@ class FreeLists(Zones):
         entry: u64 = page + self.o_lru
         after: u64 = self.link_next(entry)
         before: u64 = self.link_prev(entry)
-        self.init_single_page(page, self.memory.load(zone + ZONE_PAGE_FLAGS))
+        self.init_single_page(page, load(self.memory, zone + ZONE_PAGE_FLAGS))
         self.st(entry, after)
         self.st(entry + 8, before)
         self.set_buddy_order(page, self.order_max)
@@ -55,8 +59,8 @@ class FreeLists(Zones):
         return zone + ZONE_FREE_AREA + order * FREE_AREA_SIZE + 16 * migratetype
 
     def _count_heads(self, zone: u64, order: i32, delta: i32) -> i32:
-        return self.add_to(
-            zone + ZONE_FREE_AREA + order * FREE_AREA_SIZE + FREE_AREA_NR_FREE, delta
+        return add(
+            self.memory, zone + ZONE_FREE_AREA + order * FREE_AREA_SIZE + FREE_AREA_NR_FREE, delta
         )
 
     def add_to_free_list(self, page: u64, zone: u64, order: i32, migratetype: i32) -> i32:
@@ -100,5 +104,5 @@ class FreeLists(Zones):
     def get_page_from_free_area(self, zone: u64, order: i32, migratetype: i32) -> u64:
         """The first page of a list, 0 if the list is empty."""
         head: u64 = zone + ZONE_FREE_AREA + order * FREE_AREA_SIZE + 16 * migratetype
-        entry: u64 = self.memory.load(head)
+        entry: u64 = load(self.memory, head)
         return 0 if entry == head else entry - self.o_lru

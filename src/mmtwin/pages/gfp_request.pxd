@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load
 from mmtwin.pages.pcplist cimport Pcplists
 
 cdef class GfpRequest(Pcplists):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cython
 from cython import declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -13,6 +14,9 @@ from mmtwin.memory.memory import Memory
 from mmtwin.pages.era import PageEra
 from mmtwin.pages.pcplist import Pcplists
 from mmtwin.pages.zone import ZoneSpec
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
 
 ZONE_BITS = declare(u64, 0xF)
 MOBILITY_BITS = declare(u64, 0x18)
@@ -106,17 +110,17 @@ class GfpRequest(Pcplists):
 
     def next_zone(self, zoneref: u64, highest_zoneidx: i32) -> u64:
         """The first entry of a zonelist from ``zoneref`` on that the request may use."""
-        zone: u64 = self.memory.load(zoneref)
+        zone: u64 = load(self.memory, zoneref)
         while zone != 0 and self.zone_idx(zone) > highest_zoneidx:
             zoneref += 8
-            zone = self.memory.load(zoneref)
+            zone = load(self.memory, zoneref)
         return zoneref
 
     def zones_of(self, zonelist: int, highest_zoneidx: int) -> list[int]:
         """The zones that a request may use, in the order in which they are tried."""
         found = []
         zoneref = self.next_zone(zonelist, highest_zoneidx)
-        while zone := self.memory.load(zoneref):
+        while zone := load(self.memory, zoneref):
             found.append(zone)
             zoneref = self.next_zone(zoneref + 8, highest_zoneidx)
         return found

@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load, store
 from mmtwin.pages.fallback cimport Fallback
 
 cdef class Highatomic(Fallback):

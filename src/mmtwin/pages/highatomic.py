@@ -5,12 +5,16 @@ One block at a time is set apart after such a request was served, up to about 1 
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.pages import layouts as c
 from mmtwin.pages.fallback import Fallback
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
 
 ZONE_NR_RESERVED_HIGHATOMIC = declare(u64, c.ZONE_NR_RESERVED_HIGHATOMIC)
 
@@ -24,12 +28,12 @@ class Highatomic(Fallback):
 
     def reserve_highatomic_pageblock(self, page: u64, zone: u64, order: i32) -> i32:
         """Set the block of ``page`` apart, if the zone's share is not used up; returns 0."""
-        reserved: u64 = self.memory.load(zone + ZONE_NR_RESERVED_HIGHATOMIC)
+        reserved: u64 = load(self.memory, zone + ZONE_NR_RESERVED_HIGHATOMIC)
         if reserved >= self.highatomic_limit(zone):
             return 0
         if self.migratetype_is_mergeable(self.get_pageblock_migratetype(page)):
-            self.memory.store(
-                zone + ZONE_NR_RESERVED_HIGHATOMIC, reserved + self.pageblock_nr_pages
+            store(
+                self.memory, zone + ZONE_NR_RESERVED_HIGHATOMIC, reserved + self.pageblock_nr_pages
             )
             self.set_pageblock_migratetype(page, self.mt_highatomic)
             self.move_freepages_block(zone, page, self.mt_highatomic)
@@ -40,16 +44,16 @@ class Highatomic(Fallback):
 
         One block a zone is kept unless ``force``.
         """
-        zone: u64 = self.memory.load(zonelist)
+        zone: u64 = load(self.memory, zonelist)
         reserved: u64
         while zone != 0:
-            reserved = self.memory.load(zone + ZONE_NR_RESERVED_HIGHATOMIC)
+            reserved = load(self.memory, zone + ZONE_NR_RESERVED_HIGHATOMIC)
             if (force or reserved > self.pageblock_nr_pages) and self.unreserve_in_zone(
                 zone, migratetype
             ):
                 return True
             zonelist += 8
-            zone = self.memory.load(zonelist)
+            zone = load(self.memory, zonelist)
         return False
 
     def unreserve_in_zone(self, zone: u64, migratetype: i32) -> bint:
@@ -70,8 +74,8 @@ class Highatomic(Fallback):
 
     def uncount_highatomic(self, zone: u64) -> i32:
         """Take one block from the count of pages set apart, not below 0; returns 0."""
-        reserved: u64 = self.memory.load(zone + ZONE_NR_RESERVED_HIGHATOMIC)
+        reserved: u64 = load(self.memory, zone + ZONE_NR_RESERVED_HIGHATOMIC)
         block: u64 = self.pageblock_nr_pages
         less: u64 = block if block < reserved else reserved
-        self.memory.store(zone + ZONE_NR_RESERVED_HIGHATOMIC, reserved - less)
+        store(self.memory, zone + ZONE_NR_RESERVED_HIGHATOMIC, reserved - less)
         return 0

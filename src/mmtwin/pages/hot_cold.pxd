@@ -1,3 +1,4 @@
+from mmtwin.pages cimport add, load
 from mmtwin.pages.reserve cimport Reserve
 
 cdef class HotCold(Reserve):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -10,6 +11,9 @@ from cython import ulonglong as u64
 from mmtwin.machine.bug import KernelBug, KernelWarning
 from mmtwin.pages import layouts as c
 from mmtwin.pages.reserve import Reserve
+
+if not cython.compiled:
+    from mmtwin.pages.words import add, load
 
 FPI_NONE = declare(i32, 0)
 PCP_COUNT = declare(u64, c.PCP_COUNT)
@@ -59,9 +63,9 @@ class HotCold(Reserve):
             self.list_add(page + self.o_lru, after)
             after = page + self.o_lru
             if self.label_refill(page, migratetype) == self.mt_cma:
-                self.add_to(zone + ZONE_NR_FREE_CMA, -size)
+                add(self.memory, zone + ZONE_NR_FREE_CMA, -size)
             taken += 1
-        self.add_to(zone + ZONE_NR_FREE_PAGES, -taken * size)
+        add(self.memory, zone + ZONE_NR_FREE_PAGES, -taken * size)
         return taken
 
     def rmqueue(self, zone: u64, order: i32, gfp: u64, alloc_flags: i32, migratetype: i32) -> u64:
@@ -75,16 +79,17 @@ class HotCold(Reserve):
             pcp = self.per_cpu_pages(zone, self.cpu)
             head = pcp + PCP_LISTS + 16 * migratetype
             if self.list_empty(head):
-                batch: i64 = memory.load(pcp + PCP_BATCH)
-                self.add_to(
+                batch: i64 = load(memory, pcp + PCP_BATCH)
+                add(
+                    self.memory,
                     pcp + PCP_COUNT,
                     self.rmqueue_bulk(zone, 0, batch, head, migratetype, alloc_flags),
                 )
                 if self.list_empty(head):
                     return 0
-            page = memory.load(head + 8 if gfp & self.gfp_cold != 0 else head) - self.o_lru
+            page = load(memory, head + 8 if gfp & self.gfp_cold != 0 else head) - self.o_lru
             self.list_del(page + self.o_lru)
-            self.add_to(pcp + PCP_COUNT, -1)
+            add(self.memory, pcp + PCP_COUNT, -1)
         else:
             if gfp & self.gfp_nofail != 0 and order > 1:
                 raise KernelWarning("(gfp_flags & __GFP_NOFAIL) && (order > 1)", "buffered_rmqueue")
@@ -92,7 +97,7 @@ class HotCold(Reserve):
             if page == 0:
                 return 0
             self.mod_zone_freepage_state(zone, -size, self.removed_type(page))
-        self.add_to(zone + ZONE_NR_ALLOC_BATCH, -size)
+        add(self.memory, zone + ZONE_NR_ALLOC_BATCH, -size)
         if self.bad_range(zone, page):
             self.page_bug("bad_range(zone, page)", "buffered_rmqueue", page)
         self.check_new_pages(page, order, zone)
@@ -118,9 +123,9 @@ class HotCold(Reserve):
             self.list_add_tail(page + self.o_lru, head)
         else:
             self.list_add(page + self.o_lru, head)
-        self.add_to(pcp + PCP_COUNT, 1)
-        if self.memory.load(pcp + PCP_COUNT) >= self.memory.load(pcp + PCP_HIGH):
-            self.free_pcppages_bulk(zone, self.memory.load(pcp + PCP_BATCH), pcp, 0)
+        add(self.memory, pcp + PCP_COUNT, 1)
+        if load(self.memory, pcp + PCP_COUNT) >= load(self.memory, pcp + PCP_HIGH):
+            self.free_pcppages_bulk(zone, load(self.memory, pcp + PCP_BATCH), pcp, 0)
         return 0
 
     def free_unref_page(self, page: u64, order: i32) -> i32:
@@ -157,9 +162,9 @@ class HotCold(Reserve):
             if batch_free == self.mt_pcptypes:
                 batch_free = to_free
             while True:
-                page = memory.load(head + 8) - self.o_lru
+                page = load(memory, head + 8) - self.o_lru
                 self.list_del(page + self.o_lru)
-                self.add_to(pcp + PCP_COUNT, -1)
+                add(self.memory, pcp + PCP_COUNT, -1)
                 cached = self.get_pcppage_migratetype(page)
                 self.check_freepage(page, "free_pcppages_bulk")
                 self._free_one_page(page, self.page_to_pfn(page), zone, 0, cached, FPI_NONE)

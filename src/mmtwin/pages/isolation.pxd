@@ -1,3 +1,4 @@
+from mmtwin.pages cimport add, load
 from mmtwin.pages.highatomic cimport Highatomic
 
 cdef class Isolation(Highatomic):

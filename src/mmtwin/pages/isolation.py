@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -17,6 +18,9 @@ from mmtwin.pages import gfp as g
 from mmtwin.pages import layouts as c
 from mmtwin.pages.buddy import TO_TAIL
 from mmtwin.pages.highatomic import Highatomic
+
+if not cython.compiled:
+    from mmtwin.pages.words import add, load
 
 EBUSY = errno.EBUSY
 ENOENT = errno.ENOENT
@@ -37,7 +41,7 @@ class Isolation(Highatomic):
 
     def has_isolate_pageblock(self, zone: u64) -> bint:
         """Is any block of the zone isolated?"""
-        return self.memory.load(zone + ZONE_NR_ISOLATE) != 0
+        return load(self.memory, zone + ZONE_NR_ISOLATE) != 0
 
     def free_one_page(
         self, zone: u64, page: u64, pfn: u64, order: i32, migratetype: i32, fpi_flags: i32
@@ -62,12 +66,12 @@ class Isolation(Highatomic):
         size: i64 = one << order
         mark: i64
         if migratetype != self.mt_isolate:
-            mark = self.memory.load(zone + ZONE_WATERMARK)
+            mark = load(self.memory, zone + ZONE_WATERMARK)
             if not self.zone_watermark_ok(zone, 0, mark + size, 0, ALLOC_CMA):
                 return 0
             self.mod_zone_freepage_state(zone, -size, migratetype)
         self.del_page_from_free_list(page, zone, order, migratetype)
-        self.add_to(zone + ZONE_USED, size)
+        add(self.memory, zone + ZONE_USED, size)
         if order >= self.pageblock_order - 1:
             end: u64 = page + 64 * (one << order)
             while page < end:
@@ -84,7 +88,7 @@ class Isolation(Highatomic):
         """Give a chunk back that ``_isolate_free_page`` took; it goes to the tail. Returns 0."""
         zone: u64 = self.page_zone(page)
         size: i64 = 1 << order
-        self.add_to(zone + ZONE_USED, -size)
+        add(self.memory, zone + ZONE_USED, -size)
         return self.free_one_page(
             zone, page, self.page_to_pfn(page), order, migratetype, FPI_TO_TAIL
         )
@@ -128,7 +132,7 @@ class Isolation(Highatomic):
     def init_if_pristine(self, page: u64, zone: u64) -> i32:
         """Write the struct page of a page inside a free chunk; returns 0."""
         if self.pristine(page):
-            self.init_single_page(page, self.memory.load(zone + ZONE_PAGE_FLAGS))
+            self.init_single_page(page, load(self.memory, zone + ZONE_PAGE_FLAGS))
         return 0
 
     # Whole blocks.
@@ -154,7 +158,7 @@ class Isolation(Highatomic):
             if (
                 self.zone_idx(zone) != ZONE_INDEX_MOVABLE
                 and self.page_ref_count(page) != 0
-                and self.ld(page) & self.flag_lru == 0
+                and load(self.memory, page - self.shift) & self.flag_lru == 0
             ):
                 return page
             pfn += 1
@@ -176,7 +180,7 @@ class Isolation(Highatomic):
         """Make a block ISOLATE, its free pages isolated pages; returns 0."""
         old_type: i32 = self.get_pageblock_migratetype(page)
         self.set_pageblock_migratetype(page, self.mt_isolate)
-        self.add_to(zone + ZONE_NR_ISOLATE, 1)
+        add(self.memory, zone + ZONE_NR_ISOLATE, 1)
         moved: i64 = self.move_freepages_block(zone, page, self.mt_isolate)
         return self.mod_zone_freepage_state(zone, -moved, old_type)
 
@@ -206,19 +210,19 @@ class Isolation(Highatomic):
         self.set_pageblock_migratetype(page, migratetype)
         if taken:
             self._putback_isolated_page(page, order, migratetype)
-        return self.add_to(zone + ZONE_NR_ISOLATE, -1)
+        return add(self.memory, zone + ZONE_NR_ISOLATE, -1)
 
     def init_cma_reserved_pageblock(self, page: u64) -> i32:
         """Give a block that boot reserved to CMA; returns 0."""
         zone: u64 = self.page_zone(page)
         nth: u64 = 0
         while nth < self.pageblock_nr_pages:
-            self.init_single_page(page + 64 * nth, self.memory.load(zone + ZONE_PAGE_FLAGS))
+            self.init_single_page(page + 64 * nth, load(self.memory, zone + ZONE_PAGE_FLAGS))
             nth += 1
         self.set_pageblock_migratetype(page, self.mt_cma)
         block: i64 = self.pageblock_nr_pages
-        self.add_to(zone + ZONE_MANAGED, block)
-        self.add_to(zone + ZONE_CMA_PAGES, block)
+        add(self.memory, zone + ZONE_MANAGED, block)
+        add(self.memory, zone + ZONE_CMA_PAGES, block)
         return self.free_one_page(
             zone, page, self.page_to_pfn(page), self.pageblock_order, self.mt_cma, FPI_NONE
         )

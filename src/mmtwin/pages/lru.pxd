@@ -1,3 +1,4 @@
+from mmtwin.pages cimport add, load, store
 from mmtwin.pages.gfp_request cimport GfpRequest
 
 cdef class Lru(GfpRequest):

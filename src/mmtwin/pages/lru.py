@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -22,6 +23,9 @@ from mmtwin.pages.era import PageEra
 from mmtwin.pages.gfp_request import GfpRequest
 from mmtwin.pages.rmap_hook import RmapHook
 from mmtwin.pages.zone import ZoneSpec
+
+if not cython.compiled:
+    from mmtwin.pages.words import add, load, store
 
 NODE_SIZE = declare(u64, n.NODE_SIZE)
 NODE_STAT = declare(u64, n.NODE_STAT)
@@ -97,11 +101,11 @@ class Lru(GfpRequest):
 
     def node_word(self, node: int, name: str) -> int:
         """One of the words of a node: ``kswapd_order``, ``anon_cost`` ..."""
-        return self.memory.load(self.pgdat(node) + n.WORD[name])
+        return load(self.memory, self.pgdat(node) + n.WORD[name])
 
     def put_node_word(self, node: int, name: str, value: int) -> None:
         """Set one of the words of a node."""
-        self.memory.store(self.pgdat(node) + n.WORD[name], value)
+        store(self.memory, self.pgdat(node) + n.WORD[name], value)
 
     def lru_list(self, node: i32, lru: i32) -> u64:
         """The head of an LRU list."""
@@ -113,19 +117,19 @@ class Lru(GfpRequest):
 
     def node_page_state(self, node: int, name: str) -> int:
         """A counter of the node, in pages: one of ``NODE_STATS``."""
-        return self.memory.load(self.pgdat(node) + n.NODE_STAT + n.STAT[name])
+        return load(self.memory, self.pgdat(node) + n.NODE_STAT + n.STAT[name])
 
     def mod_node_page_state(self, node: int, name: str, delta: int) -> None:
         """Add to a counter of the node."""
-        self.add_to(self.pgdat(node) + n.NODE_STAT + n.STAT[name], delta)
+        add(self.memory, self.pgdat(node) + n.NODE_STAT + n.STAT[name], delta)
 
     def count_vm_event(self, name: str, delta: int = 1) -> None:
         """Add to a counter of /proc/vmstat: one of ``VM_EVENTS``."""
-        self.add_to(self.events + n.EVENT[name], delta)
+        add(self.memory, self.events + n.EVENT[name], delta)
 
     def vm_event(self, name: str) -> int:
         """A counter of /proc/vmstat."""
-        return self.memory.load(self.events + n.EVENT[name])
+        return load(self.memory, self.events + n.EVENT[name])
 
     def page_to_nid(self, page: u64) -> i32:
         """The node of a page."""
@@ -136,7 +140,7 @@ class Lru(GfpRequest):
         at: u64 = self.node_base
         end: u64 = at + self.nodes * NODE_SIZE
         while at < end:
-            if self.memory.load(at + KSWAPD_WOKEN) | self.memory.load(at + KCOMPACTD_ORDER) != 0:
+            if load(self.memory, at + KSWAPD_WOKEN) | load(self.memory, at + KCOMPACTD_ORDER) != 0:
                 return True
             at += NODE_SIZE
         return False
@@ -145,33 +149,33 @@ class Lru(GfpRequest):
 
     def test_page_flag(self, page: u64, flag: u64) -> bint:
         """Is the flag set?"""
-        return self.ld(page) & flag != 0
+        return load(self.memory, page - self.shift) & flag != 0
 
     def set_page_flag(self, page: u64, flag: u64) -> i32:
         """Set a flag; returns 0."""
-        return self.st(page, self.ld(page) | flag)
+        return self.st(page, load(self.memory, page - self.shift) | flag)
 
     def clear_page_flag(self, page: u64, flag: u64) -> i32:
         """Clear a flag; returns 0."""
-        return self.st(page, self.ld(page) & ~flag)
+        return self.st(page, load(self.memory, page - self.shift) & ~flag)
 
     def trylock_page(self, page: u64) -> bint:
         """Take the page's lock; False if someone holds it."""
-        flags: u64 = self.ld(page)
+        flags: u64 = load(self.memory, page - self.shift)
         if flags & self.pg_locked != 0:
             return False
-        self.st(page, flags | self.pg_locked)
+        store(self.memory, page - self.shift, flags | self.pg_locked)
         return True
 
     def unlock_page(self, page: u64) -> i32:
         """Drop the page's lock; returns 0."""
-        if self.ld(page) & self.pg_locked == 0:
+        if load(self.memory, page - self.shift) & self.pg_locked == 0:
             self.page_bug("!PageLocked(page)", "unlock_page", page)
         return self.clear_page_flag(page, self.pg_locked)
 
     def page_anon(self, page: u64) -> bint:
         """Is it an anonymous page?"""
-        return self.ld(page + self.o_mapping) & MAPPING_ANON != 0
+        return load(self.memory, page - self.shift + self.o_mapping) & MAPPING_ANON != 0
 
     def page_mapped(self, page: u64) -> bint:
         """Does any page table map it?"""
@@ -180,19 +184,19 @@ class Lru(GfpRequest):
     def folio_test_swapcache(self, page: u64) -> bint:
         """Is the page in the swap cache?"""
         both: u64 = self.pg_swapbacked | self.pg_swapcache
-        return self.ld(page) & both == both
+        return load(self.memory, page - self.shift) & both == both
 
     def folio_is_file_lru(self, page: u64) -> bint:
         """Does the page belong on the lists of file pages: is it not backed by swap?"""
-        return self.ld(page) & self.pg_swapbacked == 0
+        return load(self.memory, page - self.shift) & self.pg_swapbacked == 0
 
     def folio_evictable(self, page: u64) -> bint:
         """May reclaim look at it? Not if it is locked into memory."""
-        return self.ld(page) & self.pg_mlocked == 0
+        return load(self.memory, page - self.shift) & self.pg_mlocked == 0
 
     def page_mapcount_add(self, page: u64, delta: i64) -> u64:
         """Add to ``_mapcount``; returns the new value (0xffffffff is unmapped)."""
-        counts: u64 = self.ld(page + self.o_counts)
+        counts: u64 = load(self.memory, page - self.shift + self.o_counts)
         mapcount: u64 = (((counts >> self.mapcount_shift) & UNMAPPED) + delta) & UNMAPPED
         count: u64 = (counts >> self.refcount_shift) & UNMAPPED
         self.st(
@@ -205,7 +209,7 @@ class Lru(GfpRequest):
 
     def folio_lru_list(self, page: u64) -> i32:
         """On which list a page belongs, by its flags."""
-        flags: u64 = self.ld(page)
+        flags: u64 = load(self.memory, page - self.shift)
         if flags & self.pg_unevictable != 0:
             return UNEVICTABLE
         return (0 if flags & self.pg_swapbacked != 0 else 2) + (flags & self.pg_active != 0)
@@ -213,8 +217,8 @@ class Lru(GfpRequest):
     def update_lru_size(self, page: u64, lru: i32, delta: i64) -> i32:
         """Count pages on an LRU list, in the node and in the page's zone; returns 0."""
         zone: u64 = self.page_zone(page)
-        self.add_to(zone + ZONE_LRU + 8 * lru, delta)
-        return self.add_to(self.pgdat(self.zone_to_nid(zone)) + NODE_STAT + 8 * lru, delta)
+        add(self.memory, zone + ZONE_LRU + 8 * lru, delta)
+        return add(self.memory, self.pgdat(self.zone_to_nid(zone)) + NODE_STAT + 8 * lru, delta)
 
     def folio_nr_pages(self, page: u64) -> i64:
         """The pages of a (compound) page."""
@@ -240,7 +244,7 @@ class Lru(GfpRequest):
 
         A page that is locked into memory is unevictable, by one area for all that is known.
         """
-        flags: u64 = self.ld(page)
+        flags: u64 = load(self.memory, page - self.shift)
         if flags & self.flag_lru != 0:
             self.page_bug("folio_test_lru(folio)", "folio_add_lru", page)
         if flags & self.pg_mlocked != 0:
@@ -248,12 +252,12 @@ class Lru(GfpRequest):
             self.st(page + self.o_lru + 8, 1)
         else:
             flags &= ~self.pg_unevictable
-        self.st(page, flags | self.flag_lru)
+        store(self.memory, page - self.shift, flags | self.flag_lru)
         return self.lruvec_add_folio(page)
 
     def folio_isolate_lru(self, page: u64) -> bint:
         """Take a page off the lists with a reference of its own; False if it is on none."""
-        if self.ld(page) & self.flag_lru == 0:
+        if load(self.memory, page - self.shift) & self.flag_lru == 0:
             return False
         self.get_page(page)
         self.lruvec_del_folio(page)
@@ -267,14 +271,14 @@ class Lru(GfpRequest):
 
     def page_cache_release(self, page: u64) -> i32:
         """The last reference is gone: off the list, and no flag of the lists stays; returns 0."""
-        if self.ld(page) & self.flag_lru != 0:
+        if load(self.memory, page - self.shift) & self.flag_lru != 0:
             self.lruvec_del_folio(page)
             self.clear_page_flag(page, self.flag_lru | self.pg_active | self.pg_unevictable)
         return self.clear_mlocked(page)
 
     def folio_activate(self, page: u64) -> i32:
         """Move a page to the active list; returns 0."""
-        flags: u64 = self.ld(page)
+        flags: u64 = load(self.memory, page - self.shift)
         if flags & self.flag_lru != 0 and flags & (self.pg_active | self.pg_unevictable) == 0:
             self.lruvec_del_folio(page)
             self.set_page_flag(page, self.pg_active)
@@ -284,7 +288,7 @@ class Lru(GfpRequest):
 
     def folio_mark_accessed(self, page: u64) -> i32:
         """Referenced once: marked; a second time: activated. Returns 0."""
-        flags: u64 = self.ld(page)
+        flags: u64 = load(self.memory, page - self.shift)
         if flags & self.pg_referenced == 0:
             return self.set_page_flag(page, self.pg_referenced)
         if flags & (self.pg_unevictable | self.pg_active) == 0:
@@ -374,7 +378,7 @@ class Lru(GfpRequest):
         """The pages of an LRU list, youngest first."""
         head = self.lru_list(node, lru)
         found: list[int] = []
-        entry = self.memory.load(head)
+        entry = load(self.memory, head)
         while entry != head and len(found) <= self.frames:
             found.append(entry - self.o_lru)
             entry = self.ld(entry)
@@ -387,7 +391,7 @@ class Lru(GfpRequest):
         if self.tracer is not None:
             self.tracer("mm_page_free", page=page, pfn=self.page_to_pfn(page), order=order)
         size: i64 = 1 << order
-        self.add_to(self.page_zone(page) + ZONE_USED, -size)
+        add(self.memory, self.page_zone(page) + ZONE_USED, -size)
         if self.pcp_allowed_order(order):
             return self.free_unref_page(page, order)
         return self._free_pages_ok(page, order, 0)
@@ -403,11 +407,11 @@ class Lru(GfpRequest):
     def free_unref_page_list(self, head: int) -> None:
         """Free the pages of a list, which nobody refers to any more."""
         while not self.list_empty(head):
-            page = self.memory.load(head) - self.o_lru
+            page = load(self.memory, head) - self.o_lru
             self.list_del(page + self.o_lru)
             self.page_cache_release(page)
             order = self.compound_order(page)
-            self.add_to(self.page_zone(page) + ZONE_USED, -(1 << order))
+            add(self.memory, self.page_zone(page) + ZONE_USED, -(1 << order))
             if self.tracer is not None:
                 self.tracer("mm_page_free_batched", page=page, pfn=self.page_to_pfn(page))
             if self.pcp_allowed_order(order):

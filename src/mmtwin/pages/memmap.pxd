@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load, place, store
 from mmtwin.memory.memory cimport Memory
 
 cdef class MemMap:

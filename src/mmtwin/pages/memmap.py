@@ -1,8 +1,8 @@
 """The memory map: one ``struct page`` of 64 bytes for each frame, and the lists it is linked in.
 
 The map is held lazily. A struct page that nobody has written yet is *pristine*: all its words are
-0, which no initialised page can show (its count word, ``_mapcount`` and ``_refcount``, is never
-0 as a whole). A pristine page is in the state in which boot left it: inside a free chunk, or the
+0, which no initialised page can show (its count word, ``_mapcount`` and ``_refcount``, is 0 as a
+whole only in a tail page that is mapped once, which names its head). A pristine page is in the state in which boot left it: inside a free chunk, or the
 head of a free chunk of the largest order whose neighbours in the free list are the chunks before
 and after it in memory. So a tebibyte boots without writing a page of its map, and every list
 reads as if it had been written.
@@ -10,6 +10,7 @@ reads as if it had been written.
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -20,6 +21,9 @@ from mmtwin.memory.memory import Memory
 from mmtwin.pages import layouts as c
 from mmtwin.pages.bug import PageBug
 from mmtwin.pages.era import PageEra
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, place, store
 
 VMEMMAP = declare(u64, c.VMEMMAP)
 LIST_POISON1 = declare(u64, c.LIST_POISON1)
@@ -87,66 +91,62 @@ class MemMap:
         """The word at an address, in vmemmap or in the direct map."""
         if address >= VMEMMAP:
             address -= self.shift
-        memory = self.memory
-        offset: u64 = address - memory.base if address >= memory.base else TOP
-        if offset < memory.limit and offset & 7 == 0:
-            return memory.w[offset >> 3]
-        return memory.load(address)
+        return load(self.memory, address)
 
     def st(self, address: u64, value: u64) -> i32:
         """Store a word at an address, in vmemmap or in the direct map; returns 0."""
         if address >= VMEMMAP:
             address -= self.shift
-        memory = self.memory
-        offset: u64 = address - memory.base if address >= memory.base else TOP
-        if offset < memory.limit and offset & 7 == 0:
-            return memory.poke(offset >> 3, value)
-        memory.store(address, value)
+        store(self.memory, address, value)
         return 0
 
     def add_to(self, address: u64, delta: i64) -> i32:
         """Add to a counter in the direct map, which wraps as in C; returns 0."""
-        self.memory.store(address, (self.memory.load(address) + delta) & TOP)
+        store(self.memory, address, (load(self.memory, address) + delta) & TOP)
         return 0
 
     # The fields of a struct page.
 
     def pristine(self, page: u64) -> bint:
-        """Has this struct page never been written?"""
-        return self.ld(page + self.o_counts) == 0
+        """Has this struct page never been written?
+
+        The count word of a tail page that one pte maps is 0 too, but a tail page names its head.
+        """
+        at: u64 = page - self.shift
+        return load(self.memory, at + self.o_counts) == 0 and not self.page_tail(page)
 
     def page_flags(self, page: u64) -> u64:
         """``page->flags``; 0 of a pristine page."""
-        return self.ld(page)
+        return load(self.memory, page - self.shift)
 
     def page_private(self, page: u64) -> u64:
         """``page->private``: of a free head its order."""
-        return self.ld(page + self.o_private)
+        return load(self.memory, page - self.shift + self.o_private)
 
     def page_ref_count(self, page: u64) -> u64:
         """``page->_refcount``, 32 bits."""
-        return (self.ld(page + self.o_counts) >> self.refcount_shift) & LOW32
+        return (load(self.memory, page - self.shift + self.o_counts) >> self.refcount_shift) & LOW32
 
     def page_mapcount(self, page: u64) -> u64:
         """``page->_mapcount`` or ``page_type``, 32 bits; 0xffffffff is -1."""
-        return (self.ld(page + self.o_counts) >> self.mapcount_shift) & LOW32
+        return (load(self.memory, page - self.shift + self.o_counts) >> self.mapcount_shift) & LOW32
 
     def page_mapping(self, page: u64) -> u64:
         """``page->mapping``."""
-        return self.ld(page + self.o_mapping)
+        return load(self.memory, page - self.shift + self.o_mapping)
 
     def get_pcppage_migratetype(self, page: u64) -> i32:
         """The type cached in ``page->index`` while the page is free (up to 6.9)."""
-        return self.ld(page + self.o_index) & 0xFF
+        return load(self.memory, page - self.shift + self.o_index) & 0xFF
 
     def set_pcppage_migratetype(self, page: u64, migratetype: i32) -> i32:
         """Cache a free page's type; returns 0."""
-        self.st(page + self.o_index, migratetype)
+        store(self.memory, page - self.shift + self.o_index, migratetype)
         return 0
 
     def page_ref_add(self, page: u64, delta: i64) -> u64:
         """Add to the reference count; returns the new count."""
-        counts: u64 = self.ld(page + self.o_counts)
+        counts: u64 = load(self.memory, page - self.shift + self.o_counts)
         count: u64 = (((counts >> self.refcount_shift) & LOW32) + delta) & LOW32
         mapcount: u64 = (counts >> self.mapcount_shift) & LOW32
         self.st(
@@ -180,8 +180,8 @@ class MemMap:
     def init_single_page(self, page: u64, flags: u64) -> i32:
         """``__init_single_page`` of a free page: ``flags`` say zone and node; returns 0."""
         at: u64 = page - self.shift
-        self.memory.store(at, flags)
-        self.memory.store(at + self.o_counts, self.word_free)
+        store(self.memory, at, flags)
+        store(self.memory, at + self.o_counts, self.word_free)
         return 0
 
     # Compound pages.
@@ -189,47 +189,49 @@ class MemMap:
     def page_tail(self, page: u64) -> bint:
         """Is this a tail page of a compound page?"""
         if self.flag_tail != 0:
-            return (self.ld(page) & self.flag_tail) != 0
-        return (self.ld(page + self.o_compound) & 1) != 0
+            return (load(self.memory, page - self.shift) & self.flag_tail) != 0
+        return (load(self.memory, page - self.shift + self.o_compound) & 1) != 0
 
     def page_head(self, page: u64) -> bint:
         """Is this the head of a compound page?"""
-        return (self.ld(page) & self.flag_head) != 0
+        return (load(self.memory, page - self.shift) & self.flag_head) != 0
 
     def compound_head(self, page: u64) -> u64:
         """The head of the compound page that ``page`` belongs to; the page itself if none."""
         if not self.page_tail(page):
             return page
-        return self.ld(page + self.o_compound) & ~PAGE_HEAD_BIT
+        return load(self.memory, page - self.shift + self.o_compound) & ~PAGE_HEAD_BIT
 
     def compound_order(self, page: u64) -> i32:
         """The order of a compound page by its head, which the first tail page holds."""
         if not self.page_head(page):
             return 0
-        return (self.ld(page + 64 + self.o_order) >> self.order_shift) & 0xFF
+        return (load(self.memory, page - self.shift + 64 + self.o_order) >> self.order_shift) & 0xFF
 
     # Free heads.
 
     def page_buddy(self, page: u64) -> bint:
         """Is the page marked as the head of a free chunk?"""
-        return (self.ld(page + self.o_counts) & self.buddy_mask) == self.buddy_value
+        return (
+            load(self.memory, page - self.shift + self.o_counts) & self.buddy_mask
+        ) == self.buddy_value
 
     def set_buddy_order(self, page: u64, order: i32) -> i32:
         """Mark the page as the head of a free chunk; returns 0."""
         at: u64 = page - self.shift
-        if self.memory.load(at + self.o_counts) != self.word_free:
+        if load(self.memory, at + self.o_counts) != self.word_free:
             self._not_free(page, "PageType(page, 0) == 0", "__SetPageBuddy")
-        self.memory.store(at + self.o_private, order)
-        self.memory.store(at + self.o_counts, self.word_buddy)
+        store(self.memory, at + self.o_private, order)
+        store(self.memory, at + self.o_counts, self.word_buddy)
         return 0
 
     def clear_page_buddy(self, page: u64) -> i32:
         """Take the mark of a free head away; returns 0."""
         at: u64 = page - self.shift
-        if self.memory.load(at + self.o_counts) != self.word_buddy:
+        if load(self.memory, at + self.o_counts) != self.word_buddy:
             self._not_free(page, "!PageBuddy(page)", "__ClearPageBuddy")
-        self.memory.store(at + self.o_counts, self.word_free)
-        self.memory.store(at + self.o_private, 0)
+        store(self.memory, at + self.o_counts, self.word_free)
+        store(self.memory, at + self.o_private, 0)
         return 0
 
     def _not_free(self, page: u64, condition: str, where: str) -> i32:
@@ -247,14 +249,14 @@ class MemMap:
 
     def link_next(self, entry: u64) -> u64:
         """The entry after this one; of a pristine page the chunk that boot put after it."""
-        link: u64 = self.ld(entry)
+        link: u64 = load(self.memory, place(self.shift, entry))
         if link == 0 and entry >= VMEMMAP:
             return entry + self.chunk_stride if self.boot_to_tail else entry - self.chunk_stride
         return link
 
     def link_prev(self, entry: u64) -> u64:
         """The entry before this one; of a pristine page the chunk that boot put before it."""
-        link: u64 = self.ld(entry + 8)
+        link: u64 = load(self.memory, place(self.shift, entry) + 8)
         if link == 0 and entry >= VMEMMAP:
             return entry - self.chunk_stride if self.boot_to_tail else entry + self.chunk_stride
         return link
@@ -267,42 +269,50 @@ class MemMap:
 
     def list_empty(self, head: u64) -> bint:
         """Is there nothing in the list? The head lies in the direct map."""
-        return self.memory.load(head) == head
+        return load(self.memory, head) == head
 
     def list_add(self, entry: u64, head: u64) -> i32:
         """Put an entry right after the head; returns 0."""
-        return self._link(entry, head, self.ld(head))
+        return self._link(entry, head, load(self.memory, place(self.shift, head)))
 
     def list_add_tail(self, entry: u64, head: u64) -> i32:
         """Put an entry right before the head; returns 0."""
-        return self._link(entry, self.ld(head + 8), head)
+        return self._link(entry, load(self.memory, place(self.shift, head) + 8), head)
 
     def _link(self, entry: u64, before: u64, after: u64) -> i32:
-        if self.ld(after + 8) != before or self.ld(before) != after:
+        memory = self.memory
+        at: u64 = place(self.shift, entry)
+        low: u64 = place(self.shift, before)
+        high: u64 = place(self.shift, after)
+        if load(memory, high + 8) != before or load(memory, low) != after:
             raise KernelBug(
                 f"list_add corruption: {before:#x} and {after:#x} are not neighbours", "__list_add"
             )
         if entry in (before, after):
             raise KernelBug(f"list_add double add: {entry:#x}", "__list_add")
-        self.st(after + 8, entry)
-        self.st(entry, after)
-        self.st(entry + 8, before)
-        self.st(before, entry)
+        store(memory, high + 8, entry)
+        store(memory, at, after)
+        store(memory, at + 8, before)
+        store(memory, low, entry)
         return 0
 
     def list_del(self, entry: u64) -> i32:
         """Take an entry out of its list and poison its links; returns 0."""
-        after: u64 = self.ld(entry)
-        before: u64 = self.ld(entry + 8)
+        memory = self.memory
+        at: u64 = place(self.shift, entry)
+        after: u64 = load(memory, at)
+        before: u64 = load(memory, at + 8)
         if after == LIST_POISON1 or before == LIST_POISON2:
             raise KernelBug(f"list_del corruption: {entry:#x} is in no list", "__list_del_entry")
-        if self.ld(before) != entry or self.ld(after + 8) != entry:
+        low: u64 = place(self.shift, before)
+        high: u64 = place(self.shift, after)
+        if load(memory, low) != entry or load(memory, high + 8) != entry:
             raise KernelBug(
                 f"list_del corruption: the neighbours of {entry:#x} lead elsewhere",
                 "__list_del_entry",
             )
-        self.st(after + 8, before)
-        self.st(before, after)
-        self.st(entry, LIST_POISON1)
-        self.st(entry + 8, LIST_POISON2)
+        store(memory, high + 8, before)
+        store(memory, low, after)
+        store(memory, at, LIST_POISON1)
+        store(memory, at + 8, LIST_POISON2)
         return 0

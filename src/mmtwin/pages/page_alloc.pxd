@@ -1,3 +1,4 @@
+from mmtwin.memory cimport words_of
 from mmtwin.pages.slowpath cimport SlowPath
 
 cdef class PageAlloc(SlowPath):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 
+import cython
 from cython import bint
 from cython import int as i32
 from cython import ulonglong as u64
@@ -15,6 +16,9 @@ from mmtwin.memory.memory import Memory
 from mmtwin.pages.era import PageEra
 from mmtwin.pages.slowpath import SlowPath
 from mmtwin.pages.zone import ZoneSpec
+
+if not cython.compiled:
+    from mmtwin.memory.held import words_of
 
 
 class PageAlloc(SlowPath):
@@ -89,19 +93,28 @@ class PageAlloc(SlowPath):
     def alloc_pages_bulk(self, gfp: u64, order: i32, count: i32) -> array[int]:
         """Up to ``count`` chunks of 2^order pages; fewer if memory runs out."""
         pages = array("Q", bytes(8 * count))
+        if count == 0:
+            return pages
+        taken = words_of(pages)
         nth: i32 = 0
         page: u64
         while nth < count:
             page = self.alloc_pages(gfp, order, 0)
             if page == 0:
                 return pages[:nth]
-            pages[nth] = page
+            taken[nth] = page
             nth += 1
         return pages
 
     def free_pages_bulk(self, pages: Sequence[int], order: i32) -> i32:
         """Free chunks of 2^order pages, first to last; returns 0."""
-        page: u64
-        for page in pages:
-            self.free_pages(page, order)
+        held = array("Q", pages)
+        if len(held) == 0:
+            return 0
+        given = words_of(held)
+        nth: i32 = 0
+        count: i32 = len(held)
+        while nth < count:
+            self.free_pages(given[nth], order)
+            nth += 1
         return 0

@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load, store
 from mmtwin.pages.memmap cimport MemMap
 
 cdef class Pageblocks(MemMap):

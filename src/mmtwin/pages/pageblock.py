@@ -6,6 +6,7 @@ The bitmap is indexed by frame number, which is what sections of sparse memory a
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -14,6 +15,9 @@ from mmtwin.memory.memory import Memory
 from mmtwin.pages import layouts as c
 from mmtwin.pages.era import PageEra
 from mmtwin.pages.memmap import MemMap
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
 
 MOBILITY_DISABLED = declare(u64, c.SYSCTL_MOBILITY_DISABLED)
 TYPE_MASK = declare(u64, 7)
@@ -53,7 +57,7 @@ class Pageblocks(MemMap):
 
     def get_pfnblock_flags(self, pfn: u64) -> u64:
         """All bits of the block of ``pfn``."""
-        word: u64 = self.memory.load(self.pageblock_word(pfn))
+        word: u64 = load(self.memory, self.pageblock_word(pfn))
         ones: u64 = 1
         return (word >> self.pageblock_shift(pfn)) & ((ones << self.block_bits) - 1)
 
@@ -64,8 +68,8 @@ class Pageblocks(MemMap):
         """
         address: u64 = self.pageblock_word(pfn)
         shift: i32 = self.pageblock_shift(pfn)
-        word: u64 = self.memory.load(address)
-        self.memory.store(address, (word & ~(mask << shift)) | ((flags & mask) << shift))
+        word: u64 = load(self.memory, address)
+        store(self.memory, address, (word & ~(mask << shift)) | ((flags & mask) << shift))
         return 0
 
     def get_pfnblock_migratetype(self, pfn: u64) -> i32:
@@ -109,7 +113,7 @@ class Pageblocks(MemMap):
 
     def mobility_disabled(self) -> bint:
         """``page_group_by_mobility_disabled``: memory too small for more than one type."""
-        return self.memory.load(self.sysctl + MOBILITY_DISABLED) != 0
+        return load(self.memory, self.sysctl + MOBILITY_DISABLED) != 0
 
     def migratetype_is_mergeable(self, migratetype: i32) -> bint:
         """May free pages of this type merge with those of another?"""

@@ -1,3 +1,4 @@
+from mmtwin.pages cimport add, load, store
 from mmtwin.pages.prep cimport Prep
 
 cdef class Pcplists(Prep):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -21,6 +22,9 @@ from mmtwin.pages import layouts as c
 from mmtwin.pages.era import PageEra
 from mmtwin.pages.prep import Prep
 from mmtwin.pages.zone import ZoneSpec
+
+if not cython.compiled:
+    from mmtwin.pages.words import add, load, store
 
 FPI_NONE = declare(i32, 0)
 COSTLY_ORDER = declare(i32, g.PAGE_ALLOC_COSTLY_ORDER)
@@ -60,7 +64,7 @@ class Pcplists(Prep):
         self.pcp_lists = self.pcp_list_count()
         for zone in self.populated_zones():
             pagesets = memory.boot_alloc(cpus * c.PCP_SIZE, 64)
-            memory.store(zone + c.ZONE_PAGESETS, pagesets)
+            store(memory, zone + c.ZONE_PAGESETS, pagesets)
             for cpu in range(cpus):
                 for nth in range(c.PCP_LISTS_MAX):
                     self.list_init(pagesets + cpu * c.PCP_SIZE + c.PCP_LISTS + 16 * nth)
@@ -71,7 +75,7 @@ class Pcplists(Prep):
 
     def per_cpu_pages(self, zone: u64, cpu: i32) -> u64:
         """A cpu's ``struct per_cpu_pages`` of a zone."""
-        return self.memory.load(zone + ZONE_PAGESETS) + cpu * PCP_SIZE
+        return load(self.memory, zone + ZONE_PAGESETS) + cpu * PCP_SIZE
 
     def pcp_view(self, zone: int, cpu: int) -> View:
         """The fields of a cpu's per-cpu pages."""
@@ -91,11 +95,11 @@ class Pcplists(Prep):
 
     def pcp_spin_trylock(self, pcp: u64) -> bint:
         """Can the lists be used? False while someone else holds their lock."""
-        return self.memory.load(pcp + PCP_LOCK) == 0
+        return load(self.memory, pcp + PCP_LOCK) == 0
 
     def hold_pcp_lock(self, zone: u64, cpu: i32, held: bint) -> i32:
         """Hold or release the lock of a cpu's lists from outside; returns 0."""
-        self.memory.store(self.per_cpu_pages(zone, cpu) + PCP_LOCK, 1 if held else 0)
+        store(self.memory, self.per_cpu_pages(zone, cpu) + PCP_LOCK, 1 if held else 0)
         return 0
 
     # Refilling.
@@ -119,8 +123,8 @@ class Pcplists(Prep):
             self.list_add_tail(page + self.o_lru, head)
             taken += 1
             if self.get_pcppage_migratetype(page) == self.mt_cma:
-                self.add_to(zone + ZONE_NR_FREE_CMA, -size)
-        self.add_to(zone + ZONE_NR_FREE_PAGES, -taken * size)
+                add(self.memory, zone + ZONE_NR_FREE_CMA, -size)
+        add(self.memory, zone + ZONE_NR_FREE_PAGES, -taken * size)
         return taken
 
     def _rmqueue_pcplist(
@@ -132,18 +136,18 @@ class Pcplists(Prep):
         taken: i64
         size: i64 = 1 << order
         if self.list_empty(head):
-            batch = memory.load(pcp + PCP_BATCH)
+            batch = load(memory, pcp + PCP_BATCH)
             if batch > 1:
                 batch = batch >> order
                 if batch < 2:
                     batch = 2
             taken = self.rmqueue_bulk(zone, order, batch, head, migratetype, alloc_flags)
-            self.add_to(pcp + PCP_COUNT, taken * size)
+            add(self.memory, pcp + PCP_COUNT, taken * size)
             if self.list_empty(head):
                 return 0
-        page: u64 = memory.load(head) - self.o_lru
+        page: u64 = load(memory, head) - self.o_lru
         self.list_del(page + self.o_lru)
-        self.add_to(pcp + PCP_COUNT, -size)
+        add(self.memory, pcp + PCP_COUNT, -size)
         if self.debug_vm:
             self.check_new_pages(page, order, zone)
         return page
@@ -153,8 +157,8 @@ class Pcplists(Prep):
         pcp: u64 = self.per_cpu_pages(zone, self.cpu)
         if not self.pcp_spin_trylock(pcp):
             return 0
-        factor: u64 = self.memory.load(pcp + PCP_FREE_FACTOR)
-        self.memory.store(pcp + PCP_FREE_FACTOR, factor >> 1)
+        factor: u64 = load(self.memory, pcp + PCP_FREE_FACTOR)
+        store(self.memory, pcp + PCP_FREE_FACTOR, factor >> 1)
         head: u64 = pcp + PCP_LISTS + 16 * self.order_to_pindex(migratetype, order)
         return self._rmqueue_pcplist(zone, order, migratetype, alloc_flags, pcp, head)
 
@@ -163,26 +167,26 @@ class Pcplists(Prep):
     def nr_pcp_free(self, pcp: u64, high: i64, batch: i64, free_high: bint) -> i64:
         """How many pages go back to the buddy lists when ``high`` is reached."""
         if free_high:
-            return self.memory.load(pcp + PCP_COUNT)
+            return load(self.memory, pcp + PCP_COUNT)
         if high < batch:
             return 1
-        factor: i64 = self.memory.load(pcp + PCP_FREE_FACTOR)
+        factor: i64 = load(self.memory, pcp + PCP_FREE_FACTOR)
         most: i64 = high - batch
         wanted: i64 = batch << factor
         if wanted < most and factor < self.era.pcp_batch_scale_max:
-            self.memory.store(pcp + PCP_FREE_FACTOR, factor + 1)
+            store(self.memory, pcp + PCP_FREE_FACTOR, factor + 1)
         if wanted > most:
             wanted = most
         return wanted if wanted > batch else batch
 
     def nr_pcp_high(self, pcp: u64, zone: u64, free_high: bint) -> i64:
         """The count at which pages go back: less while reclaim is at work."""
-        high: i64 = self.memory.load(pcp + PCP_HIGH)
+        high: i64 = load(self.memory, pcp + PCP_HIGH)
         if high == 0 or free_high:
             return 0
-        if self.memory.load(zone + ZONE_FLAGS) & RECLAIM_ACTIVE == 0:
+        if load(self.memory, zone + ZONE_FLAGS) & RECLAIM_ACTIVE == 0:
             return high
-        batch: i64 = self.memory.load(pcp + PCP_BATCH)
+        batch: i64 = load(self.memory, pcp + PCP_BATCH)
         return batch << 2 if batch << 2 < high else high
 
     def free_pcppages_bulk(self, zone: u64, count: i64, pcp: u64, pindex: i32) -> i32:
@@ -198,7 +202,7 @@ class Pcplists(Prep):
         order: i32
         size: i64
         migratetype: i32
-        held: i64 = memory.load(pcp + PCP_COUNT)
+        held: i64 = load(memory, pcp + PCP_COUNT)
         if held < count:
             count = held
         isolated: bint = self.has_isolate_pageblock(zone)
@@ -220,11 +224,11 @@ class Pcplists(Prep):
             order = self.pindex_to_order(pindex)
             size = 1 << order
             while count > 0 and not self.list_empty(head):
-                page = memory.load(head + 8) - self.o_lru
+                page = load(memory, head + 8) - self.o_lru
                 migratetype = self.get_pcppage_migratetype(page)
                 self.list_del(page + self.o_lru)
                 count -= size
-                self.add_to(pcp + PCP_COUNT, -size)
+                add(self.memory, pcp + PCP_COUNT, -size)
                 if not self.debug_vm:
                     self.free_page_is_bad(page)
                 if migratetype == self.mt_isolate:
@@ -259,14 +263,14 @@ class Pcplists(Prep):
         """Put a chunk on a per-cpu list, and give some back if that is too many; returns 0."""
         pindex: i32 = self.order_to_pindex(migratetype, order)
         self.list_add(page + self.o_lru, pcp + PCP_LISTS + 16 * pindex)
-        self.add_to(pcp + PCP_COUNT, 1 << order)
+        add(self.memory, pcp + PCP_COUNT, 1 << order)
         free_high: bint = (
-            order > 0 and order <= COSTLY_ORDER and self.memory.load(pcp + PCP_FREE_FACTOR) != 0
+            order > 0 and order <= COSTLY_ORDER and load(self.memory, pcp + PCP_FREE_FACTOR) != 0
         )
         high: i64 = self.nr_pcp_high(pcp, zone, free_high)
-        count: i64 = self.memory.load(pcp + PCP_COUNT)
+        count: i64 = load(self.memory, pcp + PCP_COUNT)
         if count >= high:
-            batch: i64 = self.memory.load(pcp + PCP_BATCH)
+            batch: i64 = load(self.memory, pcp + PCP_BATCH)
             self.free_pcppages_bulk(
                 zone, self.nr_pcp_free(pcp, high, batch, free_high), pcp, pindex
             )
@@ -316,7 +320,7 @@ class Pcplists(Prep):
     def drain_pages_zone(self, cpu: i32, zone: u64) -> i32:
         """Give everything on a cpu's lists of a zone back; returns 0."""
         pcp: u64 = self.per_cpu_pages(zone, cpu)
-        count: i64 = self.memory.load(pcp + PCP_COUNT)
+        count: i64 = load(self.memory, pcp + PCP_COUNT)
         if count > 0:
             self.free_pcppages_bulk(zone, count, pcp, 0)
         return 0

@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load, store
 from mmtwin.pages.isolation cimport Isolation
 
 cdef class Prep(Isolation):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -9,6 +10,9 @@ from cython import ulonglong as u64
 from mmtwin.pages import layouts as c
 from mmtwin.pages.bug import BadPage
 from mmtwin.pages.isolation import Isolation
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
 
 ZONE_PAGE_FLAGS = declare(u64, c.ZONE_PAGE_FLAGS)
 ANON_OR_MOVABLE = declare(u64, 3)
@@ -36,7 +40,7 @@ class Prep(Isolation):
             reason = "non-NULL mapping"
         if self.page_ref_count(page) != 0:
             reason = f"nonzero {self.era.refcount_name}"
-        if self.ld(page) & flags != 0:
+        if load(self.memory, page - self.shift) & flags != 0:
             reason = f"PAGE_FLAGS_CHECK_AT_{moment} flag(s) set"
         return reason
 
@@ -45,13 +49,13 @@ class Prep(Isolation):
     def check_new_page(self, page: u64, zone: u64) -> i32:
         """Is a page fit to be handed out? A pristine one is written now. Returns 0."""
         at: u64 = page - self.shift
-        counts: u64 = self.memory.load(at + self.o_counts)
+        counts: u64 = load(self.memory, at + self.o_counts)
         if counts == 0:
-            return self.init_single_page(page, self.memory.load(zone + ZONE_PAGE_FLAGS))
+            return self.init_single_page(page, load(self.memory, zone + ZONE_PAGE_FLAGS))
         if (
             counts == self.word_free
-            and self.memory.load(at + self.o_mapping) == 0
-            and self.memory.load(at) & self.mask_at_prep == 0
+            and load(self.memory, at + self.o_mapping) == 0
+            and load(self.memory, at) & self.mask_at_prep == 0
         ):
             return 0
         return self.bad_page(
@@ -70,7 +74,7 @@ class Prep(Isolation):
 
     def prep_new_page(self, page: u64, order: i32, compound: bint, zeroed: bint) -> i32:
         """Make a checked chunk the caller's: one reference, private 0; returns 0."""
-        self.st(page + self.o_private, 0)
+        store(self.memory, page - self.shift + self.o_private, 0)
         self.set_page_refcounted(page)
         if compound and order > 0:
             self.prep_compound_page(page, order)
@@ -85,18 +89,22 @@ class Prep(Isolation):
         one: u64 = 1
         nth: u64 = 1
         tail: u64
-        self.st(page, self.ld(page) | self.flag_head)
+        store(self.memory, page - self.shift, load(self.memory, page - self.shift) | self.flag_head)
         while nth < (one << order):
             tail = page + 64 * nth
             if self.flag_tail != 0:
-                self.st(tail, self.ld(tail) | self.flag_tail)
-                self.st(tail + self.o_compound, page)
+                store(
+                    self.memory,
+                    tail - self.shift,
+                    load(self.memory, tail - self.shift) | self.flag_tail,
+                )
+                store(self.memory, tail - self.shift + self.o_compound, page)
             else:
-                self.st(tail + self.o_mapping, TAIL_MAPPING)
-                self.st(tail + self.o_compound, page | 1)
+                store(self.memory, tail - self.shift + self.o_mapping, TAIL_MAPPING)
+                store(self.memory, tail - self.shift + self.o_compound, page | 1)
             nth += 1
         size: u64 = order
-        self.st(page + 64 + self.o_order, size << self.order_shift)
+        store(self.memory, page - self.shift + 64 + self.o_order, size << self.order_shift)
         return 0
 
     # Taking back.
@@ -113,10 +121,14 @@ class Prep(Isolation):
                     page, "corrupted mapping in tail page", "free_tail_pages_check"
                 )
         if self.flag_tail != 0:
-            self.st(page, self.ld(page) & ~self.flag_tail)
+            store(
+                self.memory,
+                page - self.shift,
+                load(self.memory, page - self.shift) & ~self.flag_tail,
+            )
         else:
-            self.st(page + self.o_mapping, 0)
-        self.st(page + self.o_compound, 0)
+            store(self.memory, page - self.shift + self.o_mapping, 0)
+        store(self.memory, page - self.shift + self.o_compound, 0)
         return 0
 
     def head_reason(self) -> str:
@@ -127,9 +139,9 @@ class Prep(Isolation):
         """Is a page unfit to be free? Reports it (raises) if so."""
         at: u64 = page - self.shift
         if (
-            self.memory.load(at + self.o_counts) == self.word_free
-            and self.memory.load(at + self.o_mapping) == 0
-            and self.memory.load(at) & self.mask_at_free == 0
+            load(self.memory, at + self.o_counts) == self.word_free
+            and load(self.memory, at + self.o_mapping) == 0
+            and load(self.memory, at) & self.mask_at_free == 0
         ):
             return False
         self.bad_page(
@@ -158,16 +170,16 @@ class Prep(Isolation):
                 self._clear_prep_flags(page + 64 * nth)
                 nth += 1
         if self.page_mapping(page) & ANON_OR_MOVABLE != 0:
-            self.st(page + self.o_mapping, 0)
+            store(self.memory, page - self.shift + self.o_mapping, 0)
         if self.free_page_is_bad(page):
             return False
         self._clear_prep_flags(page)
         return True
 
     def _clear_prep_flags(self, page: u64) -> i32:
-        flags: u64 = self.ld(page)
+        flags: u64 = load(self.memory, page - self.shift)
         if flags & self.mask_at_prep != 0:
-            self.st(page, flags & ~self.mask_at_prep)
+            store(self.memory, page - self.shift, flags & ~self.mask_at_prep)
         return 0
 
     def split_page(self, page: u64, order: i32) -> i32:

@@ -1,3 +1,4 @@
+from mmtwin.pages cimport add, load, store
 from mmtwin.pages.oom cimport Oom
 
 cdef class Request(Oom):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -20,6 +21,9 @@ from mmtwin.pages.era import PageEra
 from mmtwin.pages.gfp_request import OOM_VICTIM, PF_MEMALLOC, RT_TASK
 from mmtwin.pages.oom import Oom
 from mmtwin.pages.zone import ZoneSpec
+
+if not cython.compiled:
+    from mmtwin.pages.words import add, load, store
 
 WMARK_MIN = declare(i32, g.WMARK_MIN)
 WMARK_LOW = declare(i32, g.WMARK_LOW)
@@ -76,7 +80,7 @@ class Request(Oom):
 
     def first_attempt(self, gfp: u64, order: i32, highest_zoneidx: i32, zonelist: u64) -> u64:
         """The fast path: the LOW mark holds. A chunk, or 0."""
-        preferred: u64 = self.memory.load(self.next_zone(zonelist, highest_zoneidx))
+        preferred: u64 = load(self.memory, self.next_zone(zonelist, highest_zoneidx))
         flags: i32 = self.alloc_flags_nofragment(preferred, gfp)
         flags = self.gfp_to_alloc_flags_cma(gfp, WMARK_LOW | flags)
         return self.get_page_from_freelist(gfp, order, flags, highest_zoneidx, zonelist)
@@ -117,9 +121,9 @@ class Request(Oom):
             page = self.rmqueue_pcplist(zone, order, migratetype, alloc_flags)
         if page == 0:
             page = self.rmqueue_buddy(zone, order, alloc_flags, migratetype)
-        flags: u64 = self.memory.load(zone + ZONE_FLAGS)
+        flags: u64 = load(self.memory, zone + ZONE_FLAGS)
         if flags & BOOSTED_WATERMARK != 0:
-            self.memory.store(zone + ZONE_FLAGS, flags & ~BOOSTED_WATERMARK)
+            store(self.memory, zone + ZONE_FLAGS, flags & ~BOOSTED_WATERMARK)
             self.wakeup_kswapd(zone, 0, 0, self.zone_idx(zone))
         if page != 0 and self.bad_range(zone, page):
             self.page_bug("page && bad_range(zone, page)", "rmqueue", page)
@@ -149,7 +153,7 @@ class Request(Oom):
         migratetype: i32 = self.gfp_migratetype(gfp)
         preferred: u64 = self.next_zone(zonelist, highest_zoneidx)
         zoneref: u64 = preferred
-        zone: u64 = memory.load(preferred)
+        zone: u64 = load(memory, preferred)
         if zone == 0:
             return 0
         node: i32 = self.zone_to_nid(zone)
@@ -162,7 +166,7 @@ class Request(Oom):
                     return 0
                 alloc_flags &= ~ALLOC_NOFRAGMENT
                 zoneref = preferred
-                zone = memory.load(preferred)
+                zone = load(memory, preferred)
                 continue
             if self.zone_to_nid(zone) != node:
                 if gfp & self.gfp_thisnode != 0:
@@ -179,12 +183,12 @@ class Request(Oom):
                         page, order, gfp & self.gfp_comp != 0, gfp & self.gfp_zero != 0
                     )
                     self.note_pfmemalloc(page, alloc_flags)
-                    self.add_to(zone + ZONE_USED, 1 << order)
+                    add(self.memory, zone + ZONE_USED, 1 << order)
                     if alloc_flags & ALLOC_HIGHATOMIC != 0:
                         self.reserve_highatomic_pageblock(page, zone, order)
                     return page
             zoneref = self.next_zone(zoneref + 8, highest_zoneidx)
-            zone = memory.load(zoneref)
+            zone = load(memory, zoneref)
 
     def note_pfmemalloc(self, page: u64, alloc_flags: i32) -> i32:
         """Note in the page whether it came from below the watermarks; returns 0."""

@@ -6,6 +6,7 @@ per-cpu list, and trusted when it comes back. Free chunks merge whatever the typ
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -14,6 +15,9 @@ from cython import ulonglong as u64
 from mmtwin.machine.bug import KernelWarning
 from mmtwin.pages import layouts as c
 from mmtwin.pages.pages import Pages
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
 
 ZONE_NR_MIGRATE_RESERVE = declare(u64, c.ZONE_NR_MIGRATE_RESERVE)
 
@@ -226,10 +230,10 @@ class Reserve(Pages):
         need: u64 = (self.wmark_pages(zone, 0) + block - 1) >> self.pageblock_order
         if need > 2:
             need = 2
-        old: u64 = self.memory.load(zone + ZONE_NR_MIGRATE_RESERVE)
+        old: u64 = load(self.memory, zone + ZONE_NR_MIGRATE_RESERVE)
         if need == old:
             return 0
-        self.memory.store(zone + ZONE_NR_MIGRATE_RESERVE, need)
+        store(self.memory, zone + ZONE_NR_MIGRATE_RESERVE, need)
         page: u64
         block_type: i32
         while pfn < end:

@@ -1,10 +1,17 @@
-"""Storms: random events on a page allocator, the same for the same seed."""
+"""Storms: random events on a page allocator, the same for the same seed.
+
+What a storm does is right on every kernel as long as the kernel is: each event is something that
+programs, drivers, interrupts or the administrator may do.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import accumulate
 
+from mmtwin.pages.bug import PageBug
 from mmtwin.pages.gfp_request import PF_MEMALLOC
 from mmtwin.pages.owner import Owner
 from mmtwin.pages.pages import Pages
@@ -12,11 +19,24 @@ from mmtwin.pages.pages import Pages
 EVENTS = (
     *("alloc", "free", "drain", "cpu", "lru", "isolate", "contig", "sysctl", "atomic"),
     *("touch", "forget", "daemons", "reclaim", "compact", "mlock", "flush"),
+    *("bulk", "exhaust", "release", "cma", "locked", "stray", "unreserve", "tide"),
 )
 WEIGHTS = (440, 430, 4, 20, 60, 3, 2, 1, 10)
 IN_USE_WEIGHTS = (300, 300, 4, 20, 60, 3, 2, 1, 10, 200, 60, 10, 4, 3, 10, 3)
 """With pages that processes have mapped, and reclaim and compaction of them."""
+ALL_WEIGHTS = (
+    *(3000, 3000, 40, 200, 600, 30, 20, 10, 100),
+    *(2000, 600, 100, 10, 10, 100, 2),
+    *(40, 4, 10, 15, 200, 20, 3, 4),
+)
+"""And with CMA areas, per-cpu lists whose lock is held, memory used up to the last page."""
 OWNER_SLOTS_MAX = 16384
+ORDER_WEIGHTS = tuple(accumulate((60, 12, 8, 6, 4, 3, 2, 2, 1, 3, 1)))
+FILLS = (0.3, 0.6, 0.6, 0.9, 0.97)
+"""Shares of memory in use around which a storm with tides balances, one after the other."""
+BULK_MAX = 256
+EXHAUST_MAX = 1 << 16
+CMA_PAGES_MAX = 1024
 
 
 @dataclass(slots=True)
@@ -25,15 +45,24 @@ class Storm:
 
     ``held`` are the chunks in use, (page, order); ``weights`` the odds of :data:`EVENTS`, 0 for
     those at the end that are left out. ``fill`` is the share of memory in use around which
-    allocations and frees balance. ``owner`` has the pages that are mapped, if any are.
+    allocations and frees balance. ``kbytes`` are the values written to vm.min_free_kbytes.
+    ``settled`` has all cpus drained before a block is isolated, for kernels that lose count of
+    what waits on per-cpu lists then (up to 3.17). ``cma`` is the area that is lent, as frames
+    from first to last (exclusive). ``owner`` has the pages that are mapped, if any are.
     """
 
     pages: Pages
     seed: int
     weights: tuple[int, ...] = WEIGHTS
     fill: float = 0.9
+    kbytes: tuple[int, ...] = (64, 1000, 4000, 16000)
+    settled: bool = False
+    cma: tuple[int, int] = (0, 0)
     held: list[tuple[int, int]] = field(default_factory=list)
     isolated: list[int] = field(default_factory=list)
+    lent: list[tuple[int, int]] = field(default_factory=list)
+    hoard: list[int] = field(default_factory=list)
+    freed: int = 0
     event: str = ""
     counts: dict[str, int] = field(default_factory=dict)
     choices: random.Random = field(init=False)
@@ -41,7 +70,12 @@ class Storm:
     movable: int = field(init=False)
     reclaimable: int = field(init=False)
     atomic: int = field(init=False)
+    memalloc: int = field(init=False)
+    managed: int = field(init=False)
     free_least: int = field(init=False)
+    zones: list[int] = field(init=False)
+    odds: tuple[int, ...] = field(init=False)
+    doing: tuple[Callable[[], None], ...] = field(init=False)
     owner: Owner = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,29 +85,38 @@ class Storm:
         self.movable = gfp.value("GFP_HIGHUSER_MOVABLE") | gfp.bit("NOWARN")
         self.reclaimable = self.kernel | gfp.bit("RECLAIMABLE")
         self.atomic = gfp.value("GFP_ATOMIC") | gfp.bit("NOWARN")
-        managed = sum(self.pages.managed_pages(zone) for zone in self.pages.populated_zones())
-        self.free_least = int(managed * (1 - self.fill))
+        self.memalloc = gfp.bit("MEMALLOC") | gfp.bit("NOWARN")
+        self.zones = self.pages.populated_zones()
+        self.managed = sum(self.pages.managed_pages(zone) for zone in self.zones)
+        self.free_least = int(self.managed * (1 - self.fill))
         self.weights += (0,) * (len(EVENTS) - len(self.weights))
+        self.odds = tuple(accumulate(self.weights))
+        self.doing = tuple(getattr(self, f"_{event}") for event in EVENTS)
         if self.weights[EVENTS.index("touch")]:
-            self.owner = Owner(self.pages, min(managed // 2, OWNER_SLOTS_MAX))
+            self.owner = Owner(self.pages, min(self.managed // 2, OWNER_SLOTS_MAX))
 
     def step(self) -> None:
         """One event."""
-        event = self.choices.choices(EVENTS, self.weights)[0]
-        free = sum(self.pages.nr_free_pages(zone) for zone in self.pages.populated_zones())
-        if event == "alloc" and free < self.free_least:
-            event = "free"
-        self.event = event
-        self.counts[event] = self.counts.get(event, 0) + 1
-        getattr(self, f"_{event}")()
+        nth = self.choices.choices(range(len(EVENTS)), cum_weights=self.odds)[0]
+        if nth == 0 and self.free_pages() < self.free_least:
+            nth = 1
+        self.event = EVENTS[nth]
+        self.counts[self.event] = self.counts.get(self.event, 0) + 1
+        self.doing[nth]()
 
     def run(self, events: int) -> None:
         """So many events."""
         for _ in range(events):
             self.step()
 
+    def free_pages(self) -> int:
+        """NR_FREE_PAGES of all zones."""
+        return sum(map(self.pages.nr_free_pages, self.zones))
+
+    # Pages for programs and drivers.
+
     def _order(self) -> int:
-        return min(self.choices.choices(range(11), (60, 12, 8, 6, 4, 3, 2, 2, 1, 3, 1))[0], 10)
+        return self.choices.choices(range(11), cum_weights=ORDER_WEIGHTS)[0]
 
     def _take(self, gfp: int, order: int) -> None:
         # Of several blocks only as a compound page: up to 6.9 isolation takes the tails of another
@@ -84,12 +127,18 @@ class Storm:
         if page:
             self.held.append((page, order))
 
+    def _any_gfp(self) -> int:
+        return self.choices.choices(
+            (self.movable, self.kernel, self.reclaimable), cum_weights=(6, 9, 10)
+        )[0]
+
     def _alloc(self) -> None:
-        gfp = self.choices.choices((self.movable, self.kernel, self.reclaimable), (6, 3, 1))[0]
-        self._take(gfp, self._order())
+        self._take(self._any_gfp(), self._order())
 
     def _atomic(self) -> None:
-        self._take(self.atomic, self.choices.randrange(4))
+        """Now and then so large that several blocks are set apart at once."""
+        large = self.choices.random() < 0.1
+        self._take(self.atomic, self.pages.order_max if large else self.choices.randrange(4))
 
     def _free(self) -> None:
         if not self.held:
@@ -99,6 +148,55 @@ class Storm:
         page, order = self.held.pop()
         self.pages.page_cache_release(page)
         self.pages.free_pages(page, order)
+        if order == 0:
+            self.freed = page
+
+    def _bulk(self) -> None:
+        """Many single pages at once, as vmalloc takes them; or many given back."""
+        if self.choices.random() < 0.5 and self.free_pages() > self.free_least:
+            count = self.choices.randrange(1, BULK_MAX)
+            taken = self.pages.alloc_pages_bulk(self._any_gfp(), 0, count)
+            self.held += [(page, 0) for page in taken]
+            return
+        for _ in range(self.choices.randrange(1, BULK_MAX)):
+            self._free()
+
+    def _exhaust(self) -> None:
+        """Who may use the reserves (swapping over the network) takes nearly all that is free."""
+        count = min(self.free_pages(), EXHAUST_MAX)
+        gfp = self.choices.choice((self.movable, self.kernel)) | self.memalloc
+        taken = self.pages.alloc_pages_bulk(gfp, 0, count - self.choices.randrange(8))
+        self.hoard += taken
+
+    def _release(self) -> None:
+        """And gives it back."""
+        self.choices.shuffle(self.hoard)
+        self.pages.free_pages_bulk(self.hoard, 0)
+        self.hoard.clear()
+
+    def _locked(self) -> None:
+        """An interrupt frees or takes a page while what it interrupts is at the per-cpu lists."""
+        pages = self.pages
+        for zone in self.zones:
+            pages.hold_pcp_lock(zone, pages.cpu, True)
+        if self.choices.random() < 0.7:
+            self._free()
+        else:
+            self._take(self.atomic, self.choices.randrange(2))
+        for zone in self.zones:
+            pages.hold_pcp_lock(zone, pages.cpu, False)
+
+    def _stray(self) -> None:
+        """A driver drops a reference that it does not have: the kernel stops it there."""
+        page = self.freed
+        if page and self.pages.page_ref_count(page) == 0:
+            try:
+                self.pages.free_pages(page, 0)
+            except PageBug as bug:
+                if bug.where != "put_page_testzero":
+                    raise
+
+    # Cpus and lists.
 
     def _drain(self) -> None:
         self.pages.drain_all_pages(0)
@@ -116,10 +214,12 @@ class Storm:
             elif listed:
                 self.pages.page_cache_release(page)
 
+    # Ranges.
+
     def _range(self) -> tuple[int, int]:
         """A random range of one to three pageblocks of one zone."""
         pages = self.pages
-        zone = self.choices.choice(pages.populated_zones())
+        zone = self.choices.choice(self.zones)
         size = pages.contig_alignment()
         first = -(-pages.zone_start_pfn(zone) // size)
         last = pages.zone_end_pfn(zone) // size
@@ -127,44 +227,71 @@ class Storm:
         end = min(last, start + self.choices.randrange(1, 4))
         return start * size, end * size
 
+    def _of_types(self, start: int, end: int, types: tuple[int, ...]) -> bool:
+        """Are all blocks of a range of these types?"""
+        step = self.pages.pageblock_nr_pages
+        return all(
+            self.pages.get_pfnblock_migratetype(pfn) in types for pfn in range(start, end, step)
+        )
+
+    def _settle(self) -> None:
+        if self.settled:
+            self.pages.drain_all_pages(0)
+
     def _isolate(self) -> None:
+        """A range goes offline for a while, or comes back."""
         pages = self.pages
         if self.isolated and self.choices.random() < 0.6:
             start = self.isolated.pop()
+            self._settle()
             pages.undo_isolate_page_range(start, self.isolated.pop(), pages.mt_movable)
             return
         start, end = self._range()
-        if any(
-            pages.get_pfnblock_migratetype(pfn) not in (pages.mt_movable, pages.mt_unmovable)
-            for pfn in range(start, end, pages.pageblock_nr_pages)
-        ):
+        if not self._of_types(start, end, (pages.mt_movable, pages.mt_unmovable)):
             return
+        self._settle()
         if pages.start_isolate_page_range(start, end, pages.mt_movable) == 0:
             self.isolated += [end, start]
 
     def _contig(self) -> None:
         pages = self.pages
         start, end = self._range()
-        if any(
-            pages.get_pfnblock_migratetype(pfn) != pages.mt_movable
-            for pfn in range(start, end, pages.pageblock_nr_pages)
-        ):
+        if not self._of_types(start, end, (pages.mt_movable,)):
             return
+        self._settle()
         if pages.alloc_contig_range(start, end, pages.mt_movable) == 0:
             self.held += [(pages.pfn_to_page(pfn), 0) for pfn in range(start, end)]
 
+    def _cma(self) -> None:
+        """A driver takes pages of the CMA area, which must be moved away first, or gives some."""
+        first, last = self.cma
+        if self.lent and self.choices.random() < 0.6:
+            start, end = self.lent.pop(self.choices.randrange(len(self.lent)))
+            self.pages.free_contig_range(start, end - start)
+            return
+        if first == last:
+            return
+        start = self.choices.randrange(first, last)
+        end = min(last, start + self.choices.randrange(1, CMA_PAGES_MAX))
+        if any(start < till and begin < end for begin, till in self.lent):
+            return
+        self._settle()
+        if self.pages.alloc_contig_range(start, end, self.pages.mt_cma) == 0:
+            self.lent.append((start, end))
+
+    # The administrator, and what the kernel does when memory is short.
+
     def _sysctl(self) -> None:
-        self.pages.min_free_kbytes_sysctl(self.choices.choice((64, 1000, 4000, 16000)))
+        self.pages.min_free_kbytes_sysctl(self.choices.choice(self.kbytes))
 
-    def _slot(self) -> int:
-        return self.choices.randrange(self.owner.slots)
+    def _unreserve(self) -> None:
+        """A request is about to fail: what is set apart for atomic ones is given back."""
+        pages = self.pages
+        types = (pages.mt_movable, pages.mt_unmovable, pages.mt_reclaimable)
+        pages.unreserve_highatomic_pageblock(pages.zonelist(0), self.choices.choice(types), True)
 
-    def _touch(self) -> None:
-        slot = self._slot()
-        self.owner.touch(slot, write=self.choices.random() < 0.4, file=slot % 2 == 1)
-
-    def _forget(self) -> None:
-        self.owner.forget(self._slot())
+    def _tide(self) -> None:
+        self.free_least = int(self.managed * (1 - self.choices.choice(FILLS)))
 
     def _daemons(self) -> None:
         self.pages.run_daemons()
@@ -191,6 +318,18 @@ class Storm:
             page, pages.captured = pages.captured, 0
             pages.take_captured(page, order, gfp)
             self.held.append((page, order))
+
+    # Pages that are mapped.
+
+    def _slot(self) -> int:
+        return self.choices.randrange(self.owner.slots)
+
+    def _touch(self) -> None:
+        slot = self._slot()
+        self.owner.touch(slot, write=self.choices.random() < 0.4, file=slot % 2 == 1)
+
+    def _forget(self) -> None:
+        self.owner.forget(self._slot())
 
     def _mlock(self) -> None:
         page = self.owner.page(self._slot())

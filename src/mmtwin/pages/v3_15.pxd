@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load, store
 from mmtwin.pages.hot_cold cimport HotCold
 
 cdef class Pages315(HotCold):

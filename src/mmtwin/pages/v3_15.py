@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -10,6 +11,9 @@ from cython import ulonglong as u64
 from mmtwin.pages import gfp as g
 from mmtwin.pages import layouts as c
 from mmtwin.pages.hot_cold import HotCold
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
 
 WMARK_LOW = declare(i32, g.WMARK_LOW)
 WMARK_MIN = declare(i32, g.WMARK_MIN)
@@ -34,7 +38,7 @@ class Pages315(HotCold):
 
     def wmark_pages(self, zone: u64, mark: i32) -> u64:
         """The mark in pages: 0 MIN, 1 LOW, 2 HIGH."""
-        return self.memory.load(zone + ZONE_WATERMARK + 8 * mark)
+        return load(self.memory, zone + ZONE_WATERMARK + 8 * mark)
 
     def _zone_watermark_ok(
         self,
@@ -57,7 +61,7 @@ class Pages315(HotCold):
         if alloc_flags & ALLOC_HARDER != 0:
             least -= least // 4
         if alloc_flags & ALLOC_CMA == 0:
-            free_cma = self.memory.load(zone + ZONE_NR_FREE_CMA)
+            free_cma = load(self.memory, zone + ZONE_NR_FREE_CMA)
         if free_pages - free_cma <= least + reserve:
             return False
         while o < order:
@@ -85,7 +89,7 @@ class Pages315(HotCold):
 
     def note_pfmemalloc(self, page: u64, alloc_flags: i32) -> i32:
         """``page->pfmemalloc``: overwrites the byte that cached the type; returns 0."""
-        index: u64 = self.ld(page + self.o_index)
+        index: u64 = load(self.memory, page - self.shift + self.o_index)
         low: u64 = 1 if alloc_flags & ALLOC_NO_WATERMARKS != 0 else 0
         if self.memory.big_endian:
             return self.st(page + self.o_index, (index & ~(0xFF << 56)) | (low << 56))
@@ -107,18 +111,18 @@ class Pages315(HotCold):
     def reset_alloc_batches(self, highest_zoneidx: i32, zonelist: u64) -> i32:
         """Give every zone of the preferred node a new share of allocations; returns 0."""
         zoneref: u64 = self.next_zone(zonelist, highest_zoneidx)
-        zone: u64 = self.memory.load(zoneref)
+        zone: u64 = load(self.memory, zoneref)
         while zone != 0:
             if self.zone_to_nid(zone) == self.preferred_node:
                 self.reset_alloc_batch(zone)
             zoneref = self.next_zone(zoneref + 8, highest_zoneidx)
-            zone = self.memory.load(zoneref)
+            zone = load(self.memory, zoneref)
         return 0
 
     def reset_alloc_batch(self, zone: u64) -> i32:
         """NR_ALLOC_BATCH becomes the distance of the HIGH from the LOW mark; returns 0."""
         batch: u64 = self.wmark_pages(zone, 2) - self.wmark_pages(zone, 1)
-        self.memory.store(zone + ZONE_NR_ALLOC_BATCH, batch)
+        store(self.memory, zone + ZONE_NR_ALLOC_BATCH, batch)
         return 0
 
     def zone_usable(
@@ -130,7 +134,7 @@ class Pages315(HotCold):
         if alloc_flags & ALLOC_FAIR != 0:
             if self.zone_to_nid(zone) != self.preferred_node:
                 return False
-            batch: u64 = self.memory.load(zone + ZONE_NR_ALLOC_BATCH)
+            batch: u64 = load(self.memory, zone + ZONE_NR_ALLOC_BATCH)
             if batch == 0 or batch & SIGN != 0:
                 return False
         mark: u64 = self.wmark_pages(zone, alloc_flags & 3)
@@ -170,7 +174,7 @@ class Pages315(HotCold):
     def set_zone_wmarks(self, zone: int, share: int) -> None:
         """Set a zone's marks, then move its RESERVE blocks to suit."""
         for nth, distance in enumerate((0, share // 4, share // 2)):
-            self.memory.store(zone + c.ZONE_WATERMARK + 8 * nth, share + distance)
+            store(self.memory, zone + c.ZONE_WATERMARK + 8 * nth, share + distance)
         self.reset_alloc_batch(zone)
         self.setup_zone_migrate_reserve(zone)
 

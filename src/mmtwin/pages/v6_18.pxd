@@ -1,3 +1,4 @@
+from mmtwin.pages cimport add, load, store
 from mmtwin.pages.pages cimport Pages
 
 cdef class Pages618(Pages):

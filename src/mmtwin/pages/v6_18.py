@@ -7,6 +7,7 @@ steals one chunk, and leaves the rest where it was.
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -16,6 +17,9 @@ from mmtwin.pages import gfp as g
 from mmtwin.pages import layouts as c
 from mmtwin.pages.bug import PageWarning
 from mmtwin.pages.pages import Pages
+
+if not cython.compiled:
+    from mmtwin.pages.words import add, load, store
 
 ALLOC_CMA = declare(i32, g.ALLOC_CMA)
 ALLOC_NOFRAGMENT = declare(i32, g.ALLOC_NOFRAGMENT)
@@ -88,7 +92,7 @@ class Pages618(Pages):
         if migratetype == self.mt_isolate:
             return 0
         if migratetype == self.mt_highatomic:
-            self.add_to(zone + ZONE_NR_FREE_HIGHATOMIC, delta)
+            add(self.memory, zone + ZONE_NR_FREE_HIGHATOMIC, delta)
         return Pages.mod_zone_freepage_state(self, zone, delta, migratetype)
 
     # Merging and splitting.
@@ -170,7 +174,7 @@ class Pages618(Pages):
                 free += one << self.page_private(page)
                 pfn += one << self.page_private(page)
                 continue
-            if self.ld(page) & self.flag_lru != 0:
+            if load(self.memory, page - self.shift) & self.flag_lru != 0:
                 self.movable_pages += 1
             pfn += 1
         return free
@@ -207,8 +211,8 @@ class Pages618(Pages):
             self.set_pcppage_migratetype(page, start_type)
             return page
         if self.boost_watermark(zone) and alloc_flags & ALLOC_KSWAPD != 0:
-            flags: u64 = self.memory.load(zone + ZONE_FLAGS)
-            self.memory.store(zone + ZONE_FLAGS, flags | BOOSTED_WATERMARK)
+            flags: u64 = load(self.memory, zone + ZONE_FLAGS)
+            store(self.memory, zone + ZONE_FLAGS, flags | BOOSTED_WATERMARK)
         start = self.block_range(zone, pfn)
         if start > pfn:
             return 0
@@ -264,8 +268,8 @@ class Pages618(Pages):
     def _rmqueue(self, zone: u64, order: i32, migratetype: i32, alloc_flags: i32) -> u64:
         """A chunk of that order: own lists, CMA, a claimed block, at last a stolen chunk; or 0."""
         page: u64
-        free: u64 = self.memory.load(zone + ZONE_NR_FREE_PAGES)
-        if alloc_flags & ALLOC_CMA != 0 and self.memory.load(zone + ZONE_NR_FREE_CMA) > free // 2:
+        free: u64 = load(self.memory, zone + ZONE_NR_FREE_PAGES)
+        if alloc_flags & ALLOC_CMA != 0 and load(self.memory, zone + ZONE_NR_FREE_CMA) > free // 2:
             page = self._rmqueue_cma_fallback(zone, order)
             if page != 0:
                 return page
@@ -294,7 +298,7 @@ class Pages618(Pages):
         size: i64
         order: i32
         moved: i64
-        self.add_to(zone + ZONE_NR_ISOLATE, 1 if isolated else -1)
+        add(self.memory, zone + ZONE_NR_ISOLATE, 1 if isolated else -1)
         self.wake(zone, pfn)
         head_pfn: u64 = self.outer_start(pfn)
         head: u64 = self.pfn_to_page(head_pfn)
@@ -328,7 +332,7 @@ class Pages618(Pages):
                 if buddy != 0 and not self.is_migrate_isolate_page(buddy):
                     self._isolate_free_page(page, order)
                     self.set_pageblock_isolate(page, False)
-                    self.add_to(zone + ZONE_NR_ISOLATE, -1)
+                    add(self.memory, zone + ZONE_NR_ISOLATE, -1)
                     return self._putback_isolated_page(page, order, migratetype)
         return self.toggle_isolate(zone, page, False)
 
@@ -342,7 +346,7 @@ class Pages618(Pages):
 
     def reserve_highatomic_pageblock(self, page: u64, zone: u64, order: i32) -> i32:
         """Set the block of ``page`` apart, or all blocks of a larger chunk; returns 0."""
-        reserved: u64 = self.memory.load(zone + ZONE_NR_RESERVED_HIGHATOMIC)
+        reserved: u64 = load(self.memory, zone + ZONE_NR_RESERVED_HIGHATOMIC)
         block_type: i32 = self.get_pageblock_migratetype(page)
         one: u64 = 1
         if reserved >= self.highatomic_limit(zone):
@@ -351,13 +355,13 @@ class Pages618(Pages):
             return 0
         if order >= self.pageblock_order:
             self.change_pageblock_range(page, order, self.mt_highatomic)
-            self.memory.store(zone + ZONE_NR_RESERVED_HIGHATOMIC, reserved + (one << order))
+            store(self.memory, zone + ZONE_NR_RESERVED_HIGHATOMIC, reserved + (one << order))
             return 0
         start: u64 = self.block_range(zone, self.page_to_pfn(page))
         if start <= self.page_to_pfn(page):
             self.move_block(zone, start, block_type, self.mt_highatomic)
-            self.memory.store(
-                zone + ZONE_NR_RESERVED_HIGHATOMIC, reserved + self.pageblock_nr_pages
+            store(
+                self.memory, zone + ZONE_NR_RESERVED_HIGHATOMIC, reserved + self.pageblock_nr_pages
             )
         return 0
 
@@ -386,7 +390,7 @@ class Pages618(Pages):
 
     def uncount_reserved(self, zone: u64, page: u64, pages: u64) -> i32:
         """Take pages from the count of those set apart, which must hold them; returns 0."""
-        reserved: u64 = self.memory.load(zone + ZONE_NR_RESERVED_HIGHATOMIC)
+        reserved: u64 = load(self.memory, zone + ZONE_NR_RESERVED_HIGHATOMIC)
         if pages > reserved:
             raise PageWarning(
                 f"{pages} pages unreserved of {reserved}",
@@ -394,14 +398,14 @@ class Pages618(Pages):
                 page,
                 self.page_to_pfn(page),
             )
-        self.memory.store(zone + ZONE_NR_RESERVED_HIGHATOMIC, reserved - pages)
+        store(self.memory, zone + ZONE_NR_RESERVED_HIGHATOMIC, reserved - pages)
         return 0
 
     def zone_watermark_unusable_free(self, zone: u64, order: i32, alloc_flags: i32) -> i64:
         """Free pages that this caller may not count on: HIGHATOMIC ones by their true number."""
         unusable: i64 = (1 << order) - 1
         if alloc_flags & ALLOC_RESERVES == 0:
-            unusable += self.memory.load(zone + ZONE_NR_FREE_HIGHATOMIC)
+            unusable += load(self.memory, zone + ZONE_NR_FREE_HIGHATOMIC)
         if alloc_flags & ALLOC_CMA == 0:
-            unusable += self.memory.load(zone + ZONE_NR_FREE_CMA)
+            unusable += load(self.memory, zone + ZONE_NR_FREE_CMA)
         return unusable

@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load
 from mmtwin.pages.buddy cimport Buddy
 
 cdef class Watermarks(Buddy):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -10,6 +11,9 @@ from cython import ulonglong as u64
 from mmtwin.pages import gfp as g
 from mmtwin.pages import layouts as c
 from mmtwin.pages.buddy import Buddy
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
 
 ZONE_WATERMARK = declare(u64, c.ZONE_WATERMARK)
 ZONE_BOOST = declare(u64, c.ZONE_BOOST)
@@ -31,21 +35,21 @@ class Watermarks(Buddy):
 
     def wmark_pages(self, zone: u64, mark: i32) -> u64:
         """The mark in pages, boost included: 0 MIN, 1 LOW, 2 HIGH, 3 PROMO."""
-        return self.memory.load(zone + ZONE_WATERMARK + 8 * mark) + self.memory.load(
-            zone + ZONE_BOOST
+        return load(self.memory, zone + ZONE_WATERMARK + 8 * mark) + load(
+            self.memory, zone + ZONE_BOOST
         )
 
     def lowmem_reserve(self, zone: u64, highest_zoneidx: i32) -> u64:
         """Pages kept from requests that could have used zones up to ``highest_zoneidx``."""
-        return self.memory.load(zone + ZONE_LOWMEM_RESERVE + 8 * highest_zoneidx)
+        return load(self.memory, zone + ZONE_LOWMEM_RESERVE + 8 * highest_zoneidx)
 
     def zone_watermark_unusable_free(self, zone: u64, order: i32, alloc_flags: i32) -> i64:
         """Free pages that this caller may not count on."""
         unusable: i64 = (1 << order) - 1
         if alloc_flags & ALLOC_RESERVES == 0:
-            unusable += self.memory.load(zone + ZONE_NR_RESERVED_HIGHATOMIC)
+            unusable += load(self.memory, zone + ZONE_NR_RESERVED_HIGHATOMIC)
         if alloc_flags & ALLOC_CMA == 0:
-            unusable += self.memory.load(zone + ZONE_NR_FREE_CMA)
+            unusable += load(self.memory, zone + ZONE_NR_FREE_CMA)
         return unusable
 
     def _zone_watermark_ok(
@@ -107,7 +111,7 @@ class Watermarks(Buddy):
             mark,
             highest_zoneidx,
             alloc_flags,
-            self.memory.load(zone + ZONE_NR_FREE_PAGES),
+            load(self.memory, zone + ZONE_NR_FREE_PAGES),
         )
 
     def zone_watermark_fast(
@@ -123,7 +127,7 @@ class Watermarks(Buddy):
 
         ``atomic`` requests for one page ignore the boost of the MIN mark.
         """
-        free_pages: i64 = self.memory.load(zone + ZONE_NR_FREE_PAGES)
+        free_pages: i64 = load(self.memory, zone + ZONE_NR_FREE_PAGES)
         usable: i64
         if order == 0:
             usable = free_pages - self.zone_watermark_unusable_free(zone, 0, alloc_flags)
@@ -132,12 +136,12 @@ class Watermarks(Buddy):
                 return True
         if self._zone_watermark_ok(zone, order, mark, highest_zoneidx, alloc_flags, free_pages):
             return True
-        boost: u64 = self.memory.load(zone + ZONE_BOOST)
+        boost: u64 = load(self.memory, zone + ZONE_BOOST)
         if order == 0 and atomic and boost != 0 and alloc_flags & 3 == WMARK_MIN:
             return self._zone_watermark_ok(
                 zone,
                 order,
-                self.memory.load(zone + ZONE_WATERMARK),
+                load(self.memory, zone + ZONE_WATERMARK),
                 highest_zoneidx,
                 alloc_flags,
                 free_pages,

@@ -1,3 +1,4 @@
+from mmtwin.pages cimport add, load, store
 from mmtwin.pages.pageblock cimport Pageblocks
 
 cdef class Zones(Pageblocks):

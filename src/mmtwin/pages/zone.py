@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -15,6 +16,9 @@ from mmtwin.memory.view import View
 from mmtwin.pages import layouts as c
 from mmtwin.pages.era import PageEra
 from mmtwin.pages.pageblock import Pageblocks
+
+if not cython.compiled:
+    from mmtwin.pages.words import add, load, store
 
 VMEMMAP = declare(u64, c.VMEMMAP)
 NODE_SHIFT = declare(u64, c.NODE_SHIFT)
@@ -135,7 +139,7 @@ class Zones(Pageblocks):
             for index in reversed(range(c.ZONES_MAX)):
                 zone = self.zone_at(other, index)
                 if self.populated(zone):
-                    self.memory.store(at, zone)
+                    store(self.memory, at, zone)
                     at += 8
 
     # Which zone.
@@ -165,31 +169,31 @@ class Zones(Pageblocks):
 
     def populated(self, zone: u64) -> bint:
         """Has the zone any frames?"""
-        return self.memory.load(zone + ZONE_SPANNED) != 0
+        return load(self.memory, zone + ZONE_SPANNED) != 0
 
     def zone_idx(self, zone: u64) -> i32:
         """0 is DMA, 1 DMA32, 2 Normal, 3 Movable."""
-        return self.memory.load(zone + ZONE_INDEX)
+        return load(self.memory, zone + ZONE_INDEX)
 
     def zone_to_nid(self, zone: u64) -> i32:
         """The zone's node."""
-        return self.memory.load(zone + ZONE_NODE)
+        return load(self.memory, zone + ZONE_NODE)
 
     def zone_start_pfn(self, zone: u64) -> u64:
         """The first frame spanned."""
-        return self.memory.load(zone + ZONE_START_PFN)
+        return load(self.memory, zone + ZONE_START_PFN)
 
     def zone_end_pfn(self, zone: u64) -> u64:
         """The first frame after the span."""
-        return self.memory.load(zone + ZONE_START_PFN) + self.memory.load(zone + ZONE_SPANNED)
+        return load(self.memory, zone + ZONE_START_PFN) + load(self.memory, zone + ZONE_SPANNED)
 
     def zone_spans_pfn(self, zone: u64, pfn: u64) -> bint:
         """Does the frame lie in the zone's span?"""
-        return self.memory.load(zone + ZONE_START_PFN) <= pfn and pfn < self.zone_end_pfn(zone)
+        return load(self.memory, zone + ZONE_START_PFN) <= pfn and pfn < self.zone_end_pfn(zone)
 
     def managed_pages(self, zone: u64) -> u64:
         """Pages given to the buddy allocator."""
-        return self.memory.load(zone + ZONE_MANAGED)
+        return load(self.memory, zone + ZONE_MANAGED)
 
     def spanned(self, pfn: u64) -> bint:
         """Does any zone span the frame?"""
@@ -211,25 +215,25 @@ class Zones(Pageblocks):
         """The zone that ``page->flags`` names; of a pristine page the one that spans it."""
         if self.pristine(page):
             return self.zone_of_pfn(self.page_to_pfn(page))
-        flags: u64 = self.ld(page)
+        flags: u64 = load(self.memory, page - self.shift)
         return self.zone_at(flags >> NODE_SHIFT, (flags >> ZONE_SHIFT) & ZONE_MASK)
 
     def bad_range(self, zone: u64, page: u64) -> bint:
         """Does the page lie outside the zone, by its frame number or by its flags?"""
         pfn: u64 = (page - VMEMMAP) >> 6
-        start: u64 = self.memory.load(zone + ZONE_START_PFN)
-        if pfn < start or pfn - start >= self.memory.load(zone + ZONE_SPANNED):
+        start: u64 = load(self.memory, zone + ZONE_START_PFN)
+        if pfn < start or pfn - start >= load(self.memory, zone + ZONE_SPANNED):
             return True
-        flags: u64 = self.memory.load(page - self.shift)
-        return (flags >> ZONE_SHIFT) != (self.memory.load(zone + ZONE_PAGE_FLAGS) >> ZONE_SHIFT)
+        flags: u64 = load(self.memory, page - self.shift)
+        return (flags >> ZONE_SHIFT) != (load(self.memory, zone + ZONE_PAGE_FLAGS) >> ZONE_SHIFT)
 
     def page_reserved(self, page: u64) -> bint:
         """``PageReserved``: kept by boot. A pristine page is, unless boot gave it to the zone."""
         if not self.pristine(page):
-            return (self.ld(page) & self.flag_reserved) != 0
+            return (load(self.memory, page - self.shift) & self.flag_reserved) != 0
         pfn: u64 = self.page_to_pfn(page)
         zone: u64 = self.zone_of_pfn(pfn)
-        return zone == 0 or pfn < self.memory.load(zone + ZONE_MANAGED_FIRST)
+        return zone == 0 or pfn < load(self.memory, zone + ZONE_MANAGED_FIRST)
 
     # Free lists and counters.
 
@@ -239,17 +243,17 @@ class Zones(Pageblocks):
 
     def nr_free(self, zone: u64, order: i32) -> u64:
         """``free_area[order].nr_free``: heads of that order on all lists together."""
-        return self.memory.load(zone + ZONE_FREE_AREA + order * FREE_AREA_SIZE + FREE_AREA_NR_FREE)
+        return load(self.memory, zone + ZONE_FREE_AREA + order * FREE_AREA_SIZE + FREE_AREA_NR_FREE)
 
     def nr_free_pages(self, zone: u64) -> u64:
         """NR_FREE_PAGES of the zone."""
-        return self.memory.load(zone + ZONE_NR_FREE_PAGES)
+        return load(self.memory, zone + ZONE_NR_FREE_PAGES)
 
     def mod_zone_freepage_state(self, zone: u64, delta: i64, migratetype: i32) -> i32:
         """Count ``delta`` more free pages of that type; returns 0."""
-        self.add_to(zone + ZONE_NR_FREE_PAGES, delta)
+        add(self.memory, zone + ZONE_NR_FREE_PAGES, delta)
         if migratetype == self.mt_cma:
-            self.add_to(zone + ZONE_NR_FREE_CMA, delta)
+            add(self.memory, zone + ZONE_NR_FREE_CMA, delta)
         return 0
 
     def free_area_pages(self, zone: int, order: int, migratetype: int) -> Iterable[int]:

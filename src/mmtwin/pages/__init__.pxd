@@ -1,0 +1,27 @@
+# How the page allocator's rooms reach a word, put into each room's C code; words.py is the same in
+# Python. What lies in the direct map of an unwatched memory needs no call.
+from mmtwin.memory.memory cimport Memory
+
+cdef inline unsigned long long load(Memory memory, unsigned long long address) except? 0xDEADBEEFDEADBEEF:
+    cdef unsigned long long offset = address - memory.base
+    if offset < memory.limit and offset & 7 == 0:
+        return memory.w[offset >> 3]
+    return memory.load(address)
+
+cdef inline int store(Memory memory, unsigned long long address, unsigned long long value) except -1:
+    cdef unsigned long long offset = address - memory.base
+    if offset < memory.limit and offset & 7 == 0:
+        if memory.journal is not None:
+            return memory.poke(offset >> 3, value)
+        if memory.w[offset >> 3] != value:  # what poke does without a journal
+            memory.w[offset >> 3] = value
+            memory.d[offset >> 12] = 1
+        return 0
+    memory.store(address, value)
+    return 0
+
+cdef inline int add(Memory memory, unsigned long long address, long long delta) except -1:
+    return store(memory, address, load(memory, address) + <unsigned long long> delta)
+
+cdef inline unsigned long long place(unsigned long long shift, unsigned long long address) noexcept:
+    return address - shift if address >= 0xFFFFEA0000000000ULL else address
