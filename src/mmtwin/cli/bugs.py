@@ -160,7 +160,11 @@ def _results(results: list[tuple[Bug, Caught | None]], random: bool) -> Group:
                 _where(caught, random),
             )
         )
-        told = "\n".join(filter(None, (caught.what, caught.message, caught.more)))
+        steps = [caught.what]
+        if len(caught.steps) == caught.step - 1:
+            numbered = enumerate((*caught.steps, caught.what), 1)
+            steps = [f"{nth}. {step}" for nth, step in numbered if step]
+        told = "\n".join(filter(None, (*steps, caught.message, caught.scene, caught.more)))
         parts.append(Padding(Text(told, "dim"), (0, 0, 0, 2)))
         parts += _verdict(bug)
     return Group(*parts)
@@ -192,7 +196,9 @@ def _finding(caught: Caught) -> dict[str, object]:
         "invariant": None if caught.invariant == catalogue.BUG else caught.invariant,
         "step": caught.step,
         "call": caught.what,
+        "steps": list(caught.steps),
         "message": caught.message,
+        "scene": caught.scene,
         "more": caught.more,
         "expected": caught.expected,
         "regressions": [caught.bug.name],

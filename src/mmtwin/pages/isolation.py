@@ -75,14 +75,19 @@ class Isolation(Highatomic):
         if order >= self.pageblock_order - 1:
             end: u64 = page + 64 * (one << order)
             while page < end:
-                if self.may_become_movable(self.get_pageblock_migratetype(page)):
-                    self.set_pageblock_migratetype(page, self.mt_movable)
+                migratetype = self.get_pageblock_migratetype(page)
+                if self.may_become_movable(migratetype):
+                    self.become_movable(zone, page, migratetype)
                 page += 64 * self.pageblock_nr_pages
         return one << order
 
     def may_become_movable(self, migratetype: i32) -> bint:
         """Does a block of that type turn MOVABLE when compaction takes a large chunk from it?"""
         return self.migratetype_is_mergeable(migratetype)
+
+    def become_movable(self, zone: u64, page: u64, migratetype: i32) -> i32:
+        """Make the block of ``page`` MOVABLE; its free pages stay where they are. Returns 0."""
+        return self.set_pageblock_migratetype(page, self.mt_movable)
 
     def _putback_isolated_page(self, page: u64, order: i32, migratetype: i32) -> i32:
         """Give a chunk back that ``_isolate_free_page`` took; it goes to the tail. Returns 0."""

@@ -2,10 +2,10 @@
 
 The map is held lazily. A struct page that nobody has written yet is *pristine*: all its words are
 0, which no initialised page can show (its count word, ``_mapcount`` and ``_refcount``, is 0 as a
-whole only in a tail page that is mapped once, which names its head). A pristine page is in the state in which boot left it: inside a free chunk, or the
-head of a free chunk of the largest order whose neighbours in the free list are the chunks before
-and after it in memory. So a tebibyte boots without writing a page of its map, and every list
-reads as if it had been written.
+whole only in a tail page that one pte maps, and that names its head). A pristine page is in the
+state in which boot left it: inside a free chunk, or the head of a free chunk of the largest order
+whose neighbours in the free list are the chunks before and after it in memory. So a tebibyte boots
+without writing a page of its map, and every list reads as if it had been written.
 """
 
 from __future__ import annotations

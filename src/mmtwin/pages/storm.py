@@ -15,11 +15,14 @@ from mmtwin.pages.bug import PageBug
 from mmtwin.pages.gfp_request import PF_MEMALLOC
 from mmtwin.pages.owner import Owner
 from mmtwin.pages.pages import Pages
+from mmtwin.pages.reserve import Reserve
+from mmtwin.pages.v6_18 import Pages618
+from mmtwin.pages.zone import ZONE_DMA
 
 EVENTS = (
     *("alloc", "free", "drain", "cpu", "lru", "isolate", "contig", "sysctl", "atomic"),
     *("touch", "forget", "daemons", "reclaim", "compact", "mlock", "flush"),
-    *("bulk", "exhaust", "release", "cma", "locked", "stray", "unreserve", "tide"),
+    *("bulk", "exhaust", "release", "cma", "locked", "stray", "unreserve", "tide", "burst"),
 )
 WEIGHTS = (440, 430, 4, 20, 60, 3, 2, 1, 10)
 IN_USE_WEIGHTS = (300, 300, 4, 20, 60, 3, 2, 1, 10, 200, 60, 10, 4, 3, 10, 3)
@@ -27,15 +30,16 @@ IN_USE_WEIGHTS = (300, 300, 4, 20, 60, 3, 2, 1, 10, 200, 60, 10, 4, 3, 10, 3)
 ALL_WEIGHTS = (
     *(3000, 3000, 40, 200, 600, 30, 20, 10, 100),
     *(2000, 600, 100, 10, 10, 100, 2),
-    *(40, 4, 10, 15, 200, 20, 3, 4),
+    *(40, 4, 10, 15, 200, 20, 10, 20, 30),
 )
 """And with CMA areas, per-cpu lists whose lock is held, memory used up to the last page."""
 OWNER_SLOTS_MAX = 16384
 ORDER_WEIGHTS = tuple(accumulate((60, 12, 8, 6, 4, 3, 2, 2, 1, 3, 1)))
-FILLS = (0.3, 0.6, 0.6, 0.9, 0.97)
+FILLS = (0.2, 0.3, 0.4, 0.4, 0.5, 0.5, 0.6, 0.97)
 """Shares of memory in use around which a storm with tides balances, one after the other."""
 BULK_MAX = 256
-EXHAUST_MAX = 1 << 16
+BURST_MAX = 24
+EXHAUST_LEFT_MAX = 600
 CMA_PAGES_MAX = 1024
 
 
@@ -46,9 +50,13 @@ class Storm:
     ``held`` are the chunks in use, (page, order); ``weights`` the odds of :data:`EVENTS`, 0 for
     those at the end that are left out. ``fill`` is the share of memory in use around which
     allocations and frees balance. ``kbytes`` are the values written to vm.min_free_kbytes.
-    ``settled`` has all cpus drained before a block is isolated, for kernels that lose count of
-    what waits on per-cpu lists then (up to 3.17). ``cma`` is the area that is lent, as frames
-    from first to last (exclusive). ``owner`` has the pages that are mapped, if any are.
+    ``cma`` is the area that is lent, as frames from first to last (exclusive). ``owner`` has the
+    pages that are mapped, if any are.
+
+    Two things spare kernels what they cannot do. ``settled``: up to 3.17 all cpus are drained
+    before a block is isolated, for what waits on per-cpu lists would be counted wrongly.
+    ``offline``: ranges that stay isolated begin and end at multiples of so many pages. Up to 6.9
+    these are largest chunks, for two halves that are isolated apart merge, and come back as one.
     """
 
     pages: Pages
@@ -56,7 +64,6 @@ class Storm:
     weights: tuple[int, ...] = WEIGHTS
     fill: float = 0.9
     kbytes: tuple[int, ...] = (64, 1000, 4000, 16000)
-    settled: bool = False
     cma: tuple[int, int] = (0, 0)
     held: list[tuple[int, int]] = field(default_factory=list)
     isolated: list[int] = field(default_factory=list)
@@ -71,6 +78,8 @@ class Storm:
     reclaimable: int = field(init=False)
     atomic: int = field(init=False)
     memalloc: int = field(init=False)
+    settled: bool = field(init=False)
+    offline: int = field(init=False)
     managed: int = field(init=False)
     free_least: int = field(init=False)
     zones: list[int] = field(init=False)
@@ -86,6 +95,10 @@ class Storm:
         self.reclaimable = self.kernel | gfp.bit("RECLAIMABLE")
         self.atomic = gfp.value("GFP_ATOMIC") | gfp.bit("NOWARN")
         self.memalloc = gfp.bit("MEMALLOC") | gfp.bit("NOWARN")
+        self.settled = isinstance(self.pages, Reserve)
+        self.offline = self.pages.contig_alignment()
+        if not isinstance(self.pages, Pages618):
+            self.offline = 1 << self.pages.order_max
         self.zones = self.pages.populated_zones()
         self.managed = sum(self.pages.managed_pages(zone) for zone in self.zones)
         self.free_least = int(self.managed * (1 - self.fill))
@@ -136,9 +149,15 @@ class Storm:
         self._take(self._any_gfp(), self._order())
 
     def _atomic(self) -> None:
-        """Now and then so large that several blocks are set apart at once."""
-        large = self.choices.random() < 0.1
-        self._take(self.atomic, self.pages.order_max if large else self.choices.randrange(4))
+        self._take(self.atomic, self.choices.randrange(4))
+
+    def _burst(self) -> None:
+        """Packets come in; now and then one so large that several blocks are set apart at once."""
+        pages = self.pages
+        if self.choices.random() < 0.3:
+            self._take(self.atomic, self.choices.randint(pages.pageblock_order, pages.order_max))
+        for _ in range(self.choices.randrange(1, BURST_MAX)):
+            self._take(self.atomic, self.choices.randrange(4))
 
     def _free(self) -> None:
         if not self.held:
@@ -162,11 +181,14 @@ class Storm:
             self._free()
 
     def _exhaust(self) -> None:
-        """Who may use the reserves (swapping over the network) takes nearly all that is free."""
-        count = min(self.free_pages(), EXHAUST_MAX)
-        gfp = self.choices.choice((self.movable, self.kernel)) | self.memalloc
-        taken = self.pages.alloc_pages_bulk(gfp, 0, count - self.choices.randrange(8))
-        self.hoard += taken
+        """Who may use the reserves (swapping over the network) takes a zone's last pages."""
+        zone = self.choices.choice(self.zones)
+        gfp = self.choices.choice((self.movable, self.kernel))
+        if self.pages.zone_idx(zone) == ZONE_DMA:
+            gfp = gfp & ~self.pages.era.gfp.bit("HIGHMEM") | self.pages.era.gfp.bit("DMA")
+        left = self.choices.randrange(self.choices.choice((8, EXHAUST_LEFT_MAX)))
+        count = max(0, self.pages.nr_free_pages(zone) - left)
+        self.hoard += self.pages.alloc_pages_bulk(gfp | self.memalloc, 0, count)
 
     def _release(self) -> None:
         """And gives it back."""
@@ -216,11 +238,10 @@ class Storm:
 
     # Ranges.
 
-    def _range(self) -> tuple[int, int]:
-        """A random range of one to three pageblocks of one zone."""
+    def _range(self, size: int) -> tuple[int, int]:
+        """A random range of one to three times ``size`` frames of one zone, aligned to it."""
         pages = self.pages
         zone = self.choices.choice(self.zones)
-        size = pages.contig_alignment()
         first = -(-pages.zone_start_pfn(zone) // size)
         last = pages.zone_end_pfn(zone) // size
         start = self.choices.randrange(first, last)
@@ -246,7 +267,7 @@ class Storm:
             self._settle()
             pages.undo_isolate_page_range(start, self.isolated.pop(), pages.mt_movable)
             return
-        start, end = self._range()
+        start, end = self._range(self.offline)
         if not self._of_types(start, end, (pages.mt_movable, pages.mt_unmovable)):
             return
         self._settle()
@@ -255,7 +276,7 @@ class Storm:
 
     def _contig(self) -> None:
         pages = self.pages
-        start, end = self._range()
+        start, end = self._range(pages.contig_alignment())
         if not self._of_types(start, end, (pages.mt_movable,)):
             return
         self._settle()

@@ -6,6 +6,7 @@ import json
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mmtwin.memory.memory import PAGE
 from mmtwin.pages.era import era
@@ -15,9 +16,8 @@ from mmtwin.pages.reserve import Reserve
 from mmtwin.pages.storm import ALL_WEIGHTS, OWNER_SLOTS_MAX, Storm
 from mmtwin.pages.zone import x86_64_zones
 
-RAM = 40 << 20
-LARGE_RAM = 232 << 20
-"""Bytes of memory; since 6.8 a zone under 200 MiB sets nothing apart for atomic requests."""
+RAM = 80 << 20
+"""Bytes of memory."""
 SWAP_SLOTS = 4096
 CMA_FIRST = 6 << 10
 CMA_BLOCKS = 4
@@ -30,7 +30,7 @@ def storm_of(
     kind: type[Pages],
     seed: int,
     *,
-    ram: int = 0,
+    ram: int = RAM,
     pageblock_order: int = 9,
     weights: tuple[int, ...] = ALL_WEIGHTS,
     fill: float = 0.6,
@@ -43,7 +43,6 @@ def storm_of(
     """
     old = issubclass(kind, Reserve)
     numbers = era(kind.era_name, pageblock_order=pageblock_order)
-    ram = ram or (LARGE_RAM if kind.era_name == "6.18" else RAM)
     room = BOOT_ROOM + PAGE * (SWAP_SLOTS + 64) + SLOT_SIZE * OWNER_SLOTS_MAX
     memory = boot_memory(ram, room, journal=True)
     block = 1 << pageblock_order
@@ -56,14 +55,14 @@ def storm_of(
         pages.init_cma_reserved_pageblock(pages.pfn_to_page(pfn))
     pages.init_per_zone_wmark_min()
     pages.swapon(SWAP_SLOTS)
-    kbytes = (64, 1000, 4000, 8000, 16000)
+    kbytes: tuple[int, ...] = (64, 1000, 2000, 4000, 16000, 32000)
     if old:
         kbytes = KBYTES_315
         pages.min_free_kbytes_sysctl(kbytes[0])
-    return Storm(pages, seed, weights=weights, fill=fill, kbytes=kbytes, settled=old, cma=area)
+    return Storm(pages, seed, weights=weights, fill=fill, kbytes=kbytes, cma=area)
 
 
-def put_aside(storm: Storm, path: Path, told: dict[str, object]) -> None:
+def put_aside(storm: Storm, path: Path, told: dict[str, Any]) -> None:
     """Write a storm between two events, and what its driver has to tell, to a file."""
     memory = storm.pages.memory
     written = [nth for nth in range(memory.size // PAGE) if memory.written[nth]]
@@ -90,7 +89,7 @@ def put_aside(storm: Storm, path: Path, told: dict[str, object]) -> None:
     beside.replace(path)
 
 
-def taken_up(storm: Storm, path: Path) -> dict[str, object]:
+def taken_up(storm: Storm, path: Path) -> dict[str, Any]:
     """Bring a storm that was just made to where another was put aside; what its driver told.
 
     Raises :class:`ValueError` if the file is no storm of this kernel and seed, :class:`OSError`
@@ -120,5 +119,5 @@ def taken_up(storm: Storm, path: Path) -> dict[str, object]:
     storm.isolated = head["isolated"]
     storm.lent = [(first, last) for first, last in head["lent"]]
     storm.hoard = head["hoard"]
-    told: dict[str, object] = head["told"]
+    told: dict[str, Any] = head["told"]
     return told

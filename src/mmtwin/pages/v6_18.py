@@ -282,6 +282,13 @@ class Pages618(Pages):
             page = self._rmqueue_steal(zone, order, migratetype)
         return page
 
+    def become_movable(self, zone: u64, page: u64, migratetype: i32) -> i32:
+        """Make the block of ``page`` MOVABLE, and move its free pages along; returns 0."""
+        start: u64 = self.block_range(zone, self.page_to_pfn(page))
+        if start <= self.page_to_pfn(page):
+            self.move_block(zone, start, migratetype, self.mt_movable)
+        return 0
+
     # Isolation: a bit beside the type, which is remembered.
 
     def isolate_block(self, zone: u64, page: u64) -> i32:

@@ -72,28 +72,67 @@ class PageRegression:
         zone = pages.populated_zones()[0]
         check = PageStepCheck(pages)
         steps = self.story(pages, zone)
-        number = 0
+        told: list[str] = []
         while True:
             mark = memory.mark()
             try:
                 step = next(steps, None)
             except (KernelBug, KernelWarning) as bug:
-                return PageFinding(number, f"the kernel itself stopped: {bug}", ())
+                what = f"the kernel itself stopped: {bug}"
+                return PageFinding(len(told), what, (), tuple(told))
             if step is None:
                 return None
             violations = check.touched(mark)
             if violations:
-                return PageFinding(number, step, tuple(violations))
-            number += 1
+                place = scene(pages, violations[0])
+                return PageFinding(len(told), step, tuple(violations), tuple(told), place)
+            told.append(step)
 
 
 @dataclass(frozen=True, slots=True)
 class PageFinding:
-    """The first bad step of a story: its number from 0, what it was, and what it broke."""
+    """The first bad step of a story: its number from 0, what it was, and what it broke.
+
+    ``steps`` are those before, in words; ``scene`` is where the page concerned lies then.
+    """
 
     step: int
     what: str
     violations: tuple[Violation, ...]
+    steps: tuple[str, ...] = ()
+    scene: str = ""
+
+
+def scene(pages: Pages, violation: Violation) -> str:
+    """The page that a violation names: its frame, state, cached type, chunk and pageblocks."""
+    if violation.kind != "page":
+        return ""
+    page = violation.address
+    pfn = pages.page_to_pfn(page)
+    kept = pages.page_ref_count(page)
+    lines = [f"page {page:#x}, pfn {pfn:#x}, {pages.era.refcount_name.strip('_')} {kept}"]
+    if pages.era.name != "6.18":
+        cached = pages.get_pcppage_migratetype(page)
+        lines[0] += f", cached type {cached} ({pages.types.name(cached)})"
+    head = pages.outer_start(pfn)
+    size = 1
+    if pages.page_buddy(pages.pfn_to_page(head)):
+        order = pages.page_private(pages.pfn_to_page(head))
+        size = 1 << order
+        zone = pages.page_zone(page)
+        listed = [
+            pages.types.name(migratetype)
+            for migratetype in range(pages.mt_types)
+            if pages.pfn_to_page(head) in pages.free_area_pages(zone, order, migratetype)
+        ]
+        lines.append(f"in the free chunk {head:#x}, order {order}, on list {' and '.join(listed)}")
+    first = head >> pages.pageblock_order << pages.pageblock_order
+    blocks = [
+        f"{block:#x} {pages.types.name(pages.get_pfnblock_migratetype(block))}"
+        for block in range(first, head + size, pages.pageblock_nr_pages)
+    ]
+    lines.append(f"pageblocks: {', '.join(blocks)}")
+    return "\n".join(lines)
 
 
 def set_block(pages: Pages, pfn: int, migratetype: int) -> None:

@@ -24,6 +24,7 @@ from mmtwin.regressions.page_bug import (
     Story,
     free_chunk,
     put_free,
+    scene,
     set_block,
 )
 from mmtwin.regressions.thread_story import ThreadStory, Told
@@ -37,13 +38,16 @@ STORM_STEPS_MAX = 20000
 class Verdict:
     """How a story ends: the step that misplaces a page, and the BUG that the check would raise.
 
-    ``bug_step`` counts as ``misplaced.step`` does; -1 if the check never fires.
+    ``bug_step`` counts as ``misplaced.step`` does; -1 if the check never fires. ``bug`` is the
+    check's message, ``steps`` are those up to it, in words.
     """
 
     misplaced: PageFinding | None
     bug_step: int
     bug_where: str
     bug_pfn: int
+    bug: str = ""
+    steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +63,12 @@ class Scenario:
         """Tell the story twice."""
         misplaced = self._tell(PreventMisplaced).run(put_back=False)
         machine = self._tell(CheckedPlacement).machine(put_back=False)
-        steps = self.story(machine, machine.populated_zones()[0])
-        number = 0
+        steps: list[str] = []
         try:
-            for _ in steps:
-                number += 1
+            for step in self.story(machine, machine.populated_zones()[0]):
+                steps.append(step)
         except PageBug as bug:
-            return Verdict(misplaced, number, bug.where, bug.pfn)
+            return Verdict(misplaced, len(steps), bug.where, bug.pfn, str(bug), tuple(steps))
         return Verdict(misplaced, -1, "", 0)
 
     def _tell(self, kind: type[Pages]) -> PageRegression:
@@ -130,7 +133,8 @@ SCENARIOS = {
             "a free RESERVE block merges with a freed MOVABLE buddy",
             _merged_buddies,
             "fits: the BUG fires in rmqueue_bulk, on the first page of a window of the largest"
-            " order, as in the oops (pfn 0x3d000)",
+            " order (there pfn 0x3d000), with the types of the oops: RAX 3 is the block's, RDX 2"
+            " the cached one",
         ),
         Scenario(
             "reserve-per-cpu-lists",
@@ -152,20 +156,27 @@ def _tell(scenario: Scenario) -> Told | None:
     verdict = scenario.run()
     if verdict.misplaced is None:
         return None
+    misplaced = verdict.misplaced
     fires = "the check of the second patch never fires"
     if verdict.bug_step >= 0:
-        fires = (
-            f"the check of the second patch fires at step {verdict.bug_step + 1} in "
-            f"{verdict.bug_where}, frame {verdict.bug_pfn:#x}"
+        between = [f"then: {step}" for step in verdict.steps[misplaced.step + 1 : verdict.bug_step]]
+        fires = "\n".join(
+            (*between, f"step {verdict.bug_step + 1}, with the second patch: {verdict.bug}")
         )
-    misplaced = verdict.misplaced
-    return Told(misplaced.step, misplaced.what, misplaced.violations, fires)
+    return Told(
+        misplaced.step,
+        misplaced.what,
+        misplaced.violations,
+        fires,
+        misplaced.steps,
+        misplaced.scene,
+    )
 
 
 def _tell_storm() -> Told:
     finding, storm = sysctl_storm(0)
     written = f"min_free_kbytes was written {storm.counts.get('sysctl', 0)} times until then"
-    return Told(finding.step, finding.what, finding.violations, written)
+    return Told(finding.step, finding.what, finding.violations, written, (), finding.scene)
 
 
 def stories() -> list[ThreadStory]:
@@ -219,5 +230,8 @@ def sysctl_storm(seed: int, kind: type[Pages] = PreventMisplaced) -> tuple[PageF
         storm.step()
         violations = check.touched(mark)
         if any(violation.invariant == "PG-06" for violation in violations):
-            return PageFinding(step, storm.event, tuple(violations)), storm
+            violations.sort(key=lambda violation: violation.invariant != "PG-06")
+            what = f"event {step + 1} of the storm: {storm.event}"
+            found = tuple(violations)
+            return PageFinding(step, what, found, (), scene(pages, found[0])), storm
     raise RuntimeError(f"nothing was misplaced in {STORM_STEPS_MAX} steps with seed {seed}")

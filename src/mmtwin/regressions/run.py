@@ -22,8 +22,8 @@ BUG = "BUG"
 class Caught:
     """How a bug was found: by which invariant, at which step (from 1) of its story.
 
-    ``what`` the step did, in words; ``message`` what was found; ``more`` what else the story of a
-    thread showed.
+    ``what`` the step did, in words, ``steps`` those before; ``message`` what was found, ``scene``
+    where the page concerned lies; ``more`` what else the story of a thread showed.
     """
 
     bug: Bug
@@ -32,6 +32,8 @@ class Caught:
     what: str
     message: str
     more: str = ""
+    steps: tuple[str, ...] = ()
+    scene: str = ""
 
     @property
     def expected(self) -> bool:
@@ -69,11 +71,14 @@ def run(bug: Bug) -> Caught | None:
     if found is None:
         return None
     more = found.more if isinstance(found, Told) else ""
+    scene = "" if isinstance(found, Found) else found.scene
     if not found.violations:
-        return Caught(bug, BUG, found.step + 1, found.what, found.what, more)
+        return Caught(bug, BUG, found.step + 1, "", found.what, more, found.steps)
     named = [v for v in found.violations if v.invariant in bug.invariants]
     first = (named or list(found.violations))[0]
-    return Caught(bug, first.invariant, found.step + 1, found.what, str(first), more)
+    return Caught(
+        bug, first.invariant, found.step + 1, found.what, str(first), more, found.steps, scene
+    )
 
 
 def run_at_random(bug: Regression) -> Caught | None:

@@ -39,11 +39,13 @@ class Found:
     """The step, from 0, at which a story found something, and what.
 
     ``violations`` is empty where the kernel stopped by itself: ``what`` is its message then.
+    ``steps`` are those before, in words.
     """
 
     step: int
     what: str
     violations: tuple[Violation, ...]
+    steps: tuple[str, ...] = ()
 
     @property
     def invariants(self) -> set[str]:
@@ -250,14 +252,13 @@ class Bench(Protocol):
 
 def tell(bench: Bench, story: Iterator[str]) -> Found | None:
     """Tell the story up to the first step that leaves something to find; None if none does."""
-    step = 0
-    what = "the beginning"
+    steps: list[str] = []
     try:
         for what in story:
             found = bench.look()
             if found:
-                return Found(step, what, tuple(found))
-            step += 1
+                return Found(len(steps), what, tuple(found), tuple(steps))
+            steps.append(what)
     except (KernelBug, KernelWarning, BadAccess) as stopped:
-        return Found(step, str(stopped), ())
+        return Found(len(steps), str(stopped), (), tuple(steps))
     return None

@@ -99,7 +99,7 @@ def _told(kernel: str | Profile, bugs: list[Override]) -> Told | None:
     found = tell(bench, merge_under_pressure(bench))
     if found is None:
         return None
-    return Told(found.step, found.what, found.violations)
+    return Told(found.step, found.what, found.violations, steps=found.steps)
 
 
 SLEEPING: Regression = replace(

@@ -13,13 +13,16 @@ class Told:
     """Where a story ended: the first bad step, from 0, and what was found there.
 
     ``violations`` is empty where the kernel stopped by itself; ``what`` is its message then.
-    ``more`` says what else the story showed.
+    ``more`` says what else the story showed, ``steps`` what came before, in words, and ``scene``
+    where the page concerned lies.
     """
 
     step: int
     what: str
     violations: tuple[Violation, ...]
     more: str = ""
+    steps: tuple[str, ...] = ()
+    scene: str = ""
 
 
 @dataclass(frozen=True, slots=True)
