@@ -84,8 +84,8 @@ campaign-s390x: $(STAMP) ## and on its 6.1 for s390x
 	mkdir -p out
 	$(BIN)/mmtwin diff --kernel qemu --arch s390x --calls $(CALLS) --seed $(SEED) --state out/campaign-s390x-$(SEED).json
 
-storm: $(STAMP) ## ten million events on the page allocator of each kernel, every invariant held
-	$(BIN)/mmtwin bench pages --events 10000000 --bugs
+storm: $(STAMP) ## ten million events on the page allocator of each kernel; make it again to go on
+	$(BIN)/mmtwin bench pages --events 10000000 --state out/storms --bugs
 
 clean:
 	rm -rf build out $(VENV)
