@@ -340,6 +340,19 @@ def test_guards_outlive_lazy_freeing(new: World) -> None:
     new.check()
 
 
+def test_guards_outlive_dontneed(new: World) -> None:
+    """Seeds 6711032 and 6711148 on 6.18: ordinary zapping leaves markers of guards."""
+    new.map(0, 5)
+    new.write(0, 5)
+    assert new.advise(1, 2, c.MADV_GUARD_INSTALL) == 0
+    assert new.advise(3, 4, c.MADV_GUARD_INSTALL) == 0
+    assert new.advise(0, 5, c.MADV_DONTNEED) == 0
+    assert rss(new)[1] == 0
+    signals = [new.space.fault_signal(new.mm, B + nth * P, False) for nth in range(5)]
+    assert signals == [0, p.SIGSEGV, 0, p.SIGSEGV, 0]
+    new.check()
+
+
 def test_a_guard_does_not_part_what_may_share_an_anon_vma(new: World) -> None:
     """VM_MAYBE_GUARD does not matter to anon_vma_compatible (seed 6211554 on 6.18.44)."""
     new.map(0, 2)

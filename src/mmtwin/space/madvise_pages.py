@@ -24,6 +24,7 @@ RW = declare(u64, p.RW)
 ACCESSED = declare(u64, p.ACCESSED)
 DIRTY = declare(u64, p.DIRTY)
 MARKER_GUARD = declare(u64, p.MARKER_GUARD)
+VM_MAYBE_GUARD = declare(u64, c.VM_MAYBE_GUARD_6_18)
 PTE_MARKER = declare(u64, p.SWP_PTE_MARKER)
 MADV_WILLNEED = declare(u64, c.MADV_WILLNEED)
 MADV_DONTNEED = declare(u64, c.MADV_DONTNEED)
@@ -48,13 +49,32 @@ class MadvisePages(MovePageTables):
     def advise_pages(self, vma: u64, start: u64, end: u64, advice: u64) -> None:
         """Carry out advice that was found good on the pages of [start, end) of one area."""
         if advice in (MADV_DONTNEED, MADV_DONTNEED_LOCKED):
-            self.zap_page_range(vma, start, end)
+            self.zap_but_guards(vma, start, end)
         elif advice == MADV_REMOVE:
             self.punch_hole(vma, start, end)
         elif advice == MADV_WILLNEED:
             self.madvise_willneed(vma, start, end)
         elif advice in (MADV_FREE, MADV_COLD, MADV_PAGEOUT):
             self.walk_present(vma, start, end, advice)
+
+    def zap_but_guards(self, vma: u64, start: u64, end: u64) -> None:
+        """Take [start, end) out of the page tables, but for guards (``zap_drop_markers``)."""
+        mm: u64 = self.vm_mm(vma)
+        first: u64 = start
+        at: u64 = start if self.vm_flags(vma) & VM_MAYBE_GUARD != 0 else end
+        while at < end:
+            if self.walk(mm, at, 1) == 0:
+                at = self.next_table(mm, at, end)
+                continue
+            pte: u64 = self.pte_at(mm, at)
+            entry: u64 = self.memory.load(pte) if pte != 0 else 0
+            if entry != 0 and not self.pte_present(entry) and self.is_marker_pte(entry):
+                if first < at:
+                    self.zap_page_range(vma, first, at)
+                first = at + 0x1000
+            at += 0x1000
+        if first < end:
+            self.zap_page_range(vma, first, end)
 
     def walk_present(self, vma: u64, start: u64, end: u64, advice: u64) -> None:
         """Advise each entry of [start, end) that is not empty."""
