@@ -3,7 +3,7 @@
 import errno
 
 import pytest
-from world import FIXED, RW, RWX, B, P, R, World
+from world import FIXED, RW, B, P, R, World
 
 from mmtwin.machine.bug import KernelBug
 from mmtwin.space import flags as c
@@ -329,55 +329,6 @@ def test_a_hole_punched_into_shared_memory_shows_everywhere(world: World) -> Non
     assert world.advise(1, 3, c.MADV_REMOVE) == 0
     assert (rss(world)[3], rss(child)[3]) == (2, 2)
     world.check()
-
-
-def test_guards_outlive_lazy_freeing(new: World) -> None:
-    """MADV_FREE clears swap entries, no markers (seed 6505324 on 6.18)."""
-    new.map(0, 2)
-    assert new.advise(0, 1, c.MADV_GUARD_INSTALL) == 0
-    assert new.advise(0, 2, c.MADV_FREE) == 0
-    assert new.space.fault_signal(new.mm, B, False) == p.SIGSEGV
-    new.check()
-
-
-def test_guards_outlive_dontneed(new: World) -> None:
-    """Seeds 6711032 and 6711148 on 6.18: ordinary zapping leaves markers of guards."""
-    new.map(0, 5)
-    new.write(0, 5)
-    assert new.advise(1, 2, c.MADV_GUARD_INSTALL) == 0
-    assert new.advise(3, 4, c.MADV_GUARD_INSTALL) == 0
-    assert new.advise(0, 5, c.MADV_DONTNEED) == 0
-    assert rss(new)[1] == 0
-    signals = [new.space.fault_signal(new.mm, B + nth * P, False) for nth in range(5)]
-    assert signals == [0, p.SIGSEGV, 0, p.SIGSEGV, 0]
-    new.check()
-
-
-def test_a_guard_does_not_part_what_may_share_an_anon_vma(new: World) -> None:
-    """VM_MAYBE_GUARD does not matter to anon_vma_compatible (seed 6211554 on 6.18.44)."""
-    new.map(0, 2)
-    new.protect(1, 2, RWX)
-    assert new.advise(0, 2, c.MADV_GUARD_INSTALL) == 0
-    assert new.vma(0).get("anon_vma") == new.vma(1).get("anon_vma")
-    new.protect(1, 2, RW)
-    assert new.ranges() == [(0, 2)]
-    new.check()
-
-
-def test_guards(new: World) -> None:
-    new.map(0, 4)
-    new.write(0, 4)
-    assert new.advise(1, 2, c.MADV_GUARD_INSTALL) == 0
-    assert rss(new)[1] == 3
-    assert new.space.fault_signal(new.mm, B + P, False) == p.SIGSEGV
-    child = new.fork()
-    assert child.space.fault_signal(child.mm, B + P, True) == p.SIGSEGV
-    assert new.advise(1, 2, c.MADV_GUARD_REMOVE) == 0
-    assert new.space.fault_signal(new.mm, B + P, True) == 0
-    new.check()
-
-
-# Huge pages.
 
 
 def test_a_huge_page(world: World) -> None:
