@@ -34,6 +34,11 @@ def test_what_is_no_storm_put_aside_is_refused(tmp_path: Path) -> None:
     put_aside(by_pages.STORMS["6.18"].begin(3), place, {})
     with pytest.raises(ValueError, match="another kernel"):
         taken_up(storm, place)
+    put_aside(storm, place, {})
+    later = by_pages.STORMS["6.1"].begin(3)
+    later.pages.memory.boot_alloc(8, 8)
+    with pytest.raises(ValueError, match="laid out otherwise"):
+        taken_up(later, place)
 
 
 def test_a_storm_goes_on_from_its_state(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmtwin.memory.memory import PAGE
+from mmtwin.memory.memory import BOOT_CURSOR, PAGE
 from mmtwin.pages.era import era
 from mmtwin.pages.owner import SLOT_SIZE
 from mmtwin.pages.pages import BOOT_ROOM, Pages, boot_memory
@@ -23,7 +23,7 @@ CMA_FIRST = 6 << 10
 CMA_BLOCKS = 4
 KBYTES_315 = (3600, 4000, 4400, 5000)
 """min_free_kbytes with which zone DMA32 keeps the two RESERVE blocks of one largest chunk."""
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 def storm_of(
@@ -71,6 +71,7 @@ def put_aside(storm: Storm, path: Path, told: dict[str, Any]) -> None:
         "version": STATE_VERSION,
         "kernel": storm.pages.era_name,
         "seed": storm.seed,
+        "boot": memory.load(memory.base + BOOT_CURSOR),
         "told": told,
         "pages": written,
         "cpu": storm.pages.cpu,
@@ -105,6 +106,8 @@ def taken_up(storm: Storm, path: Path) -> dict[str, Any]:
     if (head["version"], head["kernel"], head["seed"]) != here:
         raise ValueError(f"{path} holds a storm of another kernel, seed or version")
     memory = storm.pages.memory
+    if head["boot"] != memory.load(memory.base + BOOT_CURSOR):
+        raise ValueError(f"{path} holds a storm on a machine that is laid out otherwise")
     for nth, number in enumerate(head["pages"]):
         at = size + nth * PAGE
         memory.physical[number * PAGE : (number + 1) * PAGE] = data[at : at + PAGE]
