@@ -1,4 +1,4 @@
-"""Guards (MADV_GUARD_INSTALL, since 6.13): what takes them away, what leaves them, what they part."""
+"""Guards (MADV_GUARD_INSTALL, since 6.13): what takes them away, what leaves them be."""
 
 from world import RW, RWX, B, P, World
 
