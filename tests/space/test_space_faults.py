@@ -96,6 +96,20 @@ def test_what_a_fault_past_the_end_has_mapped_around_it_stays(world: World) -> N
     world.check()
 
 
+def test_at_the_end_of_a_file_nothing_is_mapped_around_a_first_fault(world: World) -> None:
+    """Seed 6707020 on 6.18: the first cached page of the window is the file's last, and there is
+    no table yet. 6.1 maps it."""
+    file = world.open(size=2 * P)
+    world.map(16, 20, R, c.MAP_PRIVATE | c.MAP_FIXED, file)
+    world.read(16, 18)
+    world.unmap(16, 20)
+    world.map(0, 8, R, c.MAP_PRIVATE | c.MAP_FIXED, file, 1)
+    assert world.space.fault_signal(world.mm, B + 5 * P, False) == p.SIGBUS
+    around = not world.twin.profile.since(6, 18)
+    assert (tables(world), rss(world)[0]) == ((3, 1) if around else (2, 0))
+    world.check()
+
+
 def test_exit_gives_all_pages_back(world: World) -> None:
     used = [world.space.pages.memory.load(z + 264) for z in world.space.pages.populated_zones()]
     child = world.fork()

@@ -136,6 +136,7 @@ class Fault(SwapFault):
             if done & VM_FAULT_FALLBACK == 0:
                 return done
         fresh: bint = self.memory.load(pmd) == 0
+        self.fresh_table = fresh
         if not self.pte_alloc(mm, pmd, address):
             return VM_FAULT_OOM
         pte: u64 = self.pte_offset(self.memory.load(pmd), address)

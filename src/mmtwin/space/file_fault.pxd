@@ -3,6 +3,7 @@ from mmtwin.space.anon_fault cimport AnonFault
 
 cdef class FileFault(AnonFault):
     cdef unsigned long long fault_page
+    cdef bint fresh_table
     cpdef unsigned long long do_fault(self, unsigned long long vma, unsigned long long address, unsigned long long pte, bint write) except? 0xDEADBEEFDEADBEEF
     cpdef bint has_page_cache(self, unsigned long long vma) except -1
     cpdef unsigned long long do_read_fault(self, unsigned long long vma, unsigned long long address, unsigned long long pte) except? 0xDEADBEEFDEADBEEF
@@ -13,6 +14,7 @@ cdef class FileFault(AnonFault):
     cpdef bint vma_wants_writenotify(self, unsigned long long vma) except -1
     cpdef bint should_fault_around(self, unsigned long long vma) except -1
     cpdef bint do_fault_around(self, unsigned long long vma, unsigned long long address, unsigned long long pte) except -1
+    cdef bint ends_with(self, unsigned long long inode, unsigned long long index, unsigned long long past) except -1
     cpdef unsigned long long file_page(self, unsigned long long vma, unsigned long long address) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long page_cache_readahead(self, unsigned long long vma, unsigned long long inode, unsigned long long index) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long shmem_swapin(self, unsigned long long inode, unsigned long long index, unsigned long long slot) except? 0xDEADBEEFDEADBEEF

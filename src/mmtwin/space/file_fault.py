@@ -139,10 +139,15 @@ class FileFault(AnonFault):
             start = self.vm_start(vma)
         if end > self.vm_end(vma):
             end = self.vm_end(vma)
-        inode: u64 = self.file_inode(self.vm_file(vma))
+        file: u64 = self.vm_file(vma)
+        inode: u64 = self.file_inode(file)
         index: u64 = self.linear_page_index(vma, start)
         limit: u64 = self.max_index(inode)
         at: u64 = pte - 8 * ((address - start) >> 12)
+        past: u64 = index + ((end - start) >> 12)
+        careful: bint = self.fresh_table and self.profile.since(6, 18)
+        if careful and not self.file_is_shmem(file) and self.ends_with(inode, index, past):
+            return False
         while start < end and index < limit:
             if memory.load(at) == 0:
                 page: u64 = self.find_get_page(inode, index)
@@ -152,6 +157,21 @@ class FileFault(AnonFault):
             index += 1
             start += 0x1000
         return memory.load(pte) != 0
+
+    def ends_with(self, inode: u64, index: u64, past: u64) -> bint:
+        """Is the first cached page from ``index`` to ``past`` (exclusive) the file's last one?
+
+        Where no table is yet, 6.18 then maps nothing around an address: what lays the table down
+        is the attempt to map a huge page, which it no longer makes at the end of a file on a disk
+        (``can_map_large`` in filemap_map_pages; seed 6707020 on 6.18).
+        """
+        last: u64 = self.max_index(inode)
+        while index < past and index < last:
+            page: u64 = self.find_get_page(inode, index)
+            if page != 0 and page & 1 == 0 and not self.page_flag(page, self.pg_locked):
+                return index + 1 == last
+            index += 1
+        return False
 
     # The file's page.
 
