@@ -27,6 +27,13 @@ def silent(_: str) -> None:
     return
 
 
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds of few lives, memory of few ranges: figures are there, but not steady."""
+    monkeypatch.setattr(life, "LIVES", 2)
+    monkeypatch.setattr(race, "HELD", 2_000)
+
+
 def test_the_work_is_what_it_says() -> None:
     work, again = Work(640), Work(640)
     assert (work.random, work.lookups, work.fill) == (again.random, again.lookups, again.fill)
@@ -82,6 +89,7 @@ def test_all_maps_hold_the_same_in_the_end() -> None:
     assert None not in found
 
 
+@pytest.mark.usefixtures("brief")
 def test_a_race_measures_every_row() -> None:
     run = Race(["maple", "lists", "kernel"], [200], silent, rounds=2)
     (contest,) = run.run()
@@ -96,6 +104,7 @@ def test_a_race_measures_every_row() -> None:
         assert all(len(cell.each) == 2 for cell in standing.cells.values())
 
 
+@pytest.mark.usefixtures("brief")
 def test_an_interrupted_race_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was measured is given, kept and not measured again; another command is refused."""
     path = tmp_path / "state.json"
