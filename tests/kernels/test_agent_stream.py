@@ -108,7 +108,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
             find_qemu(kind)
         with pytest.raises(AgentError, match=f"no {kind.machine.name} kernel.*make {kind.target}`"):
             find_kernel(kind)
-    with pytest.raises(AgentError, match="x86_64, .*s390x"):
+    with pytest.raises(AgentError, match=r"x86_64, .*s390x"):
         guest("vax")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     missing = replace(S390X, compilers=("no-such-compiler",))
