@@ -134,6 +134,21 @@ def test_advice(mapped: World) -> None:
     mapped.check()
 
 
+@pytest.mark.parametrize("advice", [c.MADV_DONTNEED, c.MADV_DONTNEED_LOCKED])
+def test_what_is_not_needed_begins_with_a_huge_page(mapped: World, advice: int) -> None:
+    """Seed 7011500 on 6.18, 70614 on 6.1."""
+    space = mapped.space
+    assert space.sys_madvise(mapped.mm, AT, P, advice) == 0
+    assert space.sys_madvise(mapped.mm, AT + P, P, advice) == -errno.EINVAL
+
+
+@pytest.mark.parametrize("flags", [0, c.MREMAP_MAYMOVE])
+def test_a_new_address_counts_though_nothing_moves(mapped: World, flags: int) -> None:
+    """Seed 7024154 on 6.18."""
+    for new, result in ((0, AT), (2 * M, AT), (P, -errno.EINVAL), (8, -errno.EINVAL)):
+        assert mapped.space.sys_mremap(mapped.mm, AT, P, P, flags, new) == result
+
+
 def test_smaps_and_the_file_behind(mapped: World) -> None:
     text = mapped.space.proc_smaps(mapped.mm)
     assert "KernelPageSize:     2048 kB" in text

@@ -381,3 +381,19 @@ def test_every_fault_gives_back_what_was_written(steps: list[tuple[str, int, int
     assert slots_held(world) == 0
     assert world.space.pages.node_page_state(0, "swapcached") == 0
     assert all(world.space.pages.node_page_state(0, lru) == 0 for lru in LRU_NAMES)
+
+
+def test_droppable_memory_is_paged_out_without_swap() -> None:
+    """Seed 7017364 on 6.18: written or not, locked or not, its pages go, and come back empty."""
+    world = World("6.18")
+    space, at = world.space, B
+    how = c.MAP_DROPPABLE | c.MAP_ANONYMOUS | c.MAP_FIXED
+    assert space.sys_mmap(world.mm, at, 2 * P, RW, how, 0, 0) == at
+    world.write(0, 1)
+    assert space.sys_mlock(world.mm, at + P, P) == 0
+    assert rss(world)[1] == 2
+    assert world.advise(0, 2, c.MADV_PAGEOUT) == 0
+    assert rss(world)[1] == 0
+    world.write(0, 1)
+    assert rss(world)[1] == 1
+    world.check()

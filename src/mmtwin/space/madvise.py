@@ -250,11 +250,6 @@ class Madvise(Mlock):
             wrong: bint = advice == MADV_FREE and not self.vma_is_anonymous(vma)
             if wrong or vm_flags & (VM_PFNMAP | VM_LOCKED) != 0:
                 error = -errno.EINVAL
-            elif vm_flags & VM_HUGETLB != 0:
-                last: u64 = self.vma_kernel_pagesize(vma) - 1
-                if start & last != 0:
-                    error = -errno.EINVAL
-                end &= ~last
         elif advice == MADV_DONTNEED_LOCKED:
             if vm_flags & VM_PFNMAP != 0:
                 error = -errno.EINVAL
@@ -268,6 +263,11 @@ class Madvise(Mlock):
                 error = -errno.EACCES
         elif advice == MADV_COLLAPSE:
             error = self.madvise_collapse(vma, start, end)
+        if vm_flags & VM_HUGETLB != 0 and advice in (MADV_DONTNEED, MADV_DONTNEED_LOCKED):
+            last: u64 = self.vma_kernel_pagesize(vma) - 1
+            if start & last != 0:
+                error = -errno.EINVAL
+            end &= ~last
         if error != 0:
             return err_ptr(error)
         self.advise_pages(vma, start, end, advice)

@@ -3,7 +3,7 @@ from mmtwin.space.words cimport failed
 
 cdef class Mremap(MoveVma):
     cpdef long long sys_mremap(self, unsigned long long mm, unsigned long long addr, unsigned long long old_len, unsigned long long new_len, unsigned long long flags, unsigned long long new_addr) except? -1000000
-    cdef bint align_hugetlb(self, Move move, bint placed) except -1
+    cdef bint align_hugetlb(self, Move move) except -1
     cpdef long long mremap_done(self, Move move, long long result) except? -1000000
     cpdef long long mremap_at(self, Move move) except? -1000000
     cpdef bint vma_expandable(self, unsigned long long vma, unsigned long long delta) except -1

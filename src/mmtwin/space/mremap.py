@@ -51,21 +51,21 @@ class Mremap(MoveVma):
         move.vma = self.vma_lookup(mm, addr)
         if move.vma == 0:
             return -errno.EFAULT
-        if self.is_vm_hugetlb_page(move.vma) and not self.align_hugetlb(move, True):
+        if self.is_vm_hugetlb_page(move.vma) and not self.align_hugetlb(move):
             return -errno.EINVAL
         if flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) != 0:
             return self.mremap_done(move, self.mremap_to(move))
         return self.mremap_done(move, self.mremap_at(move))
 
-    def align_hugetlb(self, move: Move, placed: bint) -> bint:
+    def align_hugetlb(self, move: Move) -> bint:
         """Round the lengths to huge pages; False if an address is none's, or the area would grow.
 
-        ``placed`` says that the new address counts.
+        The new address counts even where the flags leave it without a meaning (seed 7024154).
         """
         last: u64 = self.vma_kernel_pagesize(move.vma) - 1
         move.old_len = (move.old_len + last) & TOP & ~last
         move.new_len = (move.new_len + last) & TOP & ~last
-        if move.addr & last != 0 or (placed and move.new_addr & last != 0):
+        if (move.addr | move.new_addr) & last != 0:
             return False
         return move.new_len <= move.old_len
 

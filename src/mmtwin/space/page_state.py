@@ -36,6 +36,7 @@ MM_SHMEMPAGES = declare(u64, p.MM_SHMEMPAGES)
 ANON = declare(u64, p.PAGE_MAPPING_ANON)
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
+VM_DROPPABLE = declare(u64, c.VM_DROPPABLE_6_18)
 LOCKED_SPECIAL = declare(u64, c.VM_LOCKED | c.VM_SPECIAL)
 GFP_USER_PAGE = declare(u64, 0x100CCA)
 """GFP_HIGHUSER_MOVABLE; the content is not simulated, so it need not be zeroed."""
@@ -185,7 +186,8 @@ class PageState(PageTable):
     def page_add_new_anon_rmap(self, page: u64, vma: u64, address: u64) -> None:
         """A fresh page becomes ``vma``'s own at ``address``: exclusive, mapped once."""
         self.set_page_mapping(page, self.anon_vma(vma) | ANON, self.linear_page_index(vma, address))
-        self.set_page_flag(page, self.pg_swapbacked | self.pg_uptodate | self.pg_anon_exclusive)
+        kept: u64 = 0 if self.vm_flags(vma) & VM_DROPPABLE != 0 else self.pg_swapbacked
+        self.set_page_flag(page, kept | self.pg_uptodate | self.pg_anon_exclusive)
         self.mapcount_add(page, 1)
 
     def page_add_file_rmap(self, page: u64) -> None:

@@ -27,6 +27,7 @@ SWP_EXCLUSIVE = declare(u64, p.SWP_EXCLUSIVE)
 ANON = declare(u64, p.PAGE_MAPPING_ANON)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
 VM_SEQ_READ = declare(u64, c.VM_SEQ_READ)
+VM_DROPPABLE = declare(u64, c.VM_DROPPABLE_6_18)
 # struct anon_vma and anon_vma_chain; struct inode.
 TREE_FIRST = declare(u64, 80)
 AVC_VMA = declare(u64, 0)
@@ -142,7 +143,8 @@ class Rmap(Thp):
         fresh = 0
         if self.page_anon(page):
             if not self.page_flag(page, self.pg_swapbacked):
-                if entry & DIRTY or self.page_flag(page, self.pg_dirty):
+                dirty = entry & DIRTY != 0 or self.page_flag(page, self.pg_dirty)
+                if dirty and not self.vm_flags(vma) & VM_DROPPABLE:
                     # Written to since MADV_FREE: it is worth keeping again.
                     self.set_page_flag(page, self.pg_swapbacked)
                     return False

@@ -23,6 +23,7 @@ from mmtwin.space.madvise_pages import MadvisePages
 
 PMD_SIZE = declare(u64, c.PMD_SIZE)
 VM_WRITE = declare(u64, c.VM_WRITE)
+VM_DROPPABLE = declare(u64, c.VM_DROPPABLE_6_18)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
 VM_HUGEPAGE = declare(u64, c.VM_HUGEPAGE)
 VM_NOHUGEPAGE = declare(u64, c.VM_NOHUGEPAGE)
@@ -162,7 +163,8 @@ class Thp(MadvisePages):
         mm: u64 = self.vm_mm(vma)
         entry: u64 = self.pte_mkdirty(self.mk_pte(head, self.vm_page_prot(vma)) | PSE)
         self.set_page_mapping(head, self.anon_vma(vma) | ANON, self.linear_page_index(vma, start))
-        self.set_page_flag(head, self.pg_swapbacked | self.pg_uptodate)
+        kept: u64 = 0 if self.vm_flags(vma) & VM_DROPPABLE != 0 else self.pg_swapbacked
+        self.set_page_flag(head, kept | self.pg_uptodate)
         self.set_page_exclusive(head, True)
         self.compound_mapcount_add(head, 1)
         self.folio_add_lru(head, vma)

@@ -152,7 +152,7 @@ class Calls618(Mmap618):
         if move.vma == 0:
             return -errno.EFAULT
         placed: bint = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) != 0
-        if self.is_vm_hugetlb_page(move.vma) and not self.align_hugetlb(move, placed):
+        if self.is_vm_hugetlb_page(move.vma) and not self.align_hugetlb(move):
             return -errno.EINVAL
         if placed:
             return self.mremap_done(move, self.mremap_place(move))
@@ -229,7 +229,7 @@ class Calls618(Mmap618):
             length: u64 = (upto if upto < end else end) - addr
             part: Move = Move(move.mm, addr, length, length, move.flags, target)
             part.vma = vma
-            if self.is_vm_hugetlb_page(vma) and not self.align_hugetlb(part, True):
+            if self.is_vm_hugetlb_page(vma) and not self.align_hugetlb(part):
                 return -errno.EINVAL
             error: i64 = self.mremap_place(part)
             if error < 0:
