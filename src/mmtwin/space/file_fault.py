@@ -9,11 +9,14 @@ from __future__ import annotations
 from cython import bint, declare
 from cython import ulonglong as u64
 
+from mmtwin.machine.profile import Profile
+from mmtwin.maple.maple import Maple
 from mmtwin.memory.memory import Memory
 from mmtwin.space import files
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.anon_fault import AnonFault
+from mmtwin.space.fields import Caches
 
 PMD_SIZE = declare(u64, c.PMD_SIZE)
 VM_SHARED = declare(u64, c.VM_SHARED)
@@ -41,7 +44,14 @@ SPECIAL_PAGES = declare(u64, 16)
 
 
 class FileFault(AnonFault):
-    """``do_fault`` and the ``fault`` methods of files."""
+    """``do_fault`` and the ``fault`` methods of files.
+
+    ``fresh_table`` says that the fault found no page table for its address.
+    """
+
+    def __init__(self, memory: Memory, maple: Maple, caches: Caches, profile: Profile) -> None:
+        super().__init__(memory, maple, caches, profile)
+        self.fresh_table = False
 
     def do_fault(self, vma: u64, address: u64, pte: u64, write: bint) -> u64:
         """Fill the empty entry at ``pte`` of a mapping with operations: VM_FAULT_* bits."""
