@@ -7,7 +7,7 @@ import pytest
 from mmtwin.kernels.abi import MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, PAGE
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.diff import compare, on_qemu
-from mmtwin.kernels.host.build import AgentError, agent_program
+from mmtwin.kernels.host.build import NotHereError, agent_program
 from mmtwin.kernels.options import Start
 from mmtwin.kernels.qemu.guests import guest
 from mmtwin.kernels.qemu.packages import find_kernel, find_qemu
@@ -26,7 +26,7 @@ def ready(arch: str) -> None:
         find_qemu(guest(arch))
         find_kernel(guest(arch))
         agent_program(guest(arch).machine)
-    except AgentError as error:
+    except NotHereError as error:
         pytest.skip(str(error))
 
 

@@ -10,7 +10,7 @@ from host_sequences import SEQUENCES
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.diff import Differ, compare, on_host
 from mmtwin.kernels.host.agent import KernelDiedError
-from mmtwin.kernels.host.build import AgentError
+from mmtwin.kernels.host.build import NotHereError
 from mmtwin.kernels.host.kernel import HostKernel
 from mmtwin.kernels.host.wire import Report
 from mmtwin.kernels.machine import Process
@@ -24,7 +24,7 @@ def differ() -> Iterator[Differ]:
             if made.facts.profile != "6.18":
                 pytest.skip("this machine's kernel is no 6.18, of which the record is")
             yield made
-    except AgentError as error:
+    except NotHereError as error:
         pytest.skip(str(error))
 
 

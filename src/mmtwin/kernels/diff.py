@@ -18,7 +18,7 @@ from mmtwin.kernels.calls import Call
 from mmtwin.kernels.compare import Comparison, Disagreement, Outcome
 from mmtwin.kernels.generate import Generator
 from mmtwin.kernels.host.agent import Agent, KernelDiedError
-from mmtwin.kernels.host.build import AgentError
+from mmtwin.kernels.host.build import NotHereError
 from mmtwin.kernels.host.facts import read_facts, why_not
 from mmtwin.kernels.host.kernel import HostKernel
 from mmtwin.kernels.host.wire import Answer, Report
@@ -95,7 +95,7 @@ class Differ:
         self.facts = facts = read_facts(kernel)
         reason = why_not(facts)
         if reason is not None or facts.profile is None:
-            raise AgentError(str(reason))
+            raise NotHereError(str(reason))
         image = kernel.spawn()
         known = {path: kernel.file_facts(path) for path in (*paths, "/dev/zero", "/dev/null", "/")}
         self.options = Options(

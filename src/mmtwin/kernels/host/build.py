@@ -36,6 +36,11 @@ class AgentError(Exception):
     """The agent cannot be built or does not run here; the message says why."""
 
 
+class NotHereError(AgentError):
+    """What a comparison takes is not on this machine: a program, a package, a kernel that the twin
+    knows. The message says which, and what to install."""
+
+
 def cache_directory() -> Path:
     """``$XDG_CACHE_HOME/mmtwin`` or ``~/.cache/mmtwin``; created if absent."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
@@ -52,11 +57,11 @@ def agent_program(machine: Machine = X86_64) -> Path:
 def compiled(source_file: Path, flags: Sequence[str], machine: Machine = X86_64) -> Path:
     """The program of a C source; built if it was not yet compiled by this compiler.
 
-    Raises AgentError where there is no compiler or it refuses the source.
+    Raises NotHereError where there is no compiler, AgentError where it refuses the source.
     """
     compiler = next(filter(shutil.which, machine.compilers), None)
     if compiler is None:
-        raise AgentError(
+        raise NotHereError(
             f"no C compiler for {machine.name} ({', '.join(machine.compilers)}): "
             f"install {machine.compiler_package}"
         )

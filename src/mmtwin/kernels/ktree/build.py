@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from mmtwin.kernels.ktree.source import (
+    KernelTreeError,
     NoKernelSourceError,
     cache_folder,
     fingerprint,
@@ -41,8 +42,8 @@ def command(source: Path, output: Path, target: Target) -> list[str]:
 def driver(target: Target = NATIVE) -> list[str]:
     """The command that runs the driver; built when its text, the source or the compiler changed.
 
-    Raises `NoKernelSourceError` when the source, the compiler or the runner is missing, and when
-    the compiler refuses.
+    Raises `NoKernelSourceError` when the source, the compiler or the runner is missing,
+    `KernelTreeError` when the compiler refuses.
     """
     source = kernel_source()
     for runner in target.runner:
@@ -71,5 +72,5 @@ def _build(source: Path, program: Path, target: Target) -> None:
         except FileNotFoundError as error:
             raise NoKernelSourceError(missing(words[0], target)) from error
         if done.returncode:
-            raise NoKernelSourceError(f"the kernel's tree does not compile: {done.stderr[:2000]}")
+            raise KernelTreeError(f"the kernel's tree does not compile: {done.stderr[:2000]}")
         built.replace(program)

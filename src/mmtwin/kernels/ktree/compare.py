@@ -31,7 +31,7 @@ from mmtwin.kernels.ktree.protocol import (
     result_at,
 )
 from mmtwin.kernels.ktree.server import KernelTree
-from mmtwin.kernels.ktree.source import NoKernelSourceError
+from mmtwin.kernels.ktree.source import KernelTreeError
 from mmtwin.kernels.ktree.target import TARGETS
 
 INTERVAL = 40
@@ -233,7 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
     target = TARGETS[asked.target]
     try:
         KernelTree(target).close()
-    except NoKernelSourceError as error:
+    except KernelTreeError as error:
         print(f"mmtwin: {error}", file=sys.stderr)
         return 2
     each = -(-asked.ops // asked.seeds)

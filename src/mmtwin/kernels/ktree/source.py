@@ -22,7 +22,11 @@ NEEDED = ("lib", "include", "tools")
 TREE_SOURCE = Path("lib/maple_tree.c")
 
 
-class NoKernelSourceError(RuntimeError):
+class KernelTreeError(RuntimeError):
+    """The kernel's own tree cannot be had; the message says why."""
+
+
+class NoKernelSourceError(KernelTreeError):
     """The kernel's source or a compiler is not on this machine; the message says what to do."""
 
 
@@ -80,7 +84,7 @@ def _unpacked(archive: Path) -> Path:
         _run("tar", "-xf", tarball, "-C", folder, "--wildcards", *(f"*/{n}" for n in NEEDED))
         roots = [path.parent.parent for path in folder.glob(f"*/{TREE_SOURCE}")]
         if len(roots) != 1:
-            raise NoKernelSourceError(f"{archive} does not hold one kernel source tree")
+            raise KernelTreeError(f"{archive} does not hold one kernel source tree")
         # Another process may have been faster; its tree is as good.
         if not target.exists():
             shutil.move(roots[0], target)
@@ -94,7 +98,7 @@ def _tarball_of(package: Path, folder: Path) -> Path:
 
 
 def _run(*command: object) -> None:
-    """Run a command; `NoKernelSourceError` with its last words if it fails or is missing."""
+    """Run a command; `KernelTreeError` with its last words if it fails or is missing."""
     words = [str(word) for word in command]
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -102,4 +106,4 @@ def _run(*command: object) -> None:
         raise NoKernelSourceError(f"the command {words[0]} is not installed") from error
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
-        raise NoKernelSourceError(f"{words[0]} failed: {lines[-1]}")
+        raise KernelTreeError(f"{words[0]} failed: {lines[-1]}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmtwin.kernels.host.build import AgentError
+from mmtwin.kernels.host.build import AgentError, NotHereError
 from mmtwin.pages.era import era
 from mmtwin.pages.state import PageState, PcpState, ZoneState
 
@@ -39,7 +39,7 @@ class Dump:
         try:
             import drgn
         except ImportError as error:
-            raise AgentError("drgn is not installed: pip install 'mmtwin[kernels]'") from error
+            raise NotHereError("drgn is not installed: pip install 'mmtwin[kernels]'") from error
         self.program: drgn.Program = drgn.Program()
         try:
             self.program.set_core_dump(dump)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mmtwin.kernels.host.build import AgentError, cache_directory
+from mmtwin.kernels.host.build import AgentError, NotHereError, cache_directory
 from mmtwin.kernels.qemu.guests import Guest
 
 QEMU_VARIABLE: Final = "MMTWIN_QEMU"
@@ -29,10 +29,10 @@ class GuestKernel:
 
 
 def find_qemu(guest: Guest) -> list[str]:
-    """The command that starts qemu; AgentError says what to install."""
+    """The command that starts qemu; NotHereError says what to install."""
     asked = os.environ.get(QEMU_VARIABLE, guest.qemu).split()
     if shutil.which(asked[0]) is None:
-        raise AgentError(
+        raise NotHereError(
             f"{asked[0]} is not here: install {guest.qemu_package} (make guest-packages), "
             f"or set {QEMU_VARIABLE}"
         )
@@ -40,7 +40,7 @@ def find_qemu(guest: Guest) -> list[str]:
 
 
 def find_kernel(guest: Guest) -> GuestKernel:
-    """The guest's kernel; AgentError says where one may come from."""
+    """The guest's kernel; NotHereError says where one may come from."""
     asked = os.environ.get(KERNEL_VARIABLE)
     places = [Path(asked)] if asked else []
     for folder in () if asked else (Path.cwd(), *Path.cwd().parents):
@@ -50,19 +50,19 @@ def find_kernel(guest: Guest) -> GuestKernel:
             return _unpacked(place, guest)
         if place.is_file():
             return GuestKernel(place)
-    raise AgentError(
+    raise NotHereError(
         f"no {guest.machine.name} kernel for the guest: run `make {guest.target}`, "
         f"or set {KERNEL_VARIABLE} to a kernel image"
     )
 
 
 def find_vmlinux(guest: Guest) -> Path:
-    """The guest's kernel with debug information; AgentError says how to get it."""
+    """The guest's kernel with debug information; NotHereError says how to get it."""
     pattern = f"{guest.package}-dbg_*.deb"
     for folder in (Path.cwd(), *Path.cwd().parents):
         for package in sorted((folder / FETCHED).glob(pattern), reverse=True):
             return _unpacked_debug(package)
-    raise AgentError(f"no {pattern} with the guest's debug information: run `make guest-debug`")
+    raise NotHereError(f"no {pattern} with the guest's debug information: run `make guest-debug`")
 
 
 def _unpacked_debug(package: Path) -> Path:

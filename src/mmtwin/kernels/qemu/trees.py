@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmtwin.kernels.host.build import AgentError
+from mmtwin.kernels.host.build import AgentError, NotHereError
 from mmtwin.maple.shape import NODE_BYTES, Node, decode
 
 WORDS = struct.Struct("<32Q")
@@ -43,7 +43,7 @@ class GuestMemory:
             drgn = importlib.import_module("drgn")
             self._helpers: Any = importlib.import_module("drgn.helpers.linux")
         except ImportError as error:
-            raise AgentError("drgn is not installed: pip install 'mmtwin[kernels]'") from error
+            raise NotHereError("drgn is not installed: pip install 'mmtwin[kernels]'") from error
         self._program: Any = drgn.Program()
         try:
             self._program.set_qemu_qmp(str(qmp))
