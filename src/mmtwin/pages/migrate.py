@@ -52,17 +52,8 @@ class Migrate(Swap):
 
     def _carry_over(self, page: int, new: int) -> None:
         """Flags, mapping, swap slot and counts go to the new page."""
-        carried = self.ld(page) & (
-            self.pg_referenced
-            | self.pg_uptodate
-            | self.pg_dirty
-            | self.pg_active
-            | self.pg_unevictable
-            | self.pg_workingset
-            | self.pg_swapbacked
-            | self.pg_mlocked
-            | self.pg_swapcache
-        )
+        # What the parts of a split page inherit, and what migration carries besides.
+        carried = self.ld(page) & (self.mask_of_split | self.pg_mlocked | self.pg_swapcache)
         self.st(new, self.ld(new) | carried)
         for offset in (self.o_mapping, self.o_index, self.o_private):
             self.st(new + offset, self.ld(page + offset))
