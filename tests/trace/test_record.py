@@ -1,6 +1,7 @@
 """Recording real programs."""
 
 import ctypes
+import itertools
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+import mmtwin.trace.record
+import mmtwin.trace.tracer
 from mmtwin.check.run import Run as CheckedRun
 from mmtwin.machine.profile import profile
 from mmtwin.trace import calls, proc, ptrace, touches
@@ -255,6 +258,18 @@ def test_segments(run: Run) -> None:
 
 def test_threads_take_turns(run: Run) -> None:
     """With many threads at work, each maps text differs from the one before by its call alone."""
+    check_turns(run)
+
+
+def test_threads_take_turns_on_a_slow_machine(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time that a recorder spends elsewhere ends nobody's turn."""
+    seconds = itertools.count()
+    for module in (mmtwin.trace.record, mmtwin.trace.tracer):
+        monkeypatch.setattr(module, "monotonic", lambda: float(next(seconds)))
+    check_turns(run)
+
+
+def check_turns(run: Run) -> None:
     _, records = run(
         """
         import mmap, threading

@@ -72,14 +72,27 @@ def memory(tid: int, address: int, size: int) -> bytes:
         os.close(descriptor)
 
 
-def image(tid: int) -> Image | None:
-    """The marks of the memory image, all addresses; None if the process has ended."""
+def _stat(tid: int) -> list[bytes]:
+    """The fields of /proc/TID/stat by their numbers in proc(5); empty if the thread has ended."""
     try:
         text = _read(f"/proc/{tid}/stat")
     except (ProcessLookupError, FileNotFoundError):
-        return None
+        return []
     # The program's name may hold spaces and brackets; what follows its last bracket is field 3.
-    field = [b"", b"", b"", *text[text.rindex(b")") + 2 :].split()]
+    return [b"", b"", b"", *text[text.rindex(b")") + 2 :].split()]
+
+
+def sleeps(tid: int) -> bool:
+    """Whether a thread waits for something inside the kernel."""
+    field = _stat(tid)
+    return bool(field) and field[3] in (b"S", b"D")
+
+
+def image(tid: int) -> Image | None:
+    """The marks of the memory image, all addresses; None if the process has ended."""
+    field = _stat(tid)
+    if not field:
+        return None
     start_code, end_code, start_stack = (int(field[n]) for n in (26, 27, 28))
     start_data, end_data, start_brk, arg_start = (int(field[n]) for n in (45, 46, 47, 48))
     return Image(

@@ -91,11 +91,13 @@ class Tracer:
         return [*self._tasks, *self._early]
 
     def let_waiting_run(self) -> None:
-        """Let those run who have long waited for a call that does not end: it may wait for them
-        (a page fault that another thread is to serve)."""
+        """Let those run who have long waited for a call that sleeps: it may wait for them (a page
+        fault that another thread is to serve). One that is running, or has returned and not been
+        seen yet, is only slow."""
         late = monotonic() - PATIENCE_SECONDS
         for space in {task.space for task in self._tasks.values()}:
-            if space.waiting and space.since < late:
+            inside = space.inside
+            if inside and space.waiting and space.since < late and proc.sleeps(inside.tid):
                 self._release(space)
 
     # Stops.
