@@ -110,6 +110,23 @@ def test_at_the_end_of_a_file_nothing_is_mapped_around_a_first_fault(world: Worl
     world.check()
 
 
+def test_around_an_area_that_starts_within_64k_as_much_is_mapped(world: World) -> None:
+    """Seed 8002700 on 6.18: the window begins with the area and is 64 KiB long all the same; it
+    ends with the table."""
+    file = world.open(kind=2, size=16 * P)
+    world.map(0, 16, R, c.MAP_SHARED | c.MAP_FIXED, file)
+    world.read(0, 16)
+    world.unmap(0, 16)
+    world.map(44, 60, R, c.MAP_SHARED | c.MAP_FIXED, file)
+    world.read(44, 45)
+    assert rss(world)[3] == 16
+    world.unmap(44, 60)
+    world.map(508, 524, R, c.MAP_SHARED | c.MAP_FIXED, file)
+    world.read(508, 509)
+    assert rss(world)[3] == 4
+    world.check()
+
+
 def test_exit_gives_all_pages_back(world: World) -> None:
     used = [world.space.pages.memory.load(z + 264) for z in world.space.pages.populated_zones()]
     child = world.fork()

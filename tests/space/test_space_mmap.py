@@ -359,3 +359,15 @@ def test_strict_overcommit_sees_charges_late(world: World) -> None:
     world.sysctl(committed_batch=0)
     assert world.space.committed_as_read() == 14
     world.check()
+
+
+def test_the_charge_of_a_shared_object_goes_late_too(world: World) -> None:
+    """What a processor gives back goes the same way as what it took."""
+    world.sysctl(overcommit_memory=2, vm_committed_as=100, overcommit_kbytes=4 * 200)
+    world.sysctl(committed_batch=16, committed_held=16)
+    world.map(0, 3, RW, c.MAP_SHARED | c.MAP_ANONYMOUS | c.MAP_FIXED)
+    assert world.space.committed_as_read() == 100
+    world.unmap(0, 3)
+    assert world.space.committed_as_read() == 100
+    world.sysctl(committed_batch=0)
+    assert world.space.committed_as_read() == 100

@@ -141,12 +141,16 @@ class FileFault(AnonFault):
         return self.vm_op(vma, MAP_PAGES) != 0 and self.vm_flags(vma) & watched == 0
 
     def do_fault_around(self, vma: u64, address: u64, pte: u64) -> bint:
-        """Map cached pages of the aligned 64 KiB around ``address``; True if its own was one."""
+        """Map cached pages around ``address``: 64 KiB from its 64 KiB or, if that comes later, the
+        VMA's start, as far as VMA and table go. True if its own page was one of them."""
         memory: Memory = self.memory
         start: u64 = address & ~(FAULT_AROUND * 0x1000 - 1)
-        end: u64 = start + FAULT_AROUND * 0x1000
         if start < self.vm_start(vma):
             start = self.vm_start(vma)
+        end: u64 = start + FAULT_AROUND * 0x1000
+        table_end: u64 = (address & ~(PMD_SIZE - 1)) + PMD_SIZE
+        if end > table_end:
+            end = table_end
         if end > self.vm_end(vma):
             end = self.vm_end(vma)
         file: u64 = self.vm_file(vma)

@@ -68,7 +68,6 @@ I_MMAP = declare(u64, 448)
 FOPS_AREA = declare(u64, 8)
 I_CHARGED = declare(u64, 600)
 
-VM_COMMITTED_AS = declare(u64, 80)
 LAST_INO = declare(u64, 112)
 SHMEM_DEV = 1
 """Device 00:01, the kernel's internal tmpfs."""
@@ -170,12 +169,10 @@ class Files(VmaFields):
         while memory.load(link) != inode:
             link = memory.load(link) + self.at_i_hash
         memory.store(link, memory.load(inode + self.at_i_hash))
-        committed: u64 = self.sysctl + VM_COMMITTED_AS
-        memory.store(committed, memory.load(committed) - memory.load(inode + I_CHARGED))
         self.inode_cache.free(inode)
 
     def evict_inode(self, inode: u64) -> None:
-        """An inode that nobody refers to is about to go: so do its pages."""
+        """An inode that nobody refers to is about to go: so do its charge and its pages."""
 
     def alloc_file(self, inode: u64, path: u64, operations: u64, f_flags: u64) -> u64:
         """A new open file description that takes over a reference to ``inode``.

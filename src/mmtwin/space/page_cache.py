@@ -26,6 +26,7 @@ FILE_PAGES = declare(u64, n.NODE_STAT + n.STAT["file_pages"])
 I_SIZE = declare(u64, 80)
 I_DATA = declare(u64, 376)
 I_PAGES = declare(u64, 392)
+I_CHARGED = declare(u64, 600)
 TOP = declare(u64, c.MAX)
 FILE_SHMEM = declare(u64, files.FILE_SHMEM)
 FILE_SYSV = declare(u64, files.FILE_SYSV)
@@ -124,6 +125,9 @@ class PageCache(Swap):
             index = self.xa.find(inode + I_PAGES, index + 1, last)
 
     def evict_inode(self, inode: u64) -> None:
-        """The inode goes, and its pages with it."""
+        """The inode goes, and its charge and pages with it."""
+        charged: u64 = self.memory.load(inode + I_CHARGED)
+        if charged != 0:
+            self.vm_unacct_memory(charged)
         if self.memory.load(inode + I_PAGES) != 0:
             self.truncate_inode_pages(inode, 0, TOP - 1)
