@@ -315,7 +315,7 @@ def test_the_assertion_fires(site: str) -> None:
 def test_a_request_that_must_not_fail_does_not_go_on_forever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(slowpath, "NOFAIL_ROUNDS_MAX", 2)
+    monkeypatch.setattr(slowpath, "ROUNDS_MAX", 2)
     pages, _ = one_zone(Pages, FIRST, FIRST + 0x400)
     with pytest.raises(KernelWarning, match="retries forever"):
         pages.alloc_pages(pages.era.gfp.value("GFP_KERNEL|__GFP_NOFAIL"), 0)

@@ -30,8 +30,8 @@ from mmtwin.pages.request import Request
 
 COSTLY = g.PAGE_ALLOC_COSTLY_ORDER
 MAX_COMPACT_RETRIES = 16
-NOFAIL_ROUNDS_MAX = 1000
-"""Rounds after which a request that must not fail counts as stuck: a kernel would go on."""
+ROUNDS_MAX = 1000
+"""Rounds in a row without reclaim after which a request counts as stuck: a kernel would go on."""
 
 
 @dataclass(slots=True)
@@ -47,6 +47,8 @@ class Attempt:
     compaction_retries: int = 0
     compact_priority: int = COMPACT_PRIO_SYNC_LIGHT
     compact_result: int = COMPACT_SKIPPED
+    pages_reclaimed: int = 0
+    idle_rounds: int = 0
 
 
 class SlowPath(Request):
@@ -76,17 +78,14 @@ class SlowPath(Request):
                     # A large chunk is a wish: where compaction was of no use, nobody waits for it.
                     if at.compact_result in (COMPACT_SKIPPED, COMPACT_DEFERRED):
                         return 0
+                    if gfp & self.gfp_thisnode:
+                        return 0
                     at.compact_priority = COMPACT_PRIO_ASYNC
-        rounds = 0
         while True:
+            self.count_round(at)
             page, again = self._round(at)
             if page:
                 return page
-            rounds += 1
-            if rounds > NOFAIL_ROUNDS_MAX and gfp & self.gfp_nofail:
-                raise KernelWarning(
-                    "a __GFP_NOFAIL request retries forever", "__alloc_pages_slowpath"
-                )
             if again:
                 continue
             if not gfp & self.gfp_nofail:
@@ -95,6 +94,14 @@ class SlowPath(Request):
                 raise KernelWarning("__GFP_NOFAIL from who may not wait", "__alloc_pages_slowpath")
             if page := self._from_freelist(at, g.ALLOC_MIN_RESERVE | g.ALLOC_CPUSET):
                 return page
+
+    def count_round(self, at: Attempt) -> None:
+        """Another round begins: no request may go on forever without anything being reclaimed."""
+        at.idle_rounds += 1
+        if at.idle_rounds > ROUNDS_MAX:
+            raise KernelWarning(
+                f"a request of order {at.order} retries forever", "__alloc_pages_slowpath"
+            )
 
     def wakes_kswapd(self, gfp: int, alloc_flags: int) -> bool:
         """Does the request ask for kswapd's help?"""
@@ -154,6 +161,7 @@ class SlowPath(Request):
         self.current = before
         if not progress:
             return 0, 0
+        at.idle_rounds = 0
         page = self._from_freelist(at)
         if not page:
             # What is set apart, and what other cpus have at hand.
@@ -232,6 +240,10 @@ class SlowPath(Request):
         most = MAX_COMPACT_RETRIES // 4 if at.order > COSTLY else MAX_COMPACT_RETRIES
         if not give_up and at.compaction_retries <= most:
             return True
+        return self.raise_compact_priority(at)
+
+    def raise_compact_priority(self, at: Attempt) -> bool:
+        """Let the next round's compaction go to greater lengths; False if it cannot."""
         least = COMPACT_PRIO_SYNC_LIGHT if at.order > COSTLY else COMPACT_PRIO_SYNC_FULL
         if at.compact_priority > least:
             at.compact_priority -= 1

@@ -1,4 +1,8 @@
-"""The page allocator of Linux 3.15: watermarks that halve by order, fair turns between zones."""
+"""The page allocator of Linux 3.15: watermarks that halve by order, fair turns between zones.
+
+Its slow path never lets a small request fail that may wait and start the OOM killer, and knows no
+``__GFP_RETRY_MAYFAIL``, but ``__GFP_REPEAT``: go on until as much was reclaimed as was asked for.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,19 @@ from cython import int as i32
 from cython import longlong as i64
 from cython import ulonglong as u64
 
+from mmtwin.machine.bug import KernelWarning
 from mmtwin.pages import gfp as g
 from mmtwin.pages import layouts as c
+from mmtwin.pages.compact_scan import MIGRATE_ASYNC, MIGRATE_SYNC_LIGHT, CompactControl
+from mmtwin.pages.compaction import (
+    COMPACT_DEFERRED,
+    COMPACT_PRIO_ASYNC,
+    COMPACT_PRIO_SYNC_LIGHT,
+    COMPACT_SKIPPED,
+)
+from mmtwin.pages.gfp_request import OOM_VICTIM, PF_MEMALLOC
 from mmtwin.pages.hot_cold import HotCold
+from mmtwin.pages.slowpath import COSTLY, Attempt
 
 if not cython.compiled:
     from mmtwin.pages.words import load, store
@@ -168,6 +182,145 @@ class Pages315(HotCold):
     def unreserve_highatomic_pageblock(self, zonelist: u64, migratetype: i32, force: bint) -> bint:
         """Nothing is set apart for atomic requests; the RESERVE blocks serve everyone last."""
         return False
+
+    # The slow path.
+
+    def alloc_pages_slowpath(
+        self, gfp: u64, order: i32, highest_zoneidx: i32, zonelist: u64
+    ) -> u64:
+        """A chunk, or 0 if all of it fails; who asked for GFP_THISNODE chooses nodes itself."""
+        this_node: u64 = self.gfp_thisnode | self.gfp_noretry | self.gfp_nowarn
+        if gfp & this_node == this_node:
+            return 0
+        at = Attempt(gfp, order, highest_zoneidx, zonelist, 0, compact_priority=COMPACT_PRIO_ASYNC)
+        restart = True
+        while True:
+            self.count_round(at)
+            if restart and self.wakes_kswapd(gfp, 0):
+                self.wake_all_kswapds(gfp, order, highest_zoneidx, zonelist)
+            page, again, restart = self.rebalance(at)
+            if page or not again:
+                return page
+
+    def rebalance(self, at: Attempt) -> tuple[int, bool, bool]:
+        """One round: a chunk or 0, whether another one follows, and whether it starts afresh."""
+        gfp, order = at.gfp, at.order
+        no_fail = bool(gfp & self.gfp_nofail)
+        flags = self.gfp_to_alloc_flags(gfp, order)
+        at.alloc_flags = flags & ~g.ALLOC_NO_WATERMARKS
+        page = self._from_freelist(at)
+        if not page and flags & g.ALLOC_NO_WATERMARKS:
+            page = self._from_freelist(at, g.ALLOC_NO_WATERMARKS)
+            if not page and no_fail:
+                return 0, True, False
+        if page:
+            return page, False, False
+        if not gfp & self.gfp_direct_reclaim:
+            if no_fail:
+                raise KernelWarning("__GFP_NOFAIL from who may not wait", "__alloc_pages_slowpath")
+            return 0, False, False
+        if self.current & PF_MEMALLOC or (self.current & OOM_VICTIM and not no_fail):
+            return 0, False, False
+        if page := self.alloc_pages_direct_compact(at, at.compact_priority):
+            return page, False, False
+        if not gfp & self.gfp_no_kswapd:
+            at.compact_priority = COMPACT_PRIO_SYNC_LIGHT
+        elif at.compact_result == COMPACT_DEFERRED:
+            # A huge page is a wish: nobody reclaims for it where compaction failed lately.
+            return 0, False, False
+        page, progress = self.alloc_pages_direct_reclaim(at)
+        if page:
+            return page, False, False
+        if not progress and gfp & self.gfp_fs and not gfp & self.gfp_noretry:
+            if self.oom_hook is None:
+                return 0, False, False
+            page, _ = self.alloc_pages_may_oom(at)
+            hopeless = order > COSTLY or at.highest_zoneidx < 2
+            again = not page and (no_fail or not hopeless)
+            return page, again, again
+        at.pages_reclaimed += progress
+        if self.should_alloc_retry(at):
+            return 0, True, False
+        return self.alloc_pages_direct_compact(at, at.compact_priority), False, False
+
+    def should_alloc_retry(self, at: Attempt) -> bool:
+        """Small requests go on for ever; large ones that say so until 2^order were reclaimed."""
+        if at.gfp & self.gfp_noretry:
+            return False
+        if at.gfp & self.gfp_nofail or at.order <= COSTLY:
+            return True
+        return bool(at.gfp & self.gfp_retry_mayfail) and at.pages_reclaimed < 1 << at.order
+
+    def alloc_pages_may_oom(self, at: Attempt) -> tuple[int, int]:
+        """A last look, then the OOM killer: a chunk or 0, and whether somebody was killed."""
+        if page := self._from_freelist(at, g.WMARK_HIGH | g.ALLOC_CPUSET):
+            return page, 1
+        modest = at.order > COSTLY or at.highest_zoneidx < 2 or at.gfp & self.gfp_thisnode
+        if modest and not at.gfp & self.gfp_nofail:
+            return 0, 0
+        return 0, int(self.out_of_memory(at.gfp, at.order))
+
+    def alloc_pages_direct_compact(self, at: Attempt, priority: int) -> int:
+        """Compact, then try again: a chunk or 0. The preferred zone says whether to put it off."""
+        if not at.order:
+            return 0
+        preferred = self.zones_of(at.zonelist, at.highest_zoneidx)[0]
+        if self.compaction_deferred(preferred, at.order):
+            at.compact_result = COMPACT_DEFERRED
+            return 0
+        before = self.current
+        self.current = before | PF_MEMALLOC
+        result = self.try_to_compact_pages(
+            at.gfp, at.order, at.alloc_flags, at.highest_zoneidx, at.zonelist, priority
+        )
+        self.current = before
+        if result == COMPACT_SKIPPED:
+            return 0
+        for zone in self.populated_zones():
+            self.drain_pages_zone(self.cpu, zone)
+        page = self._from_freelist(at)
+        self.count_vm_event("compact_success" if page else "compact_fail")
+        if page:
+            store(self.memory, preferred + c.ZONE_COMPACT_FLUSH, 0)
+            self.compaction_defer_reset(preferred, at.order, True)
+        elif priority != COMPACT_PRIO_ASYNC:
+            self.defer_compaction(preferred, at.order)
+        return page
+
+    def try_to_compact_pages(
+        self,
+        gfp: int,
+        order: int,
+        alloc_flags: int,
+        highest_zoneidx: int,
+        zonelist: int,
+        priority: int,
+    ) -> int:
+        """Compact the zones of a request until the LOW mark of one holds: the best result.
+
+        Nothing is captured; who may not enter a file system does not compact.
+        """
+        best: int = COMPACT_SKIPPED
+        if not gfp & self.gfp_fs or not gfp & self.gfp_io:
+            return best
+        self.count_vm_event("compact_stall")
+        mode = MIGRATE_ASYNC if priority == COMPACT_PRIO_ASYNC else MIGRATE_SYNC_LIGHT
+        cma = self.gfp_to_alloc_flags_cma(gfp, 0)
+        for zone in self.zones_of(zonelist, highest_zoneidx):
+            cc = CompactControl(
+                zone,
+                self.zone_to_nid(zone),
+                order,
+                gfp,
+                mode,
+                alloc_flags,
+                highest_zoneidx,
+                direct_compaction=True,
+            )
+            best = max(best, self.compact_zone(cc))
+            if self.zone_watermark_ok(zone, order, self.wmark_pages(zone, WMARK_LOW), 0, cma):
+                break
+        return best
 
     # Marks.
 

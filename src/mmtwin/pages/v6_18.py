@@ -13,10 +13,14 @@ from cython import int as i32
 from cython import longlong as i64
 from cython import ulonglong as u64
 
+from mmtwin.machine.bug import KernelWarning
 from mmtwin.pages import gfp as g
 from mmtwin.pages import layouts as c
 from mmtwin.pages.bug import PageWarning
+from mmtwin.pages.compaction import COMPACT_SKIPPED, COMPACT_SUCCESS
+from mmtwin.pages.gfp_request import PF_MEMALLOC
 from mmtwin.pages.pages import Pages
+from mmtwin.pages.slowpath import COSTLY, MAX_COMPACT_RETRIES, Attempt
 
 if not cython.compiled:
     from mmtwin.pages.words import add, load, store
@@ -342,6 +346,35 @@ class Pages618(Pages):
                     add(self.memory, zone + ZONE_NR_ISOLATE, -1)
                     return self._putback_isolated_page(page, order, migratetype)
         return self.toggle_isolate(zone, page, False)
+
+    # The slow path.
+
+    def alloc_pages_slowpath(
+        self, gfp: u64, order: i32, highest_zoneidx: i32, zonelist: u64
+    ) -> u64:
+        """As in 6.1, but who may not fail and may not wait either is told so before any attempt."""
+        if gfp & self.gfp_nofail and (
+            not gfp & self.gfp_direct_reclaim or self.current & PF_MEMALLOC
+        ):
+            raise KernelWarning("__GFP_NOFAIL from who may not wait", "__alloc_pages_slowpath")
+        return Pages.alloc_pages_slowpath(self, gfp, order, highest_zoneidx, zonelist)
+
+    def should_compact_retry(self, at: Attempt) -> bool:
+        """Only where compaction made chunks is it tried again as it was (511a69b27fe6, 6.5)."""
+        if not at.order:
+            return False
+        costly = at.order > COSTLY
+        if at.compact_result == COMPACT_SKIPPED:
+            return self.compaction_zonelist_suitable(
+                at.order, at.alloc_flags, at.highest_zoneidx, at.zonelist
+            )
+        if at.compact_result == COMPACT_SUCCESS:
+            at.compaction_retries += 1
+            if at.compaction_retries <= (
+                MAX_COMPACT_RETRIES // 4 if costly else MAX_COMPACT_RETRIES
+            ):
+                return True
+        return self.raise_compact_priority(at)
 
     # HIGHATOMIC blocks.
 
