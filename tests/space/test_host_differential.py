@@ -1,12 +1,16 @@
 """The twin against this machine's own kernel, where that is a 6.18 and lets us ask it."""
 
+import errno
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from host_record import RECORD, SEGMENTS, results
 from host_sequences import SEQUENCES
 
+from mmtwin.cli.diff import finding
+from mmtwin.kernels.abi import PAGE
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.diff import Differ, compare, on_host
 from mmtwin.kernels.host.agent import KernelDiedError
@@ -14,6 +18,7 @@ from mmtwin.kernels.host.build import NotHereError
 from mmtwin.kernels.host.kernel import HostKernel
 from mmtwin.kernels.host.wire import Report
 from mmtwin.kernels.machine import Process
+from mmtwin.kernels.options import Start
 from mmtwin.kernels.strace import show
 
 
@@ -60,6 +65,38 @@ def test_a_difference_is_found_and_shrunk(differ: Differ, monkeypatch: pytest.Mo
     assert len(run.calls) <= 2
     assert run.calls[-1].name == "munmap"
     assert "munmap" in show(run)
+
+
+def test_a_difference_that_does_not_come_again_is_told_as_it_was(
+    differ: Differ, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A twin that is wrong once."""
+    honest = differ.machine._calls["munmap"]
+    wrong = iter([True])
+
+    def wrong_once(process: Process, call: Call) -> int:
+        return -errno.EIO if next(wrong, False) else honest(process, call)
+
+    monkeypatch.setitem(differ.machine._calls, "munmap", wrong_once)
+    total = compare(differ, seed=1, calls=2000)
+    (found,) = total.found
+    run = differ.shrink(found)
+    assert run is found
+    document, text = finding(differ, run, tmp_path, "host")
+    assert document["evidence"]["again"] is False
+    assert "The same calls made again agree" in text
+
+
+def test_a_pin_for_reading_meets_no_batch(differ: Differ) -> None:
+    """Seed 8013312: munlocked pages wait in a processor's batch; a pin then would copy them."""
+    start = 0x1001A000
+    calls = [
+        Call(1, "mmap", (start, 8 * PAGE, 3, 0x2022, 0, 0)),
+        Call(1, "fork", (2,)),
+        Call(1, "munmap", (start + 4 * PAGE, 2 * PAGE)),
+        Call(2, "process_vm_readv", (start + 5 * PAGE, 512)),
+    ]
+    assert differ.rerun(Start(), calls, details=True) is None
 
 
 def test_recorded_answers_still_hold(differ: Differ) -> None:

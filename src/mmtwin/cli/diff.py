@@ -261,7 +261,7 @@ def saving(path: Path | None, on_run: Callable[[State], None] | None) -> Callabl
 def finding(differ: Differ, run: Run, folder: Path, kernel: str) -> tuple[dict[str, object], str]:
     """A disagreement for the document and for people, its trace written to ``folder``."""
     assert run.found is not None
-    differ.rerun(run.start, run.calls, details=run.details)
+    again = differ.rerun(run.start, run.calls, details=run.details)
     made = differ.made
     trace = AsTrace(
         run.start,
@@ -277,6 +277,8 @@ def finding(differ: Differ, run: Run, folder: Path, kernel: str) -> tuple[dict[s
             writer.write(record)
     results = [answers[0].result for answers in made.answers]
     text = show(run, results) + f"\n  trace: {path}"
+    if again is None:
+        text += "\n  The same calls made again agree: something outside of them had a part in it."
     found: dict[str, object] = {
         "kind": "disagreement",
         "invariant": None,
@@ -289,6 +291,7 @@ def finding(differ: Differ, run: Run, folder: Path, kernel: str) -> tuple[dict[s
             "calls": listing(run.calls, results),
             "twin": run.found.twin,
             "kernel": run.found.kernel,
+            "again": again is not None,
             "trace": str(path),
         },
         "regressions": [],

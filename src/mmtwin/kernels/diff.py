@@ -181,7 +181,8 @@ class Differ:
         return self._compare(start, next_call, details)
 
     def shrink(self, run: Run) -> Run:
-        """The run made as short as it can be while the two sides still differ."""
+        """The run made as short as it can be while the two sides still differ; as it is if they do
+        not differ again."""
         if run.found is None:
             return run
         kind = run.found.kind()
@@ -192,6 +193,8 @@ class Differ:
 
         calls = shrink(run.calls[: run.found.step + 1], fails)
         found = self.rerun(run.start, calls, details=run.details)
+        if found is None:
+            return run
         return Run(run.seed, run.start, calls, run.details, found)
 
     def _compare(

@@ -547,6 +547,15 @@ static void spawn_worker(const struct command *command)
         await_token();
 }
 
+/*
+ * Processors collect pages in batches, and a page in a batch has one reference more: a pin of a page
+ * for reading then copies what it could have kept. Moving no pages empties all batches.
+ */
+static void empty_batches(void)
+{
+    call6(__NR_move_pages, 0, 0, (u64)scratch, (u64)scratch, 0, 0);
+}
+
 static void serve(void)
 {
     for (;;) {
@@ -563,6 +572,8 @@ static void serve(void)
         case OP_CALL:
             for (int i = 0; i < 6; i++)
                 args[i] = command.args[i] + (command.pointers >> i & 1 ? (u64)scratch : 0);
+            if (command.number == __NR_process_vm_readv || command.number == __NR_process_vm_writev)
+                empty_batches();
             reply(call6(command.number, args[0], args[1], args[2], args[3], args[4], args[5]), 0,
                   &command);
             break;
