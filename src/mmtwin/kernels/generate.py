@@ -216,7 +216,10 @@ class Generator(Rarer):
     def _map_huge_pages(self, slot: int, flags: int, at: int) -> Call:
         """MAP_HUGETLB; what is not MAP_NORESERVE fails, as no pages are reserved."""
         random = self.random
-        flags |= abi.MAP_HUGETLB | random.choice([0, 0, 0, 16, *self.options.huge_sizes]) << 26
+        flags |= (
+            abi.MAP_HUGETLB
+            | random.choice([0, 0, 0, 16, *self.options.huge_sizes]) << abi.MAP_HUGE_SHIFT
+        )
         if random.random() < 0.9:
             flags |= abi.MAP_NORESERVE
         if random.random() < 0.7:

@@ -40,7 +40,10 @@ def reaches(call: Call, start: int, end: int) -> bool:
     if name == "mremap":
         ranges = [(args[0], max(args[1], args[2]))]
         if args[3] & (abi.MREMAP_FIXED | abi.MREMAP_DONTUNMAP):
-            ranges.append((args[4], args[2]))
+            ranges.append((args[4], in_whole(HUGE, args[2])))  # it may be of huge pages
+    elif name == "mmap" and args[3] & abi.MAP_HUGETLB:
+        log = args[3] >> abi.MAP_HUGE_SHIFT & abi.MAP_HUGE_MASK
+        ranges = [(args[0], in_whole(1 << log if log else HUGE, args[1]))]
     elif name == "prctl":
         ranges = [(args[2], args[3])]
     elif name.startswith("uffdio_") and len(args) > 2:
@@ -53,6 +56,11 @@ def reaches(call: Call, start: int, end: int) -> bool:
         if at & ~(PAGE - 1) < end and min(at + length + PAGE, TOP) > start:
             return True
     return False
+
+
+def in_whole(unit: int, length: int) -> int:
+    """``length`` rounded up to a multiple of ``unit``, a power of two."""
+    return (length + unit - 1) & ~(unit - 1)
 
 
 def bounded(call: Call, space: list[Area], heap: int, task_size: int) -> bool:
