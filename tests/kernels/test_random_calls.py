@@ -56,7 +56,7 @@ def test_nothing_reaches_the_code_that_makes_the_calls() -> None:
         (Call(1, "mremap", (0x10000000, 0x1000, 0x1000, 1, 0x41B000)), False),
         (Call(1, "brk", (0x41D000,)), False),
         (Call(1, "mmap", (0, 1, 0, 0x78044032, 0, 0)), True),
-        (Call(1, "mremap", (0x41E000, TOP - 0x1000, TOP - 0x4000, 1, 0)), True),
+        (Call(1, "mremap", (0x41E000, TOP - 0xFFF, TOP - 0x3FFF, 1, 0)), True),
         (Call(1, "mmap", (0, 1, 0, 0x40032, 0, 0)), False),
         (Call(1, "mremap", (0x10000000, 0x1000, 0x1000, 3, 0x3FE000)), True),
         (Call(1, "touch", (0x400000, 1, 0)), True),

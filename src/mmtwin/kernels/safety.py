@@ -40,7 +40,7 @@ def reaches(call: Call, start: int, end: int) -> bool:
     if name == "mremap":
         ranges = [(args[0], max(args[1], args[2]))]
         if args[2] < args[1]:
-            ranges.append(((args[0] + args[2]) % TOP, args[1] - args[2]))  # it may wrap
+            ranges.append((args[0] + args[2] & TOP, args[1] - args[2]))  # it may wrap
         if args[3] & (abi.MREMAP_FIXED | abi.MREMAP_DONTUNMAP):
             ranges.append((args[4], in_whole(HUGE, args[2])))  # it may be of huge pages
     elif name == "mmap" and args[3] & abi.MAP_HUGETLB:
