@@ -5,6 +5,8 @@ from world import RW, RWX, B, P, World
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 
+MOVE_AND_KEEP = c.MREMAP_MAYMOVE | c.MREMAP_DONTUNMAP
+
 
 def test_guards_outlive_lazy_freeing(new: World) -> None:
     """MADV_FREE clears swap entries, no markers (seed 6505324 on 6.18)."""
@@ -49,6 +51,17 @@ def test_guards(new: World) -> None:
     assert child.space.fault_signal(child.mm, B + P, True) == p.SIGSEGV
     assert new.advise(1, 2, c.MADV_GUARD_REMOVE) == 0
     assert new.space.fault_signal(new.mm, B + P, True) == 0
+    new.check()
+
+
+def test_an_area_that_may_have_guards_is_copied_at_fork(new: World) -> None:
+    """VM_MAYBE_GUARD is enough, without an anon_vma and a single entry (seed 10003284 on 6.18)."""
+    new.map(0, 4)
+    assert new.advise(1, 2, c.MADV_GUARD_INSTALL) == 0
+    assert new.space.sys_mremap(new.mm, B, 4 * P, 4 * P, MOVE_AND_KEEP, 0) > 0
+    assert new.vma(0).get("anon_vma") == 0
+    child = new.fork()
+    assert child.space.pgtables_bytes(child.mm) == new.space.pgtables_bytes(new.mm)
     new.check()
 
 

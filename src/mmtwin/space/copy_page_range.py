@@ -21,8 +21,7 @@ from mmtwin.space.zap import Zap
 PMD_SIZE = declare(u64, c.PMD_SIZE)
 VM_SHARED = declare(u64, c.VM_SHARED)
 VM_MAYWRITE = declare(u64, c.VM_MAYWRITE)
-VM_PFNMAP = declare(u64, c.VM_PFNMAP)
-VM_MIXEDMAP = declare(u64, c.VM_MIXEDMAP)
+VM_COPY_ON_FORK = declare(u64, c.VM_PFNMAP | c.VM_MIXEDMAP | c.VM_MAYBE_GUARD_6_18)
 VM_UFFD_WP = declare(u64, c.VM_UFFD_WP)
 PRESENT = declare(u64, p.PRESENT)
 PROTNONE = declare(u64, p.PROTNONE)
@@ -41,8 +40,7 @@ class CopyPageRange(Zap):
 
     def vma_needs_copy(self, dst: u64, src: u64) -> bint:
         """Whether the child needs the parent's entries: faults cannot bring all of them back."""
-        vm_flags: u64 = self.vm_flags(src)
-        if self.vm_flags(dst) & VM_UFFD_WP != 0 or vm_flags & (VM_PFNMAP | VM_MIXEDMAP) != 0:
+        if self.vm_flags(dst) & VM_UFFD_WP != 0 or self.vm_flags(src) & VM_COPY_ON_FORK != 0:
             return True
         return self.anon_vma(src) != 0
 
