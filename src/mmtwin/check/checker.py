@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from mmtwin.check.huge_pool import HugePoolCheck
 from mmtwin.check.page_step import PageStepCheck
 from mmtwin.check.page_tables import PageTableCheck
 from mmtwin.check.step import STEP_RULES
@@ -54,6 +55,7 @@ class Checker:
             rcu_list=twin.maple.rcu_list,
             unprepared=twin.maple.unprepared,
         )
+        self.pool = HugePoolCheck(twin)
         self.pages = PageStepCheck(
             twin.pages, reserve=twin.pages.era.name != "3.15", overlay=self.spaces.overlay
         )
@@ -61,7 +63,7 @@ class Checker:
     def full(self) -> list[Violation]:
         """Check everything. Cost: about 150 ns a VMA, and a look at every page ever written."""
         self.spaces.take_threads(self.threads)
-        return self.spaces.everything() + self.pages.full()
+        return self.spaces.everything() + self.pages.full() + self.pool.full()
 
     def touched(self, mark: int) -> list[Violation]:
         """Check what the stores since the journal's position ``mark`` can have broken.
@@ -85,4 +87,4 @@ class Checker:
     def _since(self, mark: int) -> list[Violation]:
         self.spaces.take_threads(self.threads)
         found = self.spaces.since_mark(mark)
-        return found + self.pages.touched_now()
+        return found + self.pages.touched_now() + self.pool.full()

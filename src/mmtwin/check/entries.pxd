@@ -3,6 +3,7 @@ from mmtwin.check.tally cimport Tally
 
 cdef class EntryRules(SpaceCheck):
     cdef unsigned long long at_pgd, at_tables, at_rss, rss_stride, at_nrpages, page_map, frames
+    cdef unsigned long long at_usage, huge_index_shift
     cdef int top_level, mapcount_shift, refcount_shift
     cdef unsigned long long table_type, zero_pfn, huge_zero_at, swap_info, locked, swapbacked, exclusive
     cdef Tally residents, mapped, slots, caches_of, walked
@@ -14,6 +15,7 @@ cdef class EntryRules(SpaceCheck):
     cdef void space(self, unsigned long long mm) except *
     cdef unsigned long long pfn_of(self, unsigned long long entry) except? 0xDEADBEEFDEADBEEF
     cdef unsigned long long head_of(self, unsigned long long page, bint old) except? 0xDEADBEEFDEADBEEF
+    cdef bint is_hugetlb(self, unsigned long long page, bint old) except -1
     cdef int kind_of(self, unsigned long long page, bint old) except? -1
     cdef void count_entry(self, unsigned long long mm, int level, unsigned long long entry, long long sign, bint old) except *
     cdef void entry_fail(self, str invariant, unsigned long long mm, unsigned long long address, str found, str expected) except *

@@ -36,6 +36,7 @@ MIGRATION_WRITE = declare(u64, p.SWP_MIGRATION_WRITE)
 OFFSET_MASK = declare(u64, (1 << p.SWP_OFFSET_BITS) - 1)
 PFN_PART = declare(u64, (1 << p.SWP_PFN_BITS) - 1)
 VM_WRITE = declare(u64, c.VM_WRITE)
+VM_HUGETLB = declare(u64, c.VM_HUGETLB)
 PAGE = declare(u64, 4096)
 
 # struct page of a table, and of a user page.
@@ -46,6 +47,8 @@ INDEX = declare(u64, 0x20)
 COMPOUND_HEAD = declare(u64, 8)
 COUNTS = declare(u64, 0x30)
 COMPOUND_MAPCOUNT = declare(u64, 0x54)
+COMPOUND_DTOR = declare(u64, 0x50)
+HUGETLB_PAGE_DTOR = declare(u64, 2)
 I_DATA = declare(u64, 376)
 FOPS_MAXBYTES = declare(u64, 16)
 AVC_ANON_VMA = declare(u64, 8)
@@ -59,6 +62,7 @@ ANONS = declare(i32, 1)
 SWAPS = declare(i32, 2)
 SHMEMS = declare(i32, 3)
 TABLES = declare(i32, 4)
+HUGETLB = declare(i32, 5)
 MAPS = declare(i32, 0)
 HUGE_MAPS = declare(i32, 1)
 NAMED = declare(i32, 0)
@@ -86,6 +90,7 @@ class EntryRules(SpaceCheck):
         self.at_tables = mm.offset("pgtables_bytes")
         self.at_rss = mm.offset("rss_stat")
         self.rss_stride = mm.offset("rss_stat_1") - mm.offset("rss_stat")
+        self.at_usage = mm.offset("hugetlb_usage") if "hugetlb_usage" in mm else 0
         self.at_f_op = layouts.file.offset("f_op")
         self.at_nrpages = layouts.inode.offset("nrpages")
         self.page_map = caches.memmap
@@ -98,6 +103,7 @@ class EntryRules(SpaceCheck):
         self.locked = facts["locked"]
         self.swapbacked = facts["swapbacked"]
         self.exclusive = facts["exclusive"]
+        self.huge_index_shift = facts["huge_index_shift"]
         self.refcount_shift = 0 if memory.big_endian else 32
         self.mapcount_shift = 32 if memory.big_endian else 0
         self.residents = Tally()
@@ -175,6 +181,10 @@ class EntryRules(SpaceCheck):
             return self.page_map + (word - 1 - VMEMMAP)
         return page
 
+    def is_hugetlb(self, page: u64, old: bint) -> bint:
+        """Is it the head of a page of the pool of huge pages?"""
+        return self.half_at(page + COMPOUND_DTOR, old) & 0xFF == HUGETLB_PAGE_DTOR
+
     def kind_of(self, page: u64, old: bint) -> i32:
         """Which counter of ``rss_stat`` the page counts in."""
         head: u64 = self.head_of(page, old)
@@ -195,11 +205,15 @@ class EntryRules(SpaceCheck):
         page: u64
         if entry & (PRESENT | PROTNONE) != 0:
             pfn: u64 = self.pfn_of(entry)
+            page = self.page_map + 64 * pfn
+            if level == 1 and pfn < self.frames and self.is_hugetlb(page, old):
+                self.mapped.bump(page, HUGE_MAPS, sign)
+                self.residents.bump(mm, HUGETLB, 512 * sign)
+                return
             if level == 1 and not self.partial:
                 self.residents.bump(mm, TABLES, 1)
             if entry & SPECIAL != 0 or pfn >= self.frames:
                 return
-            page = self.page_map + 64 * pfn
             if level == 1:
                 zero: u64 = self.word(self.huge_zero_at, False)
                 if zero == VMEMMAP + 64 * pfn:
@@ -268,6 +282,8 @@ class EntryRules(SpaceCheck):
         mapping: u64 = self.word_at(head + MAPPING)
         index: u64 = self.word_at(head + INDEX) + ((page - head) >> 6)
         wanted: u64 = self.word_at(vma + self.at_pgoff) + ((address - self.word_at(vma)) >> 12)
+        if self.word_at(vma + self.at_flags) & VM_HUGETLB != 0:
+            wanted = wanted >> self.huge_index_shift
         if mapping & 1 != 0:
             if not self.in_chain(vma, mapping - 1):
                 self.entry_fail(
@@ -349,6 +365,10 @@ class EntryRules(SpaceCheck):
         if pages != 4096 * self.residents.sum(nth, TABLES):
             expected = f"{self.residents.sum(nth, TABLES)} tables"
             self.mm_fail("VM-36", mm, "pgtables_bytes", f"{pages}", expected)
+        pages = self.since(mm + self.at_usage, was)
+        if pages != self.residents.sum(nth, HUGETLB):
+            expected = f"{self.residents.sum(nth, HUGETLB)}"
+            self.mm_fail("VM-49", mm, "hugetlb_usage", f"{pages}", expected)
 
     def maps_of(self, page: u64, old: bint) -> i64:
         """``_mapcount`` + 1; 0 for a page that is no user page."""

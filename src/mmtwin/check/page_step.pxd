@@ -11,7 +11,8 @@ cdef class PageStepCheck(PageLruStep):
     cdef bint _as_it_was(self, unsigned long long nth, unsigned long long pfn, unsigned long long page) noexcept
     cdef bint _shuffled(self, unsigned long long nth, unsigned long long page, unsigned long long pfn) noexcept
     cdef bint _was_pristine(self, unsigned long long zone, unsigned long long pfn) noexcept
-    cdef bint _on_pcp(self, unsigned long long counts, unsigned long long link) noexcept
+    cdef bint _was_on_pcp(self, unsigned long long nth, unsigned long long page, unsigned long long counts) except -1
+    cdef bint _on_pcp(self, unsigned long long counts, unsigned long long link, unsigned long long flags) noexcept
     cdef bint _left_behind(self, unsigned long long nth, unsigned long long page, unsigned long long pfn) noexcept
     cdef bint _page_wrong(self, unsigned long long zone, unsigned long long pfn, int order, int before, bint used) except -1
     cdef bint _covers_used(self, unsigned long long zone, unsigned long long pfn, int order) noexcept

@@ -159,15 +159,15 @@ class PageStepCheck(PageLruStep):
                     self.deltas[zone * DELTAS + before] -= 1
                 if order >= 0:
                     self.deltas[zone * DELTAS + order] += 1
-                if self._on_pcp(counts, self.of_page(pfn, self.o_lru)):
+                if self._on_pcp(counts, self.of_page(pfn, self.o_lru), self.of_page(pfn, 0)):
                     self.deltas[zone * DELTAS + 11] += 1
                     if not self._linked(pfn):
                         return True
-                    if self._on_pcp(was, self._was(nth, page, self.o_lru)):
+                    if self._was_on_pcp(nth, page, was):
                         self.deltas[zone * DELTAS + 11] -= 1
                         if self._shuffled(nth, page, pfn):
                             self.touched_zones[zone] |= PCP_SHUFFLED
-                elif self._on_pcp(was, self._was(nth, page, self.o_lru)):
+                elif self._was_on_pcp(nth, page, was):
                     self.deltas[zone * DELTAS + 11] -= 1
                 if self._left_behind(nth, page, pfn):
                     return True
@@ -223,10 +223,15 @@ class PageStepCheck(PageLruStep):
             at + ZONE_PRISTINE_END
         )
 
-    def _on_pcp(self, counts: u64, link: u64) -> bint:
-        """Is a page free, unmarked, and linked in some list?"""
+    def _was_on_pcp(self, nth: u64, page: u64, counts: u64) -> bint:
+        """Was the page on a per-cpu list at the mark?"""
+        return self._on_pcp(counts, self._was(nth, page, self.o_lru), self._was(nth, page, 0))
+
+    def _on_pcp(self, counts: u64, link: u64, flags: u64) -> bint:
+        """Is a page free, unmarked, and linked in some list, but that of the pool of huge pages?"""
         return (
             counts == self.word_free
+            and flags & self.flag_head == 0
             and link >= self.base
             and link != LIST_POISON1
             and link & 1 == 0
@@ -258,7 +263,7 @@ class PageStepCheck(PageLruStep):
         inside: u64
         if order < 0:
             if (counts >> self.refcount_shift) & LOW32 == 0:
-                if not self._on_pcp(counts, self.of_page(pfn, self.o_lru)):
+                if not self._on_pcp(counts, self.of_page(pfn, self.o_lru), self.of_page(pfn, 0)):
                     return False
             elif used:
                 # A chunk that covers it now is new, and looks at all that it covers.

@@ -298,4 +298,6 @@ class PageTableCheck(EntryRules):
             if overlay.changed((mm + self.at_rss + member * self.rss_stride - self.base) >> 3):
                 return True
             member += 1
-        return overlay.changed((mm + self.at_tables - self.base) >> 3)
+        return overlay.changed((mm + self.at_tables - self.base) >> 3) or (
+            overlay.changed((mm + self.at_usage - self.base) >> 3)
+        )

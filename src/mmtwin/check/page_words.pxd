@@ -8,7 +8,7 @@ cdef class PageWords:
     cdef unsigned long long *w
     cdef unsigned char *d
     cdef unsigned long long base, size, memmap, frames, bitmap
-    cdef unsigned long long o_lru, o_counts, o_private, o_compound, flag_tail, buddy_mask, buddy_value, word_free
+    cdef unsigned long long o_lru, o_counts, o_private, o_compound, flag_tail, flag_head, buddy_mask, buddy_value, word_free
     cdef int refcount_shift, order_max, block_order, block_bits, types, pcp_lists, merge_orders, zones_max
     cdef unsigned long long special
     cdef readonly bint strict_types, reserve

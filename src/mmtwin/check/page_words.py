@@ -69,6 +69,7 @@ class PageWords:
         self.o_private = pages.o_private
         self.o_compound = pages.o_compound
         self.flag_tail = pages.flag_tail
+        self.flag_head = pages.flag_head
         self.buddy_mask = pages.buddy_mask
         self.buddy_value = pages.buddy_value
         self.word_free = pages.word_free

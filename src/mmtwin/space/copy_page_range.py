@@ -49,6 +49,8 @@ class CopyPageRange(Zap):
         mm: u64 = self.vm_mm(src)
         if self.pgtables_bytes(mm) == 0 or not self.vma_needs_copy(dst, src):
             return 0
+        if self.is_vm_hugetlb_page(src):
+            return self.huge.copy_page_range(dst, src)
         child: u64 = self.vm_mm(dst)
         memory: Memory = self.memory
         at: u64 = self.vm_start(src)

@@ -272,7 +272,8 @@ class Counters(Hugetlb):
         allowed: u64 = memory.load(self.sysctl + OVERCOMMIT_KBYTES) >> 2
         if allowed == 0:
             ratio: u64 = memory.load(self.sysctl + OVERCOMMIT_RATIO)
-            allowed = memory.load(self.sysctl + TOTALRAM) * ratio // 100
+            huge: u64 = 512 * memory.load(self.huge.hstate.address)
+            allowed = (memory.load(self.sysctl + TOTALRAM) - huge) * ratio // 100
         return allowed + memory.load(self.sysctl + TOTAL_SWAP)
 
     def vm_enough_memory(self, mm: u64, pages: u64) -> i64:

@@ -8,7 +8,6 @@ cdef class Fault(SwapFault):
     cpdef unsigned long long fault_page_in(self, unsigned long long vma, unsigned long long address, bint write) except? 0xDEADBEEFDEADBEEF
     cpdef bint access_goes_through(self, unsigned long long vma, unsigned long long address, bint write) except -1
     cpdef unsigned long long handle_mm_fault(self, unsigned long long vma, unsigned long long address, bint write) except? 0xDEADBEEFDEADBEEF
-    cpdef unsigned long long hugetlb_fault(self, unsigned long long vma, unsigned long long address) except? 0xDEADBEEFDEADBEEF
     cpdef bint thp_vma_allowable(self, unsigned long long vma, unsigned long long address) except -1
     cpdef unsigned long long create_huge_pmd(self, unsigned long long vma, unsigned long long address, unsigned long long pmd, bint write) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long huge_pmd_fault(self, unsigned long long vma, unsigned long long address, unsigned long long pmd, bint write) except? 0xDEADBEEFDEADBEEF

@@ -22,7 +22,6 @@ from mmtwin.space.swap_fault import SwapFault
 PMD_SIZE = declare(u64, c.PMD_SIZE)
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_HUGETLB = declare(u64, c.VM_HUGETLB)
-VM_MAYSHARE = declare(u64, c.VM_MAYSHARE)
 VM_SHARED = declare(u64, c.VM_SHARED)
 VM_MAYWRITE = declare(u64, c.VM_MAYWRITE)
 PRESENT = declare(u64, p.PRESENT)
@@ -120,7 +119,7 @@ class Fault(SwapFault):
         """One fault at the page ``address``: VM_FAULT_* bits."""
         mm: u64 = self.vm_mm(vma)
         if self.vm_flags(vma) & VM_HUGETLB != 0:
-            return self.hugetlb_fault(vma, address)
+            return self.huge.fault(vma, address, write, False)
         pmd: u64 = self.pmd_alloc(mm, address)
         if pmd == 0:
             return VM_FAULT_OOM
@@ -145,16 +144,6 @@ class Fault(SwapFault):
             # A file's fault puts its table in together with a page, its own or one around it.
             self.pte_free(mm, pmd)
         return done
-
-    def hugetlb_fault(self, vma: u64, address: u64) -> u64:
-        """A fault in an area of huge pages: the tables above are made, but there is no page."""
-        level: i32 = 2 if self.vma_kernel_pagesize(vma) > PMD_SIZE else 1
-        if self.entry_alloc(self.vm_mm(vma), address, level) == 0:
-            return VM_FAULT_OOM
-        private: bint = self.vm_flags(vma) & VM_MAYSHARE == 0
-        if private and self.profile.since(6, 9) and self.anon_vma_prepare(vma) != 0:
-            return VM_FAULT_OOM
-        return VM_FAULT_SIGBUS
 
     def thp_vma_allowable(self, vma: u64, address: u64) -> bint:
         """May the fault take a huge page?"""

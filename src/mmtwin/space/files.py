@@ -112,6 +112,8 @@ class Files(VmaFields):
                 (FILE_DEVICE, AREA_MM, MAX_DEVICE_SIZE),
                 (FILE_HUGETLB, AREA_HUGE_2M, MAX_LFS_FILESIZE),
                 (FILE_HUGETLB, AREA_HUGE_1G, MAX_LFS_FILESIZE),
+                (FILE_SYSV, AREA_HUGE_2M, MAX_LFS_FILESIZE),
+                (FILE_SYSV, AREA_HUGE_1G, MAX_LFS_FILESIZE),
             )
         }
 

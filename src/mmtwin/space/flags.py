@@ -179,6 +179,9 @@ SHM_RDONLY: Final = 0o10000
 SHM_RND: Final = 0o20000
 SHM_REMAP: Final = 0o40000
 SHM_EXEC: Final = 0o100000
+SHM_HUGETLB: Final = 0o4000
+"""Of shmget, as the next one."""
+SHM_NORESERVE: Final = 0o10000
 
 PR_SET_VMA: Final = 0x53564D41
 PR_SET_VMA_ANON_NAME: Final = 0

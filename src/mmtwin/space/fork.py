@@ -149,6 +149,8 @@ class Fork(Exit):
             else:
                 failed = self.anon_vma_fork(tmp, mpnt) != 0
             if not failed:
+                if self.is_vm_hugetlb_page(tmp):
+                    self.set_vm_private_data(tmp, 0)  # promises are the parent's alone
                 self.set_vm_flags(tmp, vm_flags & ~VM_LOCKED_MASK)
                 return tmp
             self.vm_area_free(tmp)

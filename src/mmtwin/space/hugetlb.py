@@ -1,13 +1,14 @@
-"""hugetlbfs as far as areas go: files of huge pages, their alignment, their reservations.
+"""hugetlbfs as far as areas go: files of huge pages, their alignment, what they ask to be promised.
 
-The pools are empty, as they are until someone sets nr_hugepages: nothing can be reserved, so that
-only MAP_NORESERVE makes a mapping, and an access to it finds no page (SIGBUS). mm/hugetlb.c,
-fs/hugetlbfs/inode.c.
+Pages and promises are kept by ``huge``, see ``hugetlb_pages``. The pool is empty until someone sets
+vm.nr_hugepages; that of 1 GiB always: only MAP_NORESERVE makes a mapping then, and an access to it
+finds no page (SIGBUS). mm/hugetlb.c, fs/hugetlbfs/inode.c.
 """
 
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
 
 from cython import bint, declare
 from cython import int as i32
@@ -21,13 +22,20 @@ from mmtwin.space import flags as c
 from mmtwin.space.fields import Caches
 from mmtwin.space.files import Files
 
+if TYPE_CHECKING:
+    from mmtwin.space.hugetlb_pages import HugePages
+
 TOP = declare(u64, c.MAX)
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_SHARED = declare(u64, c.VM_SHARED)
 VM_NORESERVE = declare(u64, c.VM_NORESERVE)
+VM_HUGETLB = declare(u64, c.VM_HUGETLB)
 VM_OF_HUGETLB = declare(u64, c.VM_HUGETLB | c.VM_DONTEXPAND)
-FILE_HUGETLB = declare(u64, files.FILE_HUGETLB)
+AREA_HUGE_2M = declare(u64, files.AREA_HUGE_2M)
 AREA_HUGE_1G = declare(u64, files.AREA_HUGE_1G)
+I_FLAGS = declare(u64, 12)
+S_PRIVATE = declare(u64, 0x200)
+"""Of hugetlbfs: a System V segment's object, whose pages shmget has reserved."""
 I_SIZE = declare(u64, 80)
 I_SEALS = declare(u64, 608)
 LAST_INO = declare(u64, 112)
@@ -45,6 +53,10 @@ class Hugetlb(Files):
         super().__init__(memory, caches, profile)
         self.hugetlb_vm_ops = self._vm_ops("hugetlb_vm_op", ("open", "close", "may_split", "fault"))
 
+    def take_huge_pages(self, huge: HugePages) -> None:
+        """Let huge pages and promises of them be kept there."""
+        self.huge = huge
+
     def hstate_sizelog(self, log: u64) -> i32:
         """log2 of the page size that MAP_HUGETLB's size field asks for; 0 if there is none such."""
         if log == 0 or log == PMD_SHIFT:
@@ -53,13 +65,14 @@ class Hugetlb(Files):
 
     def huge_page_shift(self, file: u64) -> i32:
         """log2 of the size of a hugetlbfs file's pages; 0 for any other file, or none."""
-        if file == 0 or self.file_kind(file) != FILE_HUGETLB:
-            return 0
-        return PUD_SHIFT if self.file_area(file) == AREA_HUGE_1G else PMD_SHIFT
+        area: u64 = self.file_area(file) if file != 0 else 0
+        if area == AREA_HUGE_2M:
+            return PMD_SHIFT
+        return PUD_SHIFT if area == AREA_HUGE_1G else 0
 
     def is_vm_hugetlb_page(self, vma: u64) -> bint:
         """Does the area map a file of huge pages?"""
-        return self.vm_ops(vma) == self.hugetlb_vm_ops
+        return self.vm_flags(vma) & VM_HUGETLB != 0
 
     def vma_kernel_pagesize(self, vma: u64) -> u64:
         """Bytes of the pages that the area consists of."""
@@ -71,7 +84,7 @@ class Hugetlb(Files):
     def hugetlb_file_setup(self, name: str, size: u64, shift: i32) -> u64:
         """A fresh unlinked file of pages of ``1 << shift`` bytes: its ``struct file``.
 
-        ``name`` is what /proc prints. Nothing is reserved for it. 0 without memory.
+        ``name`` is what /proc prints. Nothing is reserved for it yet. 0 without memory.
         """
         memory: Memory = self.memory
         counter: u64 = self.sysctl + LAST_INO
@@ -88,9 +101,23 @@ class Hugetlb(Files):
             self.iput(inode)
         return file
 
-    def hugetlb_reserve_pages(self, pages: u64, vm_flags: u64) -> bint:
-        """Can so many huge pages be promised? None can, as the pool is empty."""
-        return vm_flags & VM_NORESERVE != 0 or pages == 0
+    def hugetlb_reserve_pages(self, inode: u64, pages: u64, shift: i32, vm_flags: u64) -> bint:
+        """Promise the first ``pages`` huge pages of a file that a segment is made of."""
+        self.memory.store32(inode + I_FLAGS, self.memory.load32(inode + I_FLAGS) | S_PRIVATE)
+        if shift != PMD_SHIFT:
+            return vm_flags & VM_NORESERVE != 0
+        return self.huge.reserve_pages(inode, 0, pages, 0, vm_flags)
+
+    def hugetlb_vm_reserve(self, vma: u64, inode: u64, shift: i32) -> bint:
+        """Promise the pages of a fresh area; those of a System V segment are promised already."""
+        vm_flags: u64 = self.vm_flags(vma)
+        if self.memory.load32(inode + I_FLAGS) & S_PRIVATE != 0:
+            vm_flags |= VM_NORESERVE
+        if vm_flags & VM_NORESERVE != 0 or shift != PMD_SHIFT:
+            return vm_flags & VM_NORESERVE != 0
+        start: u64 = self.vm_pgoff(vma) >> (PMD_SHIFT - 12)
+        pages: u64 = (self.vm_end(vma) - self.vm_start(vma)) >> PMD_SHIFT
+        return self.huge.reserve_pages(inode, start, start + pages, vma, vm_flags)
 
     def hugetlbfs_file_mmap(self, file: u64, vma: u64) -> i64:
         """The mmap method: flags, operations, seals, alignment in the file, reservation.
@@ -110,7 +137,7 @@ class Hugetlb(Files):
         if pgoff & ((one << (shift - 12)) - 1) != 0 or pgoff >> 51 != 0:
             return -errno.EINVAL
         size: u64 = self.vm_end(vma) - self.vm_start(vma)
-        if not self.hugetlb_reserve_pages(size >> shift, vm_flags):
+        if not self.hugetlb_vm_reserve(vma, inode, shift):
             return -errno.ENOMEM
         past: u64 = size + (pgoff << 12)
         if vm_flags & VM_WRITE != 0 and self.memory.load(inode + I_SIZE) < past:

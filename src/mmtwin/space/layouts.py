@@ -30,7 +30,8 @@ VMA_MEMBERS = {
     "vm_ops": "struct vm_operations_struct; 0 means anonymous",
     "vm_pgoff": "page offset of vm_start in the file, or in the anonymous object",
     "vm_file": "struct file (open file description), 0 for none",
-    "vm_private_data": "for special mappings: struct vm_special_mapping",
+    "vm_private_data": "of special mappings struct vm_special_mapping; of private huge pages struct"
+    " resv_map and HPAGE_RESV_* bits",
     "vm_policy": "memory policy, 0 for the default",
     "anon_name": "name given by prctl(PR_SET_VMA)",
     "vm_userfaultfd_ctx": "struct userfaultfd_ctx, 0 for none",
@@ -117,6 +118,7 @@ MM_MEMBERS = {
     "env_end": "end of them",
     "flags": "MMF_* and, in the twin, the layout bit MM_TOPDOWN",
     "owner": "struct task_struct whose limits and capabilities count",
+    "hugetlb_usage": "pages of 4 KiB in huge pages that are mapped",
     "asce": "s390: address of that table and how many levels there are (context.asce)",
     "asce_limit": "s390: end of what the page tables reach (context.asce_limit)",
 }
@@ -159,6 +161,7 @@ MM_6_1 = (
         "rss_stat_3": 752,
         "flags": 904,
         "owner": 928,
+        "hugetlb_usage": 1000,
     },
 )
 MM_6_18 = (
@@ -199,6 +202,7 @@ MM_6_18 = (
         "rss_stat_3": 1088,
         "flags": 1272,
         "owner": 1296,
+        "hugetlb_usage": 1376,
     },
 )
 
@@ -291,6 +295,7 @@ INODE_MEMBERS = {
     "i_mmap": (8, "first VMA that maps it (i_data)"),
     "i_pages": (8, "head of the xarray of its pages (i_data.i_pages.xa_head)"),
     "nrpages": (8, "pages in the cache (i_data)"),
+    "i_resv_map": (8, "of hugetlbfs: struct resv_map (i_data.i_private_data)"),
     "i_charged": (8, "pages charged for a shmem object (the kernel: shmem_inode_info)"),
     "i_seals": (4, "F_SEAL_* of a memfd (the kernel: shmem_inode_info)"),
 }
@@ -309,6 +314,7 @@ INODE_6_18 = (
         "i_mmap_writable": 444,
         "i_mmap": 448,
         "nrpages": 464,
+        "i_resv_map": 560,
         "i_charged": 600,
         "i_seals": 608,
     },
@@ -352,6 +358,28 @@ SYSCTL_FIELDS = (
     Field("committed_batch", 160, 8, "vm_committed_as_batch, pages; 0: charges count at once"),
     Field("committed_held", 168, 8, "the batch + what the processor has not yet added (signed)"),
 )
+HSTATE_FIELDS = (
+    Field("nr_huge_pages", 0, 8, "huge pages there are (HugePages_Total)"),
+    Field("free_huge_pages", 8, 8, "those that nobody uses, promised or not"),
+    Field("resv_huge_pages", 16, 8, "promised to mappings, not yet used"),
+    Field("surplus_huge_pages", 24, 8, "beyond the pool's size, to be given back"),
+    Field("nr_overcommit_huge_pages", 32, 8, "most surplus pages, vm.nr_overcommit_hugepages"),
+    Field("hugepage_activelist_next", 40, 8, "list of pages in use, latest first", "pointer"),
+    Field("hugepage_activelist_prev", 48, 8, "its other end", "pointer"),
+    Field("hugepage_freelist_next", 56, 8, "list of free pages, next one first", "pointer"),
+    Field("hugepage_freelist_prev", 64, 8, "its other end", "pointer"),
+)
+RESV_MAP_FIELDS = (
+    Field("refs", 0, 4, "VMAs that share it"),
+    Field("regions_next", 8, 8, "list of file_region, lowest first", "pointer"),
+    Field("regions_prev", 16, 8, "its other end", "pointer"),
+)
+FILE_REGION_FIELDS = (
+    Field("link_next", 0, 8, "next region of the map", "pointer"),
+    Field("link_prev", 8, 8, "previous region", "pointer"),
+    Field("from", 16, 8, "first huge page of the file"),
+    Field("to", 24, 8, "huge page after the last"),
+)
 XA_NODE_SIZE = 576
 """sizeof(struct xa_node) on 64-bit."""
 
@@ -385,6 +413,9 @@ class Layouts:
     signal_struct: Layout
     cred: Layout
     sysctl: Layout
+    hstate: Layout
+    resv_map: Layout
+    file_region: Layout
 
     def slabs(self) -> dict[str, tuple[int, int]]:
         """Object size and alignment in bytes of every slab cache that this floor asks for."""
@@ -432,4 +463,7 @@ def layouts_for(layout: str) -> Layouts:
         signal_struct=Layout("signal_struct", 256, own, SIGNAL_FIELDS),
         cred=Layout("cred", 8, own, CRED_FIELDS),
         sysctl=Layout("sysctl", 176, own, SYSCTL_FIELDS),
+        hstate=Layout("hstate", 72, own, HSTATE_FIELDS),
+        resv_map=Layout("resv_map", 120, source, RESV_MAP_FIELDS),
+        file_region=Layout("file_region", 48, source, FILE_REGION_FIELDS),
     )

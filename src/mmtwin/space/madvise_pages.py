@@ -164,6 +164,8 @@ class MadvisePages(MovePageTables):
         """Read a file's pages ahead; bring shared memory and anonymous memory back from swap."""
         file: u64 = self.vm_file(vma)
         memory: Memory = self.memory
+        if self.is_vm_hugetlb_page(vma):
+            return
         if file != 0 and not self.vma_is_anonymous(vma) and not self.file_is_shmem(file):
             inode: u64 = self.file_inode(file)
             index: u64 = self.linear_page_index(vma, start)
@@ -194,6 +196,9 @@ class MadvisePages(MovePageTables):
         """Take pages out of the file itself, and so out of every mapping of it."""
         inode: u64 = self.file_inode(self.vm_file(vma))
         first: u64 = self.linear_page_index(vma, start)
+        if self.is_vm_hugetlb_page(vma):
+            self.huge.punch_hole(inode, first << 12, (first << 12) + end - start)
+            return
         last: u64 = self.linear_page_index(vma, end) - 1
         self.unmap_mapping_range(inode, first, last, False)
         self.truncate_inode_pages(inode, first, last)

@@ -59,6 +59,8 @@ class MovePageTables(Fault):
         memory: Memory = self.memory
         if self.pgtables_bytes(mm) == 0:
             return length
+        if self.is_vm_hugetlb_page(vma):
+            return self.huge.move_page_tables(vma, old, new, length)
         done: u64 = 0
         while done < length:
             step: u64 = PMD_SIZE - ((old + done) & (PMD_SIZE - 1))
@@ -130,6 +132,9 @@ class MovePageTables(Fault):
         mm: u64 = self.vm_mm(vma)
         memory: Memory = self.memory
         if self.pgtables_bytes(mm) == 0:
+            return
+        if self.is_vm_hugetlb_page(vma):
+            self.huge.change_protection(vma, start, end)
             return
         at: u64 = start
         while at < end:

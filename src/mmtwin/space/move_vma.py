@@ -81,6 +81,8 @@ class MoveVma(PrctlVma):
                 self.vm_unacct_memory(charged)
             return -errno.ENOMEM
         self.mremap_userfaultfd_prep(target)
+        if self.is_vm_hugetlb_page(source):
+            self.huge.clear_resv(source)
         hiwater: u64 = self.hiwater_vm(mm)
         self.vm_stat_account(mm, vm_flags, move.new_len >> 12)
         if keeps:

@@ -26,6 +26,7 @@ FILE_PAGES = declare(u64, n.NODE_STAT + n.STAT["file_pages"])
 I_SIZE = declare(u64, 80)
 I_DATA = declare(u64, 376)
 I_PAGES = declare(u64, 392)
+I_RESV_MAP = declare(u64, 560)
 I_CHARGED = declare(u64, 600)
 TOP = declare(u64, c.MAX)
 FILE_SHMEM = declare(u64, files.FILE_SHMEM)
@@ -129,5 +130,7 @@ class PageCache(Swap):
         charged: u64 = self.memory.load(inode + I_CHARGED)
         if charged != 0:
             self.vm_unacct_memory(charged)
-        if self.memory.load(inode + I_PAGES) != 0:
+        if self.memory.load(inode + I_RESV_MAP) != 0:
+            self.huge.evict_inode(inode)
+        elif self.memory.load(inode + I_PAGES) != 0:
             self.truncate_inode_pages(inode, 0, TOP - 1)

@@ -6,6 +6,7 @@ cdef class Smap:
     cdef readonly unsigned long long resident, shared_clean, shared_dirty, private_clean, private_dirty
     cdef readonly unsigned long long referenced, anonymous, lazyfree, anonymous_thp, swap, pss, pss_anon
     cdef readonly unsigned long long pss_file, pss_shmem, pss_locked, pss_dirty, swap_pss
+    cdef readonly unsigned long long shared_hugetlb, private_hugetlb
 
 cdef class ProcSmaps(Rmap):
     cdef dict smap_bodies

@@ -58,6 +58,8 @@ class Smap:
         self.pss_locked = 0
         self.pss_dirty = 0
         self.swap_pss = 0
+        self.shared_hugetlb = 0
+        self.private_hugetlb = 0
 
     def key(self) -> tuple[int, ...]:
         """All of it."""
@@ -76,6 +78,8 @@ class Smap:
             self.pss_locked,
             self.pss_dirty,
             self.swap_pss,
+            self.shared_hugetlb,
+            self.private_hugetlb,
         )
 
 
@@ -111,7 +115,12 @@ class ProcSmaps(Rmap):
                 past = end
             entry: u64 = memory.load(pmd)
             if entry != 0 and self.pmd_is_leaf(entry):
-                if not self.is_huge_zero_pmd(entry):
+                if self.is_vm_hugetlb_page(vma):
+                    if self.compound_mapcount(self.page_of(entry & ~PSE)) >= 2:
+                        mss.shared_hugetlb += PMD_SIZE
+                    else:
+                        mss.private_hugetlb += PMD_SIZE
+                elif not self.is_huge_zero_pmd(entry):
                     mss.anonymous_thp += PMD_SIZE
                     self.smaps_account(mss, self.page_of(entry & ~PSE), entry, 512, locked, False)
             elif entry != 0:
@@ -231,8 +240,8 @@ class ProcSmaps(Rmap):
             ("AnonHugePages", mss.anonymous_thp),
             ("ShmemPmdMapped", 0),
             ("FilePmdMapped", 0),
-            ("Shared_Hugetlb", 0),
-            ("Private_Hugetlb", 0),
+            ("Shared_Hugetlb", mss.shared_hugetlb),
+            ("Private_Hugetlb", mss.private_hugetlb),
             ("Swap", mss.swap),
             ("SwapPss", mss.swap_pss >> 12),
             ("Locked", mss.pss_locked >> 12),

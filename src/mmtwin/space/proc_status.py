@@ -19,7 +19,7 @@ class ProcStatus(ProcSmaps):
         return (end - (self.start_code(mm) & c.PAGE_MASK)) >> c.PAGE_SHIFT
 
     def proc_status(self, mm: int) -> str:
-        """The lines from VmPeak to VmSwap."""
+        """The lines from VmPeak to HugetlbPages."""
         total = self.total_vm(mm)
         resident = self.mm_rss(mm)
         text = min(self.text_pages(mm), self.exec_vm(mm))
@@ -40,7 +40,8 @@ class ProcStatus(ProcSmaps):
             ("VmPTE", self.pgtables_bytes(mm) >> c.PAGE_SHIFT),
             ("VmSwap", self.rss(mm, p.MM_SWAPENTS)),
         ]
-        return "".join(f"{name}:\t{4 * count:>8} kB\n" for name, count in pages)
+        lines = [f"{name}:\t{4 * count:>8} kB\n" for name, count in pages]
+        return "".join(lines) + f"HugetlbPages:\t{4 * self.huge.usage(mm):>8} kB\n"
 
     def proc_statm(self, mm: int) -> str:
         """/proc/PID/statm: pages in all, resident, shared, of code, 0, of data and stack, 0."""

@@ -14,6 +14,7 @@ from mmtwin.pages.pages import Pages
 from mmtwin.pages.shrink import ScanControl
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
+from mmtwin.space.hugetlb_pages import HugePages
 from mmtwin.space.thp import Thp
 
 PMD_SIZE = declare(u64, c.PMD_SIZE)
@@ -48,6 +49,7 @@ class Rmap(Thp):
         """The page allocator's reclaim and migration ask this engine."""
         Thp.take_pages(self, pages)
         pages.rmap = self
+        self.take_huge_pages(HugePages(self))
 
     # Walks.
 

@@ -5,7 +5,9 @@ from mmtwin.space.msync cimport Msync
 cdef class SysvShm(Msync):
     cdef readonly unsigned long long shmids
     cdef readonly Allocator shmid_cache
-    cpdef long long shm_create(self, unsigned long long mm, unsigned long long shmid, unsigned long long key, unsigned long long size) except? -1000000
+    cpdef long long shm_create(self, unsigned long long mm, unsigned long long shmid, unsigned long long key, unsigned long long size, unsigned long long shmflg=*) except? -1000000
+    cdef long long shm_create_huge(self, unsigned long long mm, unsigned long long shmid, str name, unsigned long long size, unsigned long long shmflg) except? -1000000
+    cdef void shm_add(self, unsigned long long segment, unsigned long long shmid, unsigned long long file) except *
     cpdef unsigned long long shm_obtain_object(self, unsigned long long shmid) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long shm_of_file(self, unsigned long long file) except? 0xDEADBEEFDEADBEEF
     cpdef long long shm_remove(self, unsigned long long shmid) except? -1000000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from cython import bint, declare
+from cython import int as i32
 from cython import longlong as i64
 from cython import ulonglong as u64
 
@@ -29,8 +30,7 @@ MAP_FIXED = declare(u64, c.MAP_FIXED)
 O_RDONLY = declare(u64, c.O_RDONLY)
 O_RDWR = declare(u64, c.O_RDWR)
 FILE_SYSV = declare(u64, files.FILE_SYSV)
-AREA_SHMEM = files.AREA_SHMEM
-SHMEM_DEV = declare(u64, files.SHMEM_DEV)
+I_SB = declare(u64, 40)
 I_INO = declare(u64, 64)
 I_SIZE = declare(u64, 80)
 
@@ -38,6 +38,12 @@ SHM_RDONLY = declare(u64, c.SHM_RDONLY)
 SHM_RND = declare(u64, c.SHM_RND)
 SHM_REMAP = declare(u64, c.SHM_REMAP)
 SHM_EXEC = declare(u64, c.SHM_EXEC)
+SHM_HUGETLB = declare(u64, c.SHM_HUGETLB)
+SHM_NORESERVE = declare(u64, c.SHM_NORESERVE)
+VM_NORESERVE = declare(u64, c.VM_NORESERVE)
+CAP_IPC_LOCK = declare(u64, c.CAP_IPC_LOCK)
+HUGE_SHIFT = declare(i32, c.MAP_HUGE_SHIFT)
+HUGE_MASK = declare(u64, c.MAP_HUGE_MASK)
 
 # struct shmid_kernel, the twin's selection.
 SHM_ID = declare(u64, 0)
@@ -58,23 +64,25 @@ class SysvShm(Msync):
 
     # Segments.
 
-    def shm_create(self, mm: u64, shmid: u64, key: u64, size: u64) -> i64:
+    def shm_create(self, mm: u64, shmid: u64, key: u64, size: u64, shmflg: u64 = 0) -> i64:
         """A new segment of ``size`` bytes, known as ``shmid``: 0 or a negative errno.
 
         shmget(2) chooses the number itself; here it is given, so that a record can be followed.
-        The whole segment is charged at once.
+        The whole segment is charged at once, or with SHM_HUGETLB promised from the pool.
         """
         if size == 0:
             return -errno.EINVAL
         if self.shm_obtain_object(shmid) != 0:
             return -errno.EEXIST
         pages: u64 = ((size + 0xFFF) & PAGE_MASK) >> 12
+        name: str = f"/SYSV{key & INT:08x} (deleted)"
+        if shmflg & SHM_HUGETLB != 0:
+            return self.shm_create_huge(mm, shmid, name, size, shmflg)
         if self.vm_enough_memory(mm, pages) != 0:
             return -errno.ENOMEM
         segment: u64 = self.shmid_cache.alloc(GFP_KERNEL)
         file: u64 = 0
         if segment != 0:
-            name: str = f"/SYSV{key & INT:08x} (deleted)"
             # The object's inode number is the segment's identifier, as ipcs and maps show.
             self.set_last_ino(shmid - 1 if shmid != 0 else TOP)
             file = self.shmem_file_setup(name, size, pages)
@@ -83,13 +91,44 @@ class SysvShm(Msync):
         if file == 0:
             self.vm_unacct_memory(pages)
             return -errno.ENOMEM
+        self.shm_add(segment, shmid, file)
+        return 0
+
+    def shm_create_huge(self, mm: u64, shmid: u64, name: str, size: u64, shmflg: u64) -> i64:
+        """A segment of huge pages, for which the right to lock memory is needed."""
+        shift: i32 = self.hstate_sizelog((shmflg >> HUGE_SHIFT) & HUGE_MASK)
+        if shift == 0:
+            return -errno.EINVAL
+        if not self.capable(mm, CAP_IPC_LOCK):
+            return -errno.EPERM
+        one: u64 = 1
+        pages: u64 = (size + (one << shift) - 1) >> shift
+        segment: u64 = self.shmid_cache.alloc(GFP_KERNEL)
+        file: u64 = 0
+        if segment != 0:
+            self.set_last_ino(shmid - 1 if shmid != 0 else TOP)
+            file = self.hugetlb_file_setup(name, pages << shift, shift)
+            vm_flags: u64 = VM_NORESERVE if shmflg & SHM_NORESERVE != 0 else 0
+            if file != 0 and not self.hugetlb_reserve_pages(
+                self.file_inode(file), pages, shift, vm_flags
+            ):
+                self.fput(file)
+                file = 0
+            if file == 0:
+                self.shmid_cache.free(segment)
+        if file == 0:
+            return -errno.ENOMEM
+        self.shm_add(segment, shmid, file)
+        return 0
+
+    def shm_add(self, segment: u64, shmid: u64, file: u64) -> None:
+        """Put a new segment, to which nobody is attached, into the list."""
         self.memory.store(segment + SHM_ID, shmid)
         self.memory.store(segment + SHM_FILE, file)
         self.memory.store(segment + SHM_NATTCH, 0)
         self.memory.store(segment + SHM_DEST, 0)
         self.memory.store(segment + SHM_NEXT, self.memory.load(self.shmids))
         self.memory.store(self.shmids, segment)
-        return 0
 
     def shm_obtain_object(self, shmid: u64) -> u64:
         """The segment ``shmid``; 0 for none."""
@@ -157,15 +196,19 @@ class SysvShm(Msync):
         """A copy of an area appeared: an attachment counts."""
         if self.is_shm(vma):
             self.shm_open(self.vm_file(vma))
+        elif self.is_vm_hugetlb_page(vma):
+            self.huge.vma_open(vma)
 
     def vma_close(self, vma: u64) -> None:
         """An area goes: an attachment no longer counts."""
         if self.is_shm(vma):
             self.shm_close(self.vm_file(vma))
+        elif self.is_vm_hugetlb_page(vma):
+            self.huge.vma_close(vma)
 
     def vma_may_split(self, vma: u64, addr: u64) -> i64:
         """Attachments of small pages may be split anywhere."""
-        if self.is_shm(vma):
+        if self.is_shm(vma) and not self.is_vm_hugetlb_page(vma):
             return 0
         return Msync.vma_may_split(self, vma, addr)
 
@@ -173,6 +216,10 @@ class SysvShm(Msync):
         """Mapping an attachment's file attaches the area."""
         if self.file_kind(file) != FILE_SYSV:
             return Msync.mmap_file(self, file, vma)
+        if self.huge_page_shift(file) != 0:
+            error: i64 = self.hugetlbfs_file_mmap(file, vma)
+            if error != 0:
+                return error
         self.shm_open(file)
         self.set_vm_ops(vma, self.shm_vm_ops)
         return 0
@@ -220,9 +267,9 @@ class SysvShm(Msync):
         """An open file description of its own for one attachment; 0 without memory."""
         inode: u64 = self.file_inode(base)
         # The reference that the new description takes over.
-        self.iget(SHMEM_DEV, self.memory.load(inode + I_INO))
+        self.iget(self.memory.load(inode + I_SB), self.memory.load(inode + I_INO))
         path: u64 = self.memory.load(base + self.at_f_path)
-        operations: u64 = self.file_ops[files.FILE_SYSV, AREA_SHMEM]
+        operations: u64 = self.file_ops[files.FILE_SYSV, self.file_area(base)]
         file: u64 = self.alloc_file(inode, path, operations, mode)
         if file == 0:
             self.iput(inode)

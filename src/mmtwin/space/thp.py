@@ -70,6 +70,7 @@ class Thp(MadvisePages):
             "locked": self.pg_locked,
             "swapbacked": self.pg_swapbacked,
             "exclusive": self.pg_anon_exclusive,
+            "huge_index_shift": 9 - self.huge.index_shift,
         }
 
     # Counting.
@@ -359,6 +360,8 @@ class Thp(MadvisePages):
         A page that a child may still write to (it is anonymous, mapped read-only, not exclusive) is
         copied before it is pinned for reading.
         """
+        if self.is_vm_hugetlb_page(vma):
+            return self.huge.gup_unshare(vma, address)
         pmd: u64 = self.walk(self.vm_mm(vma), address, 1)
         entry: u64 = self.memory.load(pmd) if pmd != 0 else 0
         page: u64

@@ -95,6 +95,9 @@ class Zap(PageCache):
 
     def unmap_page_range(self, vma: u64, start: u64, end: u64, even_cows: bint) -> None:
         """Zap [start, end) of ``vma``; without ``even_cows`` private copies of pages stay."""
+        if self.is_vm_hugetlb_page(vma):
+            self.huge.unmap_range(vma, start, end)
+            return
         mm: u64 = self.vm_mm(vma)
         memory: Memory = self.memory
         at: u64 = start
