@@ -44,6 +44,7 @@ SHM_REMAP: Final = 0o40000
 SHM_EXEC: Final = 0o100000
 
 MFD_ALLOW_SEALING: Final = 2
+MFD_HUGETLB: Final = 4
 F_ADD_SEALS: Final = 1033
 F_SEAL_SEAL: Final = 1
 F_SEAL_SHRINK: Final = 2

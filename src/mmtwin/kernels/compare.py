@@ -19,8 +19,8 @@ from mmtwin.kernels.smaps import (
 
 INTERNAL_DEVICE = " 00:01 "
 """shmem objects without a name in any file system: their inode numbers are the kernel's own."""
-HUGE_FILE = " /anon_hugepage (deleted)"
-"""What MAP_HUGETLB maps: on a device whose number is the kernel's own, too."""
+UNNAMED = " (deleted)"
+"""So end the names of other such objects, of huge pages: their device's number, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Outcome:
 
     ``smaps`` and ``status`` are texts of /proc, ``pagemap`` flags by area; ``core`` is what mincore
     stored. ``charged`` are the pages charged on the machine since the run began, None where
-    unknown.
+    unknown; ``pool`` the lines of /proc/meminfo that count huge pages, empty where not asked for.
     """
 
     slot: int
@@ -40,6 +40,7 @@ class Outcome:
     pagemap: Words | None = None
     core: bytes | None = None
     charged: int | None = None
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Inodes:
 
     def plain(self, maps: str) -> str:
         """``maps`` with such numbers replaced and every run of spaces made one."""
-        if INTERNAL_DEVICE not in maps and HUGE_FILE not in maps:
+        if INTERNAL_DEVICE not in maps and UNNAMED not in maps:
             return maps
         lines = []
         for line in maps.splitlines():
@@ -86,10 +87,10 @@ class Inodes:
                 inode, _, name = tail.partition(" ")
                 number = self.seen.setdefault(inode, len(self.seen) + 1)
                 line = f"{head}{INTERNAL_DEVICE}#{number} {name.strip()}"
-            elif line.endswith(HUGE_FILE):
-                span, letters, offset, device, inode = line.split()[:5]
+            elif line.endswith(UNNAMED):
+                span, letters, offset, device, inode, name = line.split(maxsplit=5)
                 number = self.seen.setdefault(f"{device} {inode}", len(self.seen) + 1)
-                line = f"{span} {letters} {offset} #{number}{HUGE_FILE}"
+                line = f"{span} {letters} {offset} #{number} {name}"
             lines.append(line)
         return "\n".join(lines) + "\n"
 
@@ -149,6 +150,9 @@ class Comparison:
             return Disagreement(
                 step, call, f"{ours_charged} pages", f"{theirs_charged} pages", "charge"
             )
+        if twin[-1].pool and kernel[-1].pool and twin[-1].pool != kernel[-1].pool:
+            left, right = first_difference(twin[-1].pool, kernel[-1].pool)
+            return Disagreement(step, call, left, right, "pool")
         if len(twin) != len(kernel):
             return Disagreement(step, call, str(len(twin)), str(len(kernel)), "processes")
         return None

@@ -13,12 +13,12 @@ from random import Random
 from types import TracebackType
 from typing import Final
 
-from mmtwin.kernels.abi import MAP_NORESERVE, MAP_SHARED, PAGE
+from mmtwin.kernels.abi import HUGE, MAP_NORESERVE, MAP_SHARED, PAGE
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.compare import Comparison, Disagreement, Outcome
 from mmtwin.kernels.generate import Generator
 from mmtwin.kernels.host.agent import Agent, KernelDiedError
-from mmtwin.kernels.host.build import NotHereError
+from mmtwin.kernels.host.build import AgentError, NotHereError
 from mmtwin.kernels.host.facts import read_facts, why_not
 from mmtwin.kernels.host.kernel import HostKernel
 from mmtwin.kernels.host.wire import Answer, Report
@@ -29,7 +29,7 @@ from mmtwin.kernels.qemu.guests import guest
 from mmtwin.kernels.qemu.kernel import QemuKernel
 from mmtwin.kernels.safety import reaches
 from mmtwin.kernels.shrink import shrink
-from mmtwin.kernels.smaps import FRAME_BITS, HEAD_PAGES, Scope, Words, committed
+from mmtwin.kernels.smaps import FRAME_BITS, HEAD_PAGES, Scope, Words, committed, pool_lines
 from mmtwin.machine.bug import KernelBug, KernelWarning
 from mmtwin.machine.profile import profile
 from mmtwin.memory.errors import BadAccess
@@ -38,6 +38,10 @@ from mmtwin.twin import Override
 CALLS_A_RUN: Final = 40
 DETAILS_EVERY: Final = 4
 """One run in so many compares smaps, status and pagemap too; they take the kernel longer."""
+VM: Final = "/proc/sys/vm/"
+POOL_TRIES: Final = 50
+POOL_SECONDS: Final = 0.05
+"""So often, and so long apart, it is looked whether the last run's huge pages are back."""
 SEGMENTS: Final = (PAGE, 3 * PAGE, 8 * PAGE)
 FILES: Final = {"f0": b"", "f1": b"x" * (3 * PAGE + 100), "f2": b"x" * (16 * PAGE)}
 
@@ -80,9 +84,15 @@ class Differ:
     """
 
     def __init__(
-        self, kernel: Agent, paths: Sequence[str], *, regressions: Sequence[Override] = ()
+        self,
+        kernel: Agent,
+        paths: Sequence[str],
+        *,
+        regressions: Sequence[Override] = (),
+        huge_pool: bool = False,
     ) -> None:
         self.kernel = kernel
+        self.huge_pool = huge_pool
         self.made = Made()
         try:
             self._set_up(paths, regressions)
@@ -109,6 +119,7 @@ class Differ:
             seals=facts.release >= (6, 10, 0),
             watches=facts.userfaultfd,
             huge_sizes=facts.huge_sizes,
+            huge_pool=self.huge_pool,
             machine=kernel.machine,
         )
         self.machine = TwinMachine(
@@ -131,13 +142,16 @@ class Differ:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End the real processes."""
+        """End the real processes; the machine is left without a pool, as it was found."""
+        if self.huge_pool and not self.kernel.own_machine:
+            self._set_pool(Start())
         self.kernel.close()
 
     def run(self, seed: int, calls: int = CALLS_A_RUN) -> Run:
         """One run of random calls on both sides."""
         generator = Generator(Random(seed), self.options)
-        run = Run(seed, generator.start(), [], details=seed % DETAILS_EVERY == 0)
+        start = generator.start()
+        run = Run(seed, start, [], details=seed % DETAILS_EVERY == 0 or start.huge_pages > 0)
         queue = generator.opening()
 
         def next_call(maps: dict[int, str]) -> Call | None:
@@ -209,6 +223,8 @@ class Differ:
         self.kernel.fresh()
         if self.kernel.own_machine:
             self.kernel.set_vm("max_map_count", start.max_map_count or self.facts.max_map_count)
+        if self.huge_pool:
+            self._set_pool(start)
         image = self.kernel.spawn(personality=start.personality, stack_limit=start.stack_limit)
         self.made = Made(image.maps)
         charged = 0
@@ -240,24 +256,38 @@ class Differ:
                 del maps[call.slot]
             maps.pop(0, None)
         if found is None:
-            found = self._against(calls, expected, comparison, details)
+            found = self._against(start, calls, expected, comparison, details)
         if found is None and failure:
             found = Disagreement(len(calls) - 1, calls[-1], failure, "goes on", "BUG")
         return found
 
+    def _set_pool(self, start: Start) -> None:
+        """Give the kernel a fresh pool; AgentError if pages of the last one are still promised."""
+        for _ in range(POOL_TRIES):
+            self.kernel.write_text(f"{VM}nr_overcommit_hugepages", str(start.huge_surplus))
+            self.kernel.write_text(f"{VM}nr_hugepages", str(start.huge_pages))
+            found = pool_lines(self.kernel.read_text("/proc/meminfo"))
+            counts = [int(line.split()[1]) for line in found.splitlines()]
+            if counts == [start.huge_pages, start.huge_pages, 0, 0]:
+                return
+            time.sleep(POOL_SECONDS)
+        raise AgentError(f"the pool of huge pages cannot be set up: {' '.join(found.split())}")
+
     def _against(
         self,
+        start: Start,
         calls: list[Call],
         expected: list[list[Outcome]],
         comparison: Comparison,
         details: bool,
     ) -> Disagreement | None:
-        reports = Report.MAPS
+        reports, charges = Report.MAPS, False
         if details:
             reports |= Report.SMAPS | Report.STATUS
             if self.scope.pages:
                 reports |= Report.PAGEMAP
-            if self.kernel.own_machine and all(map(charges_at_once, calls)):
+            charges = self.kernel.own_machine and all(map(charges_at_once, calls))
+            if charges or start.huge_pages:
                 reports |= Report.MEMORY
         died = ""
         try:
@@ -267,7 +297,7 @@ class Differ:
         except KernelDiedError as error:
             first, *answers = error.done
             died = str(error)
-        before = committed(first.memory or "")
+        before = committed(first.memory or "") if charges else None
         at = 0
         for step, outcomes in enumerate(expected):
             call = calls[step]
@@ -286,9 +316,12 @@ class Differ:
 
 
 @contextmanager
-def on_host(regressions: Sequence[Override] = ()) -> Iterator[Differ]:
+def on_host(
+    regressions: Sequence[Override] = (), *, huge_pool: bool = False
+) -> Iterator[Differ]:
     """The twin and this machine's kernel, with files of their own for the time of the comparison.
 
+    ``huge_pool``: some runs begin with a pool of huge pages, which nobody else may use meanwhile.
     AgentError if it cannot be done here.
     """
     with tempfile.TemporaryDirectory(prefix="mmtwin-") as scratch:
@@ -300,7 +333,8 @@ def on_host(regressions: Sequence[Override] = ()) -> Iterator[Differ]:
                 for at in range(0, len(content), PAGE):
                     file.write(content[at : at + PAGE])
             paths.append(str(path))
-        with Differ(HostKernel(segments=SEGMENTS), paths, regressions=regressions) as differ:
+        kernel = HostKernel(segments=SEGMENTS)
+        with Differ(kernel, paths, regressions=regressions, huge_pool=huge_pool) as differ:
             yield differ
 
 
@@ -308,7 +342,9 @@ def on_host(regressions: Sequence[Override] = ()) -> Iterator[Differ]:
 def on_qemu(regressions: Sequence[Override] = (), arch: str = "x86_64") -> Iterator[Differ]:
     """The twin and a guest's kernel; AgentError if there is no qemu or no kernel for it."""
     kernel = QemuKernel(guest(arch), files=FILES, segments=SEGMENTS)
-    with Differ(kernel, [f"/{name}" for name in FILES], regressions=regressions) as differ:
+    paths = [f"/{name}" for name in FILES]
+    pool = kernel.machine.huge == HUGE
+    with Differ(kernel, paths, regressions=regressions, huge_pool=pool) as differ:
         yield differ
 
 
@@ -324,13 +360,13 @@ def charges_at_once(call: Call) -> bool:
     return call.name not in ("open", "memfd_create")
 
 
-def outcome_of(answer: Answer, before: int, order: str) -> Outcome:
+def outcome_of(answer: Answer, before: int | None, order: str) -> Outcome:
     """What an answer of the agent says.
 
-    ``before`` are the pages charged when the run began, ``order`` struct's letter for the machine's
-    byte order.
+    ``before`` are the pages charged when the run began, None if they are not compared; ``order`` is
+    struct's letter for the machine's byte order.
     """
-    maps = answer.maps or ""
+    maps, memory = answer.maps or "", answer.memory or ""
     return Outcome(
         answer.slot,
         answer.result,
@@ -339,7 +375,8 @@ def outcome_of(answer: Answer, before: int, order: str) -> Outcome:
         answer.status or "",
         None if answer.pagemap is None else words_of(answer.pagemap, maps, order),
         answer.scratch,
-        None if answer.memory is None else committed(answer.memory) - before,
+        None if before is None or not memory else committed(memory) - before,
+        pool_lines(memory),
     )
 
 

@@ -13,6 +13,7 @@ from random import Random
 from mmtwin.kernels import abi
 from mmtwin.kernels.abi import HUGE, INFINITY, PAGE, TOP
 from mmtwin.kernels.calls import Call
+from mmtwin.kernels.huge import MEMFD_PAGES, HugeCalls
 from mmtwin.kernels.maps import Area, areas
 from mmtwin.kernels.options import Options, Process, Start
 from mmtwin.kernels.ranges import HUGE_ARENA, Ranges
@@ -22,7 +23,7 @@ from mmtwin.kernels.safety import TOUCH_MOST, bounded, reaches
 Kind = Callable[[int, list[Area]], Call | None]
 
 
-class Generator(Rarer):
+class Generator(Rarer, HugeCalls):
     """Draws the calls of one run."""
 
     def __init__(self, random: Random, options: Options) -> None:
@@ -31,6 +32,7 @@ class Generator(Rarer):
         self.task_size = options.machine.task_size
         self.ranges = Ranges(random, options.huge, options.machine)
         self.processes = {1: Process(brk=options.keep_end)}
+        self.huge_files = []
         self.strict = False
         """Overcommit mode 2: no files in memory, whose pages are charged one by one."""
         self.loose = False
@@ -67,6 +69,11 @@ class Generator(Rarer):
     def start(self) -> Start:
         """How this run's process is to be started."""
         random = self.random
+        if self.options.huge_pool and random.random() < 0.25:
+            self._kinds += [self._huge_map, self._huge_use, self._fork, self._exit]
+            self._weights += [15, 70, 3, 2]
+            self.huge_files.append(0)
+            return Start(huge_pages=random.randint(1, 5), huge_surplus=random.choice([0, 0, 1, 2]))
         draw = random.random()
         if self.options.own_machine and draw < 0.3:
             return Start(max_map_count=random.randint(8, 20))
@@ -86,6 +93,11 @@ class Generator(Rarer):
         """The first calls: descriptors, capabilities, limits, personality."""
         random, process = self.random, self.processes[1]
         calls: list[Call] = []
+        if self.huge_files:
+            size = HUGE * random.choice([0, 1, MEMFD_PAGES])
+            calls.append(Call(1, "memfd_create", (abi.MFD_HUGETLB,), b"huge"))
+            calls.append(Call(1, "ftruncate", (process.next_descriptor, size)))
+            process.next_descriptor += 1
         for _ in range(random.choice([0, 1, 2, 2, 3, 4])):
             call = self._open()
             calls.append(call)
@@ -130,6 +142,8 @@ class Generator(Rarer):
             (kind,) = self.random.choices(self._kinds, self._weights)
             call = kind(slot, space)
             if call is None or reaches(call, self.options.keep_start, self.options.keep_end):
+                continue
+            if self.huge_files and self.moves_badly(call, space):
                 continue
             if bounded(call, space, self.options.keep_end, self.task_size):
                 return call

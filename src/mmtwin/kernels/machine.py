@@ -13,9 +13,9 @@ from mmtwin.kernels.host.agent import FileFacts
 from mmtwin.kernels.host.facts import Facts
 from mmtwin.kernels.maps import areas
 from mmtwin.kernels.options import Start
-from mmtwin.kernels.smaps import FRAME_BITS, HEAD_PAGES, Words
+from mmtwin.kernels.smaps import FRAME_BITS, HEAD_PAGES, Words, pool_lines
 from mmtwin.machine.profile import Profile
-from mmtwin.space.files import FILE_NO_MMAP, FILE_SHMEM
+from mmtwin.space.files import AREA_HUGE_2M, FILE_HUGETLB, FILE_NO_MMAP, FILE_SHMEM
 from mmtwin.space.v6_18.space import Space618
 from mmtwin.trace.maps import parse_maps
 from mmtwin.twin import Override, Twin
@@ -139,6 +139,10 @@ class TwinMachine:
         bounds = self.space.view("mm_struct", mm)
         bounds.start_data = bounds.end_data = self.heap  # the agent has zeroed data only
         self.processes = {1: Process(task, mm)}
+        if start.huge_pages:
+            space = self.space.huge
+            space.set_nr_hugepages(start.huge_pages)
+            space.set_nr_overcommit_hugepages(start.huge_surplus)
         if start.overcommit:
             sysctl.overcommit_memory = start.overcommit
             sysctl.overcommit_kbytes = 4 * (committed + start.spare)
@@ -191,6 +195,7 @@ class TwinMachine:
             space.proc_status(mm),
             self._pagemap(mm, maps) if self.keeps_pages else None,
             charged=self._charged() - self.charged_at_start,
+            pool=pool_lines(space.huge.report_meminfo()),
         )
 
     def _pagemap(self, mm: int, maps: str) -> Words:
@@ -350,11 +355,17 @@ class TwinMachine:
 
     def _memfd_create(self, process: Process, call: Call) -> int:
         name = f"/memfd:{(call.text or b'').decode()} (deleted)"
+        if call.args[0] & abi.MFD_HUGETLB:
+            shift = abi.HUGE.bit_length() - 1
+            return self._install(process, self.space.hugetlb_file_setup(name, 0, shift))
         return self._install(process, self.space.shmem_file_setup(name, 0, 0))
 
     def _ftruncate(self, process: Process, call: Call) -> int:
         descriptor, size = call.args
-        self._set_size(process.files[descriptor], size)
+        file = process.files[descriptor]
+        if self.space.view("file", file).f_op == self.space.file_ops[FILE_HUGETLB, AREA_HUGE_2M]:
+            return self.space.huge.truncate(self.space.view("file", file).f_inode, size)
+        self._set_size(file, size)
         return 0
 
     def _fcntl(self, process: Process, call: Call) -> int:

@@ -14,7 +14,8 @@ class Start:
     """How a run begins: personality bits, soft RLIMIT_STACK in bytes at exec, vm.max_map_count.
 
     None leaves a limit as it is. ``overcommit`` is vm.overcommit_memory; in mode 2 ``spare`` pages
-    may be charged beyond those that are.
+    may be charged beyond those that are. ``huge_pages`` is vm.nr_hugepages, ``huge_surplus``
+    vm.nr_overcommit_hugepages.
     """
 
     personality: int = 0
@@ -22,6 +23,8 @@ class Start:
     max_map_count: int | None = None
     overcommit: int = 0
     spare: int = 0
+    huge_pages: int = 0
+    huge_surplus: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Options:
     System V segments; ``most_slots`` bounds the processes alive at once; ``forks`` and ``huge``
     (ranges of 2 MiB) switch these off; [``keep_start``, ``keep_end``) is never changed.
     ``seals`` and ``watches`` allow mseal and userfaultfd, where the kernel has them;
-    ``huge_sizes`` are log2 of what MAP_HUGETLB may ask for, where no huge pages are reserved.
+    ``huge_sizes`` are log2 of what MAP_HUGETLB may ask for, where no huge pages are reserved;
+    ``huge_pool``: some runs may begin with a pool of huge pages.
     ``capabilities`` are those that the process starts with, ``hard_limits`` the hard limits by
     RLIMIT number (none where not listed): no call asks for more. ``own_machine``: the kernel's
     settings may be changed.
@@ -51,6 +55,7 @@ class Options:
     seals: bool = False
     watches: bool = False
     huge_sizes: tuple[int, ...] = ()
+    huge_pool: bool = False
     machine: Machine = X86_64
 
 

@@ -19,10 +19,11 @@ from mmtwin.kernels.maps import Area, areas
 OF_PAGES: Final = ("VmSwap", "VmPTE")
 COUNTERS: Final = (
     *("VmPeak", "VmSize", "VmLck", "VmPin", "VmData", "VmStk", "VmExe+VmLib"),
+    "HugetlbPages",
     *OF_PAGES,
 )
 """VmExe and VmLib are all that can be executed; how it is split hangs on the program's headers."""
-STATUS_LINE: Final = re.compile(r"^(Vm\w+):\s+(\d+) kB", re.MULTILINE)
+STATUS_LINE: Final = re.compile(r"^(Vm\w+|HugetlbPages):\s+(\d+) kB", re.MULTILINE)
 SHAPE: Final = frozenset(
     ("Size", "KernelPageSize", "MMUPageSize", "THPeligible", "ProtectionKey", "VmFlags")
 )
@@ -65,7 +66,7 @@ class Scope:
 
 def is_cached_file(area: Area) -> bool:
     """Whether others may read the same file too."""
-    return area.inode != 0 and area.device != "00:01"
+    return area.inode != 0 and not area.name.endswith(" (deleted)")
 
 
 def records(smaps: str) -> Iterator[str]:
@@ -157,6 +158,11 @@ def core_difference(
         if left != right and scope.is_whole(area):
             return f"{at:x} in core: {left}", f"{at:x} in core: {right}"
     return None
+
+
+def pool_lines(memory: str) -> str:
+    """The lines of /proc/meminfo that count huge pages."""
+    return "".join(line for line in memory.splitlines(True) if line.startswith("HugePages_"))
 
 
 def committed(memory: str) -> int:

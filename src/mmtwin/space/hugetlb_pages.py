@@ -332,6 +332,22 @@ class HugePages(HugeReserve):
 
     # Files that lose pages.
 
+    def hold_files(self, mm: int, start: int, length: int) -> list[int]:
+        """Take references to the files of huge pages that a range maps: who replaces the range
+        drops them at the end of its call.
+
+        The last reference to a file is put to rest when the call returns to the program
+        (task_work), so that what replaces an area can neither be promised nor get its pages.
+        """
+        space, held = self.space, []
+        vma = space.find_vma(mm, start) if self.count("nr") else 0
+        while vma and self.area(vma, "vm_start") < start + length:
+            if self.area(vma, "vm_flags") & c.VM_HUGETLB:
+                held.append(self.area(vma, "vm_file"))
+                space.get_file(held[-1])
+            vma = space.find_vma(mm, self.area(vma, "vm_end"))
+        return held
+
     def punch_hole(self, inode: int, start: int, end: int) -> None:
         """Take the whole huge pages of bytes [``start``, ``end``) out of a file and all areas."""
         first = (start + HUGE_SIZE - 1) >> HUGE_SHIFT

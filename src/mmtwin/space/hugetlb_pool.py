@@ -248,7 +248,7 @@ class HugePool:
     def report_meminfo(self) -> str:
         """The lines of /proc/meminfo from HugePages_Total to Hugetlb."""
         names = (("Total", "nr"), ("Free", "free"), ("Rsvd", "resv"), ("Surp", "surplus"))
-        lines = [f"HugePages_{name}:   {self.count(field):5}\n" for name, field in names]
+        lines = [f"HugePages_{name + ':':<6}   {self.count(field):5}\n" for name, field in names]
         size = HUGE_SIZE >> 10
         lines.append(f"Hugepagesize:   {size:8} kB\n")
         return "".join(lines) + f"Hugetlb:        {size * self.count('nr'):8} kB\n"

@@ -139,11 +139,15 @@ class Mmap(MmapRegion):
         self, mm: u64, file: u64, addr: u64, length: u64, prot: u64, map_flags: u64, pgoff: u64
     ) -> i64:
         """Map, then fault the pages in if the flags ask for it; failures of that are ignored."""
+        fixed: bint = map_flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) == MAP_FIXED
+        replaced: list[int] = self.huge.hold_files(mm, addr, length) if fixed else []
         found: i64 = self.do_mmap(mm, file, addr, length, prot, map_flags, 0, pgoff)
         if not failed(found):
             locked: bint = (self.def_flags(mm) | (map_flags & MAP_LOCKED)) & VM_LOCKED != 0
             if locked or map_flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE:
                 self.mm_populate(mm, found, (length + 0xFFF) & PAGE_MASK, True)
+        for gone in replaced:
+            self.fput(gone)
         return found
 
     def do_mmap(
