@@ -72,7 +72,8 @@ class Twin:
     ``ram`` is the size of physical memory in bytes, of which the page allocator (``pages``) has all
     but the first frame; every slab cache gets its slabs from there. ``swap`` is the size of a swap
     area that is on from the beginning, 0 for none. :class:`ValueError` if they are not multiples of
-    the page size, or the ram is less than 4 MiB.
+    the page size, or the ram is less than 4 MiB. ``hugepages`` is vm.nr_hugepages at boot: so many
+    pages of 2 MiB are taken for the pool, or as many as there are; s390x has none.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Twin:
         sanitize: bool = False,
         ram: int = RAM,
         swap: int = 0,
+        hugepages: int = 0,
     ) -> None:
         if ram < RAM_MIN or ram % PAGE:
             raise ValueError(f"ram {ram} is not a multiple of {PAGE}, at least {RAM_MIN}")
@@ -112,6 +114,8 @@ class Twin:
         self.space.take_pages(self.pages)
         if swap:
             self.space.swapon(swap // PAGE)
+        if profile.machine != "s390x":
+            self.space.huge.set_nr_hugepages(hugepages)
         self.pids = Pids(self.memory, self.caches.get("pid"))
         self.victims = OomVictims(self.space, self.pids)
         self.pages.oom_hook = self.victims

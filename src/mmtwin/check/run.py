@@ -60,7 +60,7 @@ class Run:
 
     ``records`` gives a fresh iterator over the trace at each call; ``injector`` a fresh decider of
     allocation failures, None for none. ``ram`` is the twin's memory in bytes, ``swap`` that of its
-    swap area. ``on_step`` hears the number of each step.
+    swap area, ``hugepages`` vm.nr_hugepages. ``on_step`` hears the number of each step.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Run:
         sanitize: bool = False,
         ram: int = RAM,
         swap: int = 0,
+        hugepages: int = 0,
         compare: bool = True,
         on_step: Callable[[int], None] | None = None,
     ) -> None:
@@ -85,6 +86,7 @@ class Run:
         self.sanitize = sanitize
         self.ram = ram
         self.swap = swap
+        self.hugepages = hugepages
         self.compare = compare
         self.on_step = on_step
 
@@ -98,6 +100,7 @@ class Run:
             sanitize=self.sanitize,
             ram=self.ram,
             swap=self.swap,
+            hugepages=self.hugepages,
         )
 
     def run(self) -> Result:

@@ -33,6 +33,7 @@ def against(
     injector: Callable[[], Injector] | None,
     ram: int,
     swap: int,
+    hugepages: int,
     json: bool,
     quiet: bool,
     page: Path | None,
@@ -49,6 +50,7 @@ def against(
             injector=injector() if injector is not None else None,
             ram=ram,
             swap=swap,
+            hugepages=hugepages,
         )
         for profile, bugs in ((left, regressions), (right, ()))
     ]

@@ -81,6 +81,9 @@ def replay(
             help="A swap area of that size, such as 64M; none if not given.", metavar="SIZE"
         ),
     ] = None,
+    hugepages: Annotated[
+        int, typer.Option(help="vm.nr_hugepages: 2 MiB pages for MAP_HUGETLB.", min=0)
+    ] = 0,
     other: Annotated[
         str | None,
         typer.Option(
@@ -126,6 +129,7 @@ def replay(
                     injector=injector,
                     ram=size,
                     swap=swap_size,
+                    hugepages=hugepages,
                     json=json,
                     quiet=quiet,
                     page=report,
@@ -140,6 +144,7 @@ def replay(
                 sanitize=sanitize,
                 ram=size,
                 swap=swap_size,
+                hugepages=hugepages,
                 on_step=on_step,
             )
             result = run.run()

@@ -144,6 +144,7 @@ class Differ:
     ) -> None:
         """End the real processes; the machine is left without a pool, as it was found."""
         if self.huge_pool and not self.kernel.own_machine:
+            self.kernel.fresh()
             self._set_pool(Start())
         self.kernel.close()
 
@@ -316,9 +317,7 @@ class Differ:
 
 
 @contextmanager
-def on_host(
-    regressions: Sequence[Override] = (), *, huge_pool: bool = False
-) -> Iterator[Differ]:
+def on_host(regressions: Sequence[Override] = (), *, huge_pool: bool = False) -> Iterator[Differ]:
     """The twin and this machine's kernel, with files of their own for the time of the comparison.
 
     ``huge_pool``: some runs begin with a pool of huge pages, which nobody else may use meanwhile.
