@@ -114,8 +114,11 @@ class HugeCalls:
         if call.name != "mremap":
             return False
         at, old = call.args[0], max(call.args[1], call.args[2])
-        for area in space:
-            if is_huge(area) and area.start < at + old + HUGE and area.end > at:
-                if len(self.processes) > 1 or area.start < at or area.end > at + call.args[1]:
-                    return True
-        return False
+        moved = [
+            area
+            for area in space
+            if is_huge(area) and area.start < at + old + HUGE and area.end > at
+        ]
+        if len(self.processes) > 1:
+            return moved != []
+        return any(area.start < at or area.end > at + call.args[1] for area in moved)
