@@ -455,18 +455,8 @@ _ALL = (
         "entries.EntryRules.sums_of_tables",
     ),
     _vm(48, "mm->pgd is its own top table.", "pgd_alloc()", "entries.EntryRules.space"),
-    _vm(
-        49,
-        "hugetlb_usage is 512 for each huge page of the pool that is mapped.",
-        "hugetlb_count_add(), check_mm()",
-        "entries.EntryRules.resident_sums",
-    ),
-    _vm(
-        50,
-        "The pool's pages are on its lists as counted: free ones marked and unreferenced, all.",
-        "enqueue_hugetlb_folio(), struct hstate",
-        "huge_pool.HugePoolCheck.lists",
-    ),
+    _vm(49, "hugetlb_usage is 512 a huge page.", "check_mm()", "entries.EntryRules.resident_sums"),
+    _vm(50, "The pool's lists are as counted.", "struct hstate", "huge_pool.HugePoolCheck.lists"),
     _vm(
         51,
         "resv_huge_pages is what maps of files and areas say is promised and not used.",

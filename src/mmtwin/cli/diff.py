@@ -57,6 +57,13 @@ def diff(
     seed: Annotated[int, typer.Option(help="The first run's seed; each run takes the next.")] = 1,
     most: Annotated[int, typer.Option(help="Stop after so many disagreements.", min=1)] = 1,
     shrink: Annotated[bool, typer.Option(help="Shrink what is found to a few calls.")] = True,
+    huge_pool: Annotated[
+        bool,
+        typer.Option(
+            "--huge-pool",
+            help="With host, as root: set vm.nr_hugepages in some runs; nobody else may use them.",
+        ),
+    ] = False,
     nodes: Annotated[
         bool,
         typer.Option(
@@ -122,7 +129,8 @@ def diff(
         fail("diff --program: it needs --nodes")
     name = kernel.value if kernel is Kernel.HOST else f"{kernel.value} {arch.value}"
     bugs = regressions_named(regression or [])
-    opened = on_host(bugs) if kernel is Kernel.HOST else on_qemu(bugs, arch.value)
+    host = kernel is Kernel.HOST
+    opened = on_host(bugs, huge_pool=huge_pool) if host else on_qemu(bugs, arch.value)
     try:
         with opened as differ:
             start = State(name, ".".join(map(str, differ.facts.release)), seed)

@@ -106,6 +106,8 @@ class Differ:
         reason = why_not(facts)
         if reason is not None or facts.profile is None:
             raise NotHereError(str(reason))
+        if self.huge_pool and not kernel.own_machine and not facts.huge_sizes:
+            raise NotHereError("there are no huge pages, or vm.nr_hugepages is set already")
         image = kernel.spawn()
         known = {path: kernel.file_facts(path) for path in (*paths, "/dev/zero", "/dev/null", "/")}
         self.options = Options(
