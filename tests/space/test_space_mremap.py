@@ -322,6 +322,17 @@ def test_several_areas_are_too_many_for_6_1(old: World) -> None:
     assert remap(old, 0, 4, 4, MAY | FIX, 20) == -errno.EFAULT
 
 
+def test_a_source_that_its_own_target_has_unmapped(new: World) -> None:
+    """Seed 10011110 on 6.18: an old length that wraps lies nowhere, so the target may be the source;
+    what the target covered is gone before the rest is looked at."""
+    new.map(0, 4)
+    wraps = 2**64 - P
+    got = new.space.sys_mremap(new.mm, B, wraps, 2 * P, MAY | FIX, B)
+    assert got == -errno.EFAULT
+    assert new.ranges() == [(2, 4)]
+    new.check()
+
+
 def test_the_first_page_must_be_mapped(new: World) -> None:
     new.map(1, 3)
     assert remap(new, 0, 4, 4, MAY | FIX, 20) == -errno.EFAULT

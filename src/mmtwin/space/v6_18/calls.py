@@ -193,6 +193,8 @@ class Calls618(Mmap618):
             error = self.do_munmap(mm, move.new_addr, move.new_len)
             if error != 0:
                 return error
+            if self.vma_lookup(mm, move.addr) == 0:
+                return -errno.EFAULT
         if rest != 0:
             error = self.do_munmap(mm, move.addr + move.new_len, rest)
             if error != 0:
