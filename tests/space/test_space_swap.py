@@ -397,3 +397,18 @@ def test_droppable_memory_is_paged_out_without_swap() -> None:
     world.write(0, 1)
     assert rss(world)[1] == 1
     world.check()
+
+
+@pytest.mark.parametrize("name", ["6.1", "6.18"])
+def test_shared_memory_that_was_never_written_to_is_dropped(name: str) -> None:
+    """Seed 11007692 on 6.18, and 6.1 the same: its zeros need no swap, what was written does."""
+    world = World(name)
+    world.map(0, 4, RW, SHARED)
+    world.read(0, 4)
+    world.write(1, 2)
+    inode = world.space.view("file", world.vma(0).get("vm_file")).get("f_inode")
+    assert world.advise(0, 3, c.MADV_PAGEOUT) == 0
+    assert [bool(world.space.find_get_page(inode, at)) for at in range(4)] == [0, 1, 0, 1]
+    assert world.read(0, 4) == 0
+    assert rss(world)[3] == 4
+    world.check()

@@ -170,9 +170,8 @@ class Rmap(Thp):
         return True
 
     def remove_mapping(self, page: int) -> bool:
-        """Take a clean page of a file out of the cache; shared memory goes to swap or stays."""
-        if self.page_flag(page, self.pg_swapbacked):
-            return False
+        """Take a clean page out of its file's cache; of shared memory it is one never written to,
+        whose zeros the next fault makes again."""
         self.remove_from_page_cache(page)
         return True
 
