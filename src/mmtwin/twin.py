@@ -119,6 +119,7 @@ class Twin:
         self.pids = Pids(self.memory, self.caches.get("pid"))
         self.victims = OomVictims(self.space, self.pids)
         self.pages.oom_hook = self.victims
+        self.pages.on_failure = self.victims.on_failure
         self.keep_journal = keep_journal
         self.memory.journal = Journal(keep_all=keep_journal)
         self.checked_from = self.memory.mark()

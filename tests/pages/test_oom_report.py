@@ -1,6 +1,7 @@
 """OOM and allocation-failure reports: a real one, those of the twin, and damaged ones."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,20 @@ from zones import block, one_zone, put
 
 from mmtwin.pages import meminfo, zoneinfo
 from mmtwin.pages.buddyinfo import BadText
+from mmtwin.pages.oom import OomEvent, OomTask
 from mmtwin.pages.oom_report import (
+    NOBODY,
+    TASKS_HEAD,
+    TASKS_HEAD_68,
+    TASKS_HEAD_315,
     FailureReport,
     OomReport,
     TaskLine,
+    failure_report,
     failure_text,
     parse,
     parse_failure,
+    report,
     text,
 )
 from mmtwin.pages.pages import Pages
@@ -24,20 +32,21 @@ from mmtwin.pages.v6_18 import Pages618
 DATA = Path(__file__).parent.parent / "data"
 RECORDED = DATA / "oom-6.1.txt"
 STAMP = re.compile(r"^\[ *\d+\.\d+\] ?", re.MULTILINE)
+KILLED = "Out of memory: Killed process 7 (make (x)) total-vm:3600kB, anon-rss:3200kB"
 KINDS = pytest.mark.parametrize("kind", [Pages315, Pages, Pages618])
 
 
 def test_a_real_report_is_read_and_written_as_it_was() -> None:
     content = RECORDED.read_text()
-    report = parse(content)
-    assert text(report) == STAMP.sub("", content)
-    assert (report.comm, report.order, report.victim) == ("exe", 0, 78)
-    assert report.names == "GFP_HIGHUSER_MOVABLE|__GFP_COMP|__GFP_ZERO"
-    assert report.memory.totals["free"] == 436
-    assert report.memory.nodes[0].unreclaimable
-    assert report.memory.zones[1].letters[1] == "M"
-    assert report.tasks[0].rss == 24355
-    assert report.summary["task"] == "exe"
+    read = parse(content)
+    assert text(read) == STAMP.sub("", content)
+    assert (read.comm, read.order, read.victim) == ("exe", 0, 78)
+    assert read.names == "GFP_HIGHUSER_MOVABLE|__GFP_COMP|__GFP_ZERO"
+    assert read.memory.totals["free"] == 436
+    assert read.memory.nodes[0].unreclaimable
+    assert read.memory.zones[1].letters[1] == "M"
+    assert read.tasks[0].rss == 24355
+    assert read.summary["task"] == "exe"
 
 
 def short_of_memory(kind: type[Pages]) -> Pages:
@@ -50,11 +59,11 @@ def short_of_memory(kind: type[Pages]) -> Pages:
 @KINDS
 def test_the_twins_oom_report_comes_back(kind: type[Pages]) -> None:
     pages = short_of_memory(kind)
-    old = kind is Pages315
+    old, new = kind is Pages315, kind is Pages618
     gfp = pages.era.gfp.value("GFP_HIGHUSER_MOVABLE")
     names = "" if old else pages.era.gfp.text(gfp)
     pgtables = 40 if old else 163840
-    report = OomReport(
+    made = OomReport(
         "make (x)",
         gfp,
         names,
@@ -62,16 +71,85 @@ def test_the_twins_oom_report_comes_back(kind: type[Pages]) -> None:
         -17,
         meminfo.meminfo(pages, {"active_anon": 77, "pages in swap cache": 3, "Free swap": 12}),
         context=["CPU: 0 PID: 7 Comm: make", "Call Trace:", " <TASK>"],
-        tasks=[TaskLine(7, 0, 7, 900, 800, pgtables, 0, -17, "make (x)")],
+        tasks=[
+            TaskLine(7, 0, 7, 900, 800, pgtables, 0, -17, "7 8 9 (x)", (1, 2, 3) if new else None)
+        ],
         summary={} if old else {"constraint": "CONSTRAINT_NONE", "global_oom": "", "pid": "7"},
-        killed="Out of memory: Killed process 7 (make (x)) total-vm:3600kB, anon-rss:3200kB",
-        old=old,
+        chosen="Out of memory: Kill process 7 (make (x)) score 9 or sacrifice child" if old else "",
+        killed="Killed process 7 (make (x)) total-vm:3600kB" if old else KILLED,
+        tasks_head=TASKS_HEAD_315 if old else TASKS_HEAD_68 if new else TASKS_HEAD,
     )
-    assert parse(text(report)) == report
-    assert ("boost:" in text(report)) == (not old)
-    assert ("free_highatomic:" in text(report)) == (kind is Pages618)
-    stamped = "".join(f"[  12.34] {line}\n" for line in text(report).splitlines())
-    assert parse(f"[  12.33] something else\n{stamped}[  12.4] more\n") == report
+    assert made.victim == 7
+    assert parse(text(made)) == made
+    assert ("boost:" in text(made)) == (not old)
+    assert ("free_highatomic:" in text(made)) == (kind is Pages618)
+    stamped = "".join(f"[  12.34] {line}\n" for line in text(made).splitlines())
+    assert parse(f"[  12.33] something else\n{stamped}[  12.4] more\n") == made
+
+
+TASK = OomTask(7, "hog", 900, 800, 20, 3, 5, 163840, 1000, oom_score_adj=-17)
+WRITTEN = {
+    Pages315: """
+[ pid ]   uid  tgid total_vm      rss nr_ptes swapents oom_score_adj name
+[    7]  1000     7      900      823      40        5           -17 hog
+Out of memory: Kill process 7 (hog) score 69 or sacrifice child
+Killed process 7 (hog) total-vm:3600kB, anon-rss:3200kB, file-rss:92kB
+""",
+    Pages: """
+Tasks state (memory values in pages):
+[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name
+[      7]  1000     7      900      823   163840        5           -17 hog
+oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,\
+task_memcg=/,task=hog,pid=7,uid=1000
+Out of memory: Killed process 7 (hog) total-vm:3600kB, anon-rss:3200kB, file-rss:80kB,\
+ shmem-rss:12kB, UID:1000 pgtables:160kB oom_score_adj:-17
+""",
+    Pages618: """
+Tasks state (memory values in pages):
+[  pid  ]   uid  tgid total_vm      rss rss_anon rss_file rss_shmem pgtables_bytes swapents\
+ oom_score_adj name
+[      7]  1000     7      900      823      800       20         3   163840        5\
+           -17 hog
+oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,\
+task_memcg=/,task=hog,pid=7,uid=1000
+Out of memory: Killed process 7 (hog) total-vm:3600kB, anon-rss:3200kB, file-rss:80kB,\
+ shmem-rss:12kB, UID:1000 pgtables:160kB oom_score_adj:-17
+""",
+}
+
+
+@KINDS
+def test_what_each_kernel_says_of_a_kill(kind: type[Pages]) -> None:
+    pages = short_of_memory(kind)
+    gfp = pages.era.gfp.value("GFP_KERNEL")
+    event = OomEvent(gfp, 0, "cat", 0, [TASK], TASK, "Out of memory", 10_000)
+    said = text(report(pages, event))
+    assert said.endswith(WRITTEN[kind].replace("\\\n", ""))
+    assert parse(said) == report(pages, event)
+    nobody = report(pages, replace(event, victim=None))
+    assert (nobody.victim, text(nobody).splitlines()[-1]) == (None, NOBODY)
+    assert parse(text(nobody)) == nobody
+
+
+def test_a_zone_and_a_node_as_6_18_shows_them() -> None:
+    lines = meminfo.text(meminfo.meminfo(short_of_memory(Pages618), {"dirty": 3})).splitlines()
+    assert lines[9] == (
+        "Node 0 active_anon:0kB inactive_anon:0kB active_file:0kB inactive_file:0kB"
+        " unevictable:0kB isolated(anon):0kB isolated(file):0kB mapped:0kB dirty:12kB"
+        " writeback:0kB shmem:0kB shmem_thp:0kB shmem_pmdmapped:0kB anon_thp:0kB kernel_stack:0kB"
+        " pagetables:0kB sec_pagetables:0kB all_unreclaimable? no Balloon:0kB"
+    )
+    assert lines[10].startswith("Node 0 Normal free:36kB boost:0kB min:0kB low:")
+    assert " writepending:0kB zspages:0kB present:32768kB managed:32768kB mlocked:" in lines[10]
+
+
+@KINDS
+def test_a_node_that_kswapd_has_given_up_says_so(kind: type[Pages]) -> None:
+    pages = short_of_memory(kind)
+    pages.put_node_word(0, "kswapd_failures", 16)
+    info = meminfo.meminfo(pages)
+    assert all(node.unreclaimable for node in info.nodes)
+    assert meminfo.parse(meminfo.text(info)) == info
 
 
 @KINDS
@@ -81,18 +159,14 @@ def test_the_twins_failure_report_comes_back(kind: type[Pages]) -> None:
 
     def hear(gfp: int, order: int) -> None:
         said.append(
-            FailureReport(
-                meminfo.failure(pages, gfp, order, "cat"),
-                meminfo.meminfo(pages),
-                [" dump_stack+0x1/0x2"],
-            )
+            replace(failure_report(pages, gfp, order, "cat"), context=[" dump_stack+0x1/0x2"])
         )
 
     pages.on_failure = hear
     assert pages.alloc_pages(pages.era.gfp.value("GFP_ATOMIC"), 5) == 0
-    (report,) = said
-    assert parse_failure(failure_text(report)) == report
-    assert parse_failure(f"[1.5] before\n{failure_text(report)}after\n") == report
+    (failed,) = said
+    assert parse_failure(failure_text(failed)) == failed
+    assert parse_failure(f"[1.5] before\n{failure_text(failed)}after\n") == failed
 
 
 def test_a_report_that_is_cut_off_is_one_error_at_every_line() -> None:

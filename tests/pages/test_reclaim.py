@@ -7,7 +7,8 @@ import pytest
 from mmtwin.check.page_step import PageStepCheck
 from mmtwin.machine.bug import KernelBug
 from mmtwin.pages import meminfo
-from mmtwin.pages.oom import OomTask, oom_badness, select_bad_process
+from mmtwin.pages.oom import OomEvent, OomTask, oom_badness, select_bad_process
+from mmtwin.pages.oom_report import report, text
 from mmtwin.pages.owner import Owner
 from mmtwin.pages.pages import Pages
 from mmtwin.pages.swaps import swaps
@@ -173,7 +174,7 @@ class Killer:
     def __init__(self, owner: Owner, *, unkillable: bool = False) -> None:
         self.owner = owner
         self.unkillable = unkillable
-        self.lines: list[str] = []
+        self.events: list[OomEvent] = []
 
     def oom_tasks(self) -> Sequence[OomTask]:
         rss = sum(1 for slot in range(self.owner.slots) if self.owner.page(slot))
@@ -187,8 +188,8 @@ class Killer:
         for slot in range(self.owner.slots):
             self.owner.forget(slot)
 
-    def oom_report(self, lines: Sequence[str]) -> None:
-        self.lines += lines
+    def oom_report(self, event: OomEvent) -> None:
+        self.events.append(event)
 
 
 def test_the_oom_killer_kills_the_largest_and_tells_of_it() -> None:
@@ -196,15 +197,16 @@ def test_the_oom_killer_kills_the_largest_and_tells_of_it() -> None:
     killer = Killer(owner)
     pages.oom_hook = killer
     slot = 0
-    while not killer.lines:
+    while not killer.events:
         assert owner.touch(slot)
         slot += 1
-    assert killer.lines[0] == (
+    lines = text(report(pages, killer.events[0])).splitlines()
+    assert lines[0] == (
         "hog invoked oom-killer: gfp_mask=0x102cca(GFP_HIGHUSER_MOVABLE|__GFP_NOWARN), order=0,"
         " oom_score_adj=0"
     )
-    assert killer.lines[-2].startswith("oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),")
-    assert killer.lines[-1].startswith("Out of memory: Killed process 7 (hog) total-vm:36000kB,")
+    assert lines[-2].startswith("oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),")
+    assert lines[-1].startswith("Out of memory: Killed process 7 (hog) total-vm:36000kB,")
     assert pages.vm_event("oom_kill") == 1
 
 

@@ -15,7 +15,7 @@ from mmtwin.pages.compaction import (
     COMPACT_PRIO_SYNC_LIGHT,
     COMPACT_SUCCESS,
 )
-from mmtwin.pages.oom import OomTask
+from mmtwin.pages.oom import OomEvent, OomTask
 from mmtwin.pages.owner import Owner
 from mmtwin.pages.pages import Pages
 from mmtwin.pages.slowpath import Attempt
@@ -39,7 +39,7 @@ class Crowd:
     def oom_kill(self, victim: OomTask) -> None:
         self.killed.append(victim.pid)
 
-    def oom_report(self, lines: Sequence[str]) -> None:
+    def oom_report(self, event: OomEvent) -> None:
         """Nobody reads it."""
 
 

@@ -1,6 +1,9 @@
 """The OOM killer in a twin: the largest process goes, and the one that asked gets its page."""
 
+import pytest
+
 from mmtwin.machine.profile import profile
+from mmtwin.pages import oom_report
 from mmtwin.space import flags
 from mmtwin.space.oom_victims import MMF_OOM_SKIP
 from mmtwin.twin import Twin
@@ -34,6 +37,10 @@ def test_the_larger_process_is_reaped_and_the_other_goes_on() -> None:
         assert page < 5000
     assert twin.victims.report[0].startswith("thread-30 invoked oom-killer: ")
     assert "Killed process 20 (thread-20)" in twin.victims.report[-1]
+    said = oom_report.parse("\n".join(twin.victims.report))
+    assert said.victim == 20
+    assert {task.pid for task in said.tasks} == {20, 30}
+    assert said.memory.totals["inactive_anon"] + said.memory.totals["active_anon"] > 3000
     assert twin.space.view("mm_struct", hog).get("flags") & MMF_OOM_SKIP
     assert twin.space.view("mm_struct", hog).get("rss_stat_1") == 0
     assert twin.space.view("mm_struct", small).get("rss_stat_1") > 100
@@ -52,3 +59,18 @@ def test_a_victim_that_runs_is_reaped_when_its_call_returns() -> None:
     assert twin.space.view("mm_struct", hog).get("rss_stat_1") > 1000
     twin.begin_step()
     assert twin.space.view("mm_struct", hog).get("rss_stat_1") == 0
+
+
+@pytest.mark.parametrize("name", ["6.1", "6.18"])
+def test_a_request_that_fails_is_reported_unless_it_says_not_to(name: str) -> None:
+    twin = Twin(profile(name), ram=16 << 20)
+    twin.victims.running = 7
+    gfp = twin.pages.era.gfp
+    while twin.pages.alloc_pages(gfp.value("GFP_ATOMIC|__GFP_NOWARN"), 4):
+        pass
+    assert not twin.victims.report
+    assert not twin.pages.alloc_pages(gfp.value("GFP_ATOMIC"), 4)
+    said = oom_report.parse_failure("\n".join(twin.victims.report))
+    assert (said.failure.comm, said.failure.order) == ("thread-7", 4)
+    assert said.failure.names == "GFP_ATOMIC"
+    assert said.memory.totals["free"] == sum(zone.values["free"] for zone in said.memory.zones) // 4

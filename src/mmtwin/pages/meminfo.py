@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from mmtwin.pages import layouts as c
 from mmtwin.pages import node_layouts as n
 from mmtwin.pages.buddyinfo import BadText
+from mmtwin.pages.kswapd import MAX_RECLAIM_RETRIES
 from mmtwin.pages.pages import Pages
 
 LINES_READ_MAX = 100000
@@ -48,7 +49,9 @@ ZONE_315 = (
     " slab_reclaimable slab_unreclaimable kernel_stack pagetables unstable bounce free_cma"
     " writeback_tmp"
 )
-ZONE_618 = ZONE_61.replace("reserved_highatomic", "reserved_highatomic free_highatomic")
+ZONE_618 = ZONE_61.replace("reserved_highatomic", "reserved_highatomic free_highatomic").replace(
+    "writepending", "writepending zspages"
+)
 CAPITALS = ("reserved_highatomic", "free_highatomic")
 """The fields whose unit kernels print as KB."""
 NODE_61 = (
@@ -56,6 +59,9 @@ NODE_61 = (
     " mapped dirty writeback shmem shmem_thp shmem_pmdmapped anon_thp writeback_tmp kernel_stack"
     " pagetables sec_pagetables"
 )
+NODE_618 = NODE_61.replace("writeback_tmp ", "") + " Balloon"
+LAST = ("Balloon", "gpu_active", "gpu_reclaim")
+"""Fields of a node that stand behind ``all_unreclaimable?``: since 6.16, the others since 6.19."""
 SPACED = ("shmem_thp", "shmem_pmdmapped", "anon_thp")
 """Fields of a node that 6.1 prints with a blank after the colon."""
 KEPT = (*n.LRU_NAMES, "isolated_anon", "isolated_file")
@@ -211,7 +217,7 @@ def meminfo(pages: Pages, others: Mapping[str, int] | None = None) -> MemInfo:
     if not old and pages.mt_cma >= 0:
         tail["pages cma reserved"] = sum(view.get("cma_pages") for view in views)
     tail |= {name: value for name, value in known.items() if name in tail}
-    nodes = [] if old else [_node(node, totals, not new) for node in range(pages.nodes)]
+    nodes = [] if old else [_node(pages, node, totals, new) for node in range(pages.nodes)]
     return MemInfo(totals, zones, tail, nodes)
 
 
@@ -219,11 +225,16 @@ def _of_nodes(pages: Pages, name: str) -> int:
     return sum(pages.node_page_state(node, name) for node in range(pages.nodes))
 
 
-def _node(node: int, totals: Mapping[str, int], spaced: bool) -> NodeMem:
-    """A node's line; what is known of all nodes together is given to the first."""
+def _node(pages: Pages, node: int, totals: Mapping[str, int], new: bool) -> NodeMem:
+    """A node's line; what is known of all nodes together only is given to the first."""
     known = dict(totals) if node == 0 else {}
+    if pages.nodes > 1:
+        known |= {name: pages.node_page_state(node, name) for name in KEPT}
     known |= {f"isolated({kind})": known.get(f"isolated_{kind}", 0) for kind in ("anon", "file")}
-    return NodeMem(node, {name: 4 * known.get(name, 0) for name in NODE_61.split()}, spaced=spaced)
+    names = NODE_618 if new else NODE_61
+    hopeless = pages.node_word(node, "kswapd_failures") >= MAX_RECLAIM_RETRIES
+    values = {name: 4 * known.get(name, 0) for name in names.split()}
+    return NodeMem(node, values, hopeless, spaced=not new)
 
 
 def _zone(pages: Pages, zone: int, names: str) -> ZoneMem:
@@ -294,11 +305,13 @@ def text(info: MemInfo) -> str:
 
 
 def _node_text(node: NodeMem) -> str:
-    items = " ".join(
-        f"{name}:{' ' if node.spaced and name in SPACED else ''}{value}kB"
+    items = {
+        name: f"{name}:{' ' if node.spaced and name in SPACED else ''}{value}kB"
         for name, value in node.values.items()
-    )
-    return f"Node {node.node} {items} all_unreclaimable? {'yes' if node.unreclaimable else 'no'}"
+    }
+    last = [items.pop(name) for name in LAST if name in items]
+    hopeless = f"all_unreclaimable? {'yes' if node.unreclaimable else 'no'}"
+    return " ".join([f"Node {node.node}", *items.values(), hopeless, *last])
 
 
 def _tail_text(tail: Mapping[str, int]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The OOM killer: when memory is out, which process has to go, and what the kernel says about it.
+"""The OOM killer: when memory is out, and which process has to go.
 
 The processes are floor 4's; an :class:`OomHook` tells about them and kills.
 """
@@ -52,22 +52,23 @@ class OomTask:
         """Resident pages."""
         return self.anon_rss + self.file_rss + self.shmem_rss
 
-    def line(self) -> str:
-        """Its line in the report's table."""
-        return (
-            f"[{self.pid:7d}] {self.uid:5d} {self.tgid or self.pid:5d} {self.total_vm:8d}"
-            f" {self.rss:8d} {self.pgtables_bytes:8d} {self.swapents:8d}"
-            f"         {self.oom_score_adj:5d} {self.comm}"
-        )
 
-    def killed(self, message: str) -> str:
-        """The line that tells of its end."""
-        return (
-            f"{message}: Killed process {self.pid} ({self.comm}) total-vm:{self.total_vm * 4}kB,"
-            f" anon-rss:{self.anon_rss * 4}kB, file-rss:{self.file_rss * 4}kB,"
-            f" shmem-rss:{self.shmem_rss * 4}kB, UID:{self.uid}"
-            f" pgtables:{self.pgtables_bytes // 1024}kB oom_score_adj:{self.oom_score_adj}"
-        )
+@dataclass(frozen=True, slots=True)
+class OomEvent:
+    """What happened: who asked for what, which processes there are, and who has to go.
+
+    ``victim`` is None if nobody may be killed. ``message`` says why it was chosen, ``totalpages``
+    is memory and swap in pages.
+    """
+
+    gfp: int
+    order: int
+    comm: str
+    oom_score_adj: int
+    tasks: Sequence[OomTask]
+    victim: OomTask | None
+    message: str
+    totalpages: int
 
 
 class OomHook(Protocol):
@@ -79,8 +80,8 @@ class OomHook(Protocol):
     def oom_kill(self, victim: OomTask) -> None:
         """Kill the process. What it can give back at once is free when this returns."""
 
-    def oom_report(self, lines: Sequence[str]) -> None:
-        """What the kernel prints; the memory report stands after the first line in kernels."""
+    def oom_report(self, event: OomEvent) -> None:
+        """The kernel prints its report (``oom_report.report``), before anything is killed."""
 
 
 def oom_badness(task: OomTask, totalpages: int) -> int | None:
@@ -152,31 +153,22 @@ class Oom(Kswapd):
             and oom_badness(current, totalpages) is not None
         ):
             victim, message = current, "Out of memory (oom_kill_allocating_task)"
-        header = self.oom_header(gfp, order, current, tasks)
-        if victim is None:
-            hook.oom_report([*header, "Out of memory and no killable processes..."])
-            raise KernelBug("System is deadlocked on memory", "out_of_memory")
-        if victim.victim:
+        if victim is not None and victim.victim:
             return True
-        summary = (
-            "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0"
-            f",global_oom,task_memcg=/,task={victim.comm},pid={victim.pid},uid={victim.uid}"
+        hook.oom_report(
+            OomEvent(
+                gfp,
+                order,
+                current.comm if current is not None else "swapper/0",
+                current.oom_score_adj if current is not None else 0,
+                [task for task in tasks if not task.unkillable],
+                victim,
+                message,
+                totalpages,
+            )
         )
-        hook.oom_report([*header, summary, victim.killed(message)])
+        if victim is None:
+            raise KernelBug("System is deadlocked on memory", "out_of_memory")
         self.count_vm_event("oom_kill")
         hook.oom_kill(victim)
         return True
-
-    def oom_header(
-        self, gfp: int, order: int, current: OomTask | None, tasks: Sequence[OomTask]
-    ) -> list[str]:
-        """Who asked for what, and the table of processes."""
-        comm = current.comm if current is not None else "swapper/0"
-        adj = current.oom_score_adj if current is not None else 0
-        asked = f"gfp_mask={gfp:#x}({self.era.gfp.text(gfp)}), order={order}"
-        return [
-            f"{comm} invoked oom-killer: {asked}, oom_score_adj={adj}",
-            "Tasks state (memory values in pages):",
-            "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name",
-            *(task.line() for task in tasks if not task.unkillable),
-        ]

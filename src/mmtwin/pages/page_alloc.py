@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cython
 from cython import bint
@@ -38,7 +38,7 @@ class PageAlloc(SlowPath):
     ) -> None:
         super().__init__(memory, era, memmap, frames, specs, cpus)
         self.injector: Injector | None = None
-        self.on_failure = None
+        self.on_failure: Callable[[int, int], None] | None = None
 
     def alloc_pages(self, gfp: u64, order: i32, node: i32 = 0) -> u64:
         """A chunk of 2^order pages: its struct page, or 0 if none can be had under ``gfp``."""

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 
 from mmtwin.machine.pids import Pids
 from mmtwin.pages.gfp_request import OOM_VICTIM
-from mmtwin.pages.oom import OomTask
+from mmtwin.pages.oom import OomEvent, OomTask
+from mmtwin.pages.oom_report import failure_report, failure_text, report, text
 from mmtwin.space import flags as c
 from mmtwin.space.space import Space
 
@@ -76,9 +77,17 @@ class OomVictims:
         task = self.pids.find(victim.pid)
         self.reap(self.space.memory.load(task + self.mm_at))
 
-    def oom_report(self, lines: Sequence[str]) -> None:
+    def oom_report(self, event: OomEvent) -> None:
         """Keep what the kernel prints."""
-        self.report = list(lines)
+        assert self.space.pages is not None
+        self.report = text(report(self.space.pages, event)).splitlines()
+
+    def on_failure(self, gfp: int, order: int) -> None:
+        """Keep what the kernel prints of a request that failed without ``__GFP_NOWARN``."""
+        assert self.space.pages is not None
+        comm = f"thread-{self.running}" if self.running else "swapper/0"
+        failed = failure_report(self.space.pages, gfp, order, comm)
+        self.report = failure_text(failed).splitlines()
 
     def step_ends(self) -> None:
         """A call has returned: a victim that was running is reaped now."""
