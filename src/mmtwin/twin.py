@@ -153,12 +153,14 @@ class Twin:
     def begin_step(self) -> int:
         """The journal's position before a step; drops what came before unless it is kept.
 
-        No reader outlives a step, so a grace period ends here: nodes that waited for it are free.
+        No reader outlives a step, so a grace period ends here: nodes that waited for it are free,
+        empty slabs go back to the page allocator.
         Daemons that were woken have their turn; what they do counts to the step where it is
         checked (from ``checked_from``), not where the step is taken back.
         """
         memory = self.memory
         self.maple.rcu_barrier()
+        self.caches.give_back()
         if not self.keep_journal and memory.journal is not None:
             memory.journal.forget()
         self.checked_from = memory.mark()

@@ -66,6 +66,9 @@ class Turns:
     def on_reserve(self, address: int, size: int) -> None:
         self.sanitizer.on_reserve(address, size)
 
+    def on_release(self, address: int, size: int) -> None:
+        self.sanitizer.on_release(address, size)
+
     def on_alloc(self, address: int, size: int) -> None:
         self.sanitizer.on_alloc(address, size)
 

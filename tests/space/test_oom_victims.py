@@ -68,9 +68,9 @@ def test_a_request_that_fails_is_reported_unless_it_says_not_to(name: str) -> No
     gfp = twin.pages.era.gfp
     while twin.pages.alloc_pages(gfp.value("GFP_ATOMIC|__GFP_NOWARN"), 4):
         pass
-    assert not twin.victims.report
+    assert not twin.victims.failure
     assert not twin.pages.alloc_pages(gfp.value("GFP_ATOMIC"), 4)
-    said = oom_report.parse_failure("\n".join(twin.victims.report))
+    said = oom_report.parse_failure("\n".join(twin.victims.failure))
     assert (said.failure.comm, said.failure.order) == ("thread-7", 4)
     assert said.failure.names == "GFP_ATOMIC"
     assert said.memory.totals["free"] == sum(zone.values["free"] for zone in said.memory.zones) // 4

@@ -7,6 +7,7 @@ from typing import Protocol
 from mmtwin.check.huge_pool import HugePoolCheck
 from mmtwin.check.page_step import PageStepCheck
 from mmtwin.check.page_tables import PageTableCheck
+from mmtwin.check.slabs import slab_violations
 from mmtwin.check.step import STEP_RULES
 from mmtwin.check.violation import Violation
 from mmtwin.machine.pids import Pids
@@ -59,11 +60,13 @@ class Checker:
         self.pages = PageStepCheck(
             twin.pages, reserve=twin.pages.era.name != "3.15", overlay=self.spaces.overlay
         )
+        self.caches = twin.caches
 
     def full(self) -> list[Violation]:
         """Check everything. Cost: about 150 ns a VMA, and a look at every page ever written."""
         self.spaces.take_threads(self.threads)
-        return self.spaces.everything() + self.pages.full() + self.pool.full()
+        found = self.spaces.everything() + self.pages.full() + self.pool.full()
+        return found + slab_violations(self.caches)
 
     def touched(self, mark: int) -> list[Violation]:
         """Check what the stores since the journal's position ``mark`` can have broken.

@@ -36,6 +36,8 @@ RULES = {
     "PG-21": "a page with PG_lru is on an LRU list, or unevictable",
     "PG-22": "between steps no page is isolated, and no list of reclaim holds any",
     "PG-23": "swap slots are free or held as counted; the swap cache and its pages agree",
+    "PG-24": "a slab's free objects lie in it and are as many as counted; partial slabs are listed,"
+    " objects in use are all but the free ones (whole checks only)",
 }
 
 VMEMMAP = declare(u64, c.VMEMMAP)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import cython
-from cython import declare
+from cython import bint, declare
 from cython import ulonglong as u64
 
 from mmtwin.memory.memory import PAGE, Memory
@@ -14,7 +14,7 @@ FREE_LIST = declare(u64, 0)
 NEXT_NEW = declare(u64, 8)
 END_NEW = declare(u64, 16)
 IN_USE = declare(u64, 24)
-CONTROL_SIZE = declare(u64, 32)
+CONTROL_SIZE = 32
 RUN = declare(u64, 65536)
 """Bytes taken from below at once."""
 
@@ -57,15 +57,23 @@ class Arena(Allocator):
     Freed objects are given out again last in, first out. The link of the free list lies in the
     middle of a free object, as in SLUB since 5.7, out of the way of what use-after-free reads.
     ``align`` is a power of two, in bytes. The control words are ``FREE_LIST``, ``NEXT_NEW``,
-    ``END_NEW`` and ``IN_USE``; without a watcher they are reached directly.
+    ``END_NEW`` and ``IN_USE``; without a watcher they are reached directly. A cache whose runs come
+    and go has more of them (``control_size``, in bytes).
     """
 
-    def __init__(self, memory: Memory, object_size: u64, align: u64, name: str) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        object_size: u64,
+        align: u64,
+        name: str,
+        control_size: int = CONTROL_SIZE,
+    ) -> None:
         super().__init__(memory, name, object_size)
         self.stride = (object_size + align - 1) & ~(align - 1)
         self.align = align
         self.link = (object_size // 2) & ~7
-        self.control = memory.boot_alloc(CONTROL_SIZE, 8)
+        self.control = memory.boot_alloc(control_size, 8)
 
     def alloc(self, gfp: u64) -> u64:
         """The address of an object, 0 if the injector or the end of memory refuses it."""
@@ -87,18 +95,20 @@ class Arena(Allocator):
                     memory.poke(x, next)
                     memory.poke(x + 3, memory.w[x + 3] + 1)
                 return address
+        if memory.load(self.control + FREE_LIST) == 0:
+            address = memory.load(self.control + NEXT_NEW)
+            used: bint = address == 0 or (
+                address + self.stride > memory.load(self.control + END_NEW)
+            )
+            if used and self._new_run() == 0:
+                return 0
         address = memory.load(self.control + FREE_LIST)
         if address != 0:
-            watcher = memory.watcher
-            if watcher is not None:
-                watcher.on_alloc(address, self.object_size)
+            if memory.watcher is not None:
+                memory.watcher.on_alloc(address, self.object_size)
             memory.store(self.control + FREE_LIST, memory.load(address + self.link))
         else:
             address = memory.load(self.control + NEXT_NEW)
-            if address == 0 or address + self.stride > memory.load(self.control + END_NEW):
-                address = self._new_run()
-                if address == 0:
-                    return 0
             memory.store(self.control + NEXT_NEW, address + self.stride)
             if memory.watcher is not None:
                 memory.watcher.on_alloc(address, self.object_size)
@@ -106,10 +116,11 @@ class Arena(Allocator):
         return address
 
     def _new_run(self) -> u64:
-        """Begin a new run of objects; its first address, 0 if there is no memory."""
+        """Provide free objects: begin a new run; its first address, 0 if there is no memory."""
         size: u64 = RUN if self.stride < RUN else self.stride
         # No page holds objects of two allocators: a page tells whose it is.
         first: u64 = self.memory.boot_alloc(size, self.align if self.align > PAGE else PAGE)
+        self.memory.store(self.control + NEXT_NEW, first)
         self.memory.store(self.control + END_NEW, first + size)
         if self.memory.watcher is not None:
             self.memory.watcher.on_reserve(first, size)

@@ -55,6 +55,9 @@ class Watcher(Protocol):
     def on_reserve(self, address: int, size: int) -> None:
         """An allocator took ``size`` bytes at ``address`` to carve objects from."""
 
+    def on_release(self, address: int, size: int) -> None:
+        """An allocator gives ``size`` bytes at ``address`` back, in which no object is left."""
+
     def on_alloc(self, address: int, size: int) -> None:
         """``size`` bytes at ``address`` were handed out by an allocator."""
 

@@ -44,6 +44,10 @@ class Sanitizer:
         """An allocator took ``size`` bytes to carve objects from: nobody may touch them yet."""
         self._mark(address, size, REDZONE)
 
+    def on_release(self, address: int, size: int) -> None:
+        """The run is an allocator's no longer: not judged any more."""
+        self._mark(address, size, ACCESSIBLE)
+
     def on_alloc(self, address: int, size: int) -> None:
         """The object's words may be used from now on."""
         self._mark(address, size, self.fresh)

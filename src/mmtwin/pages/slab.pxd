@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load, store
 from mmtwin.machine.context cimport Context
 from mmtwin.memory.allocator cimport Arena
 from mmtwin.memory.memory cimport Memory
@@ -8,14 +9,23 @@ cdef class SlabCache(Arena):
     cdef readonly PageAlloc pages
     cdef public Context context
     cdef readonly int order, order_min
+    cdef readonly unsigned long long min_partial
     cdef unsigned long long gfp
     cdef unsigned long long _new_slab(self) except? 0xDEADBEEFDEADBEEF
     cdef unsigned long long _new_run(self) except? 0xDEADBEEFDEADBEEF
+    cdef int _free_elsewhere(self, unsigned long long address) except -1
+    cpdef unsigned long long head_of(self, unsigned long long address) except? 0xDEADBEEFDEADBEEF
+    cdef int _add_partial(self, unsigned long long head) except -1
+    cdef int _remove_partial(self, unsigned long long head) except -1
+    cdef unsigned long long _take_partial(self) except? 0xDEADBEEFDEADBEEF
+    cpdef int give_back(self) except -1
+    cdef int _discard(self, unsigned long long head) except -1
 
 cdef class SlabCaches:
     cdef readonly Memory memory
     cdef readonly unsigned long long memmap
     cdef readonly list caches
     cdef readonly PageAlloc pages
+    cpdef int give_back(self) except -1
     cpdef unsigned long long number_at(self, unsigned long long address) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long object_at(self, unsigned long long address) except? 0xDEADBEEFDEADBEEF

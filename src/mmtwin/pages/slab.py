@@ -7,24 +7,63 @@ For each page of physical memory vmemmap holds a 64-byte ``struct page``; of a s
 word at offset 8 (``slab_cache`` since 6.2) names the cache, so that any address inside leads to
 its object, as ``virt_to_cache`` does in the kernel. Numbers of caches are even: an odd word there
 would mark the tail of a compound page.
+
+Slabs from the page allocator come and go as SLUB's do without ``CONFIG_SLUB_CPU_PARTIAL``: a cache
+hands out objects of one slab, the cpu's; others that have free ones wait in the partial list, and
+one in which nothing is used any more goes back if that list is long enough (mm/slub.c of 6.1.192:
+``___slab_alloc``, ``__slab_free``). It goes at the end of a grace period (``give_back``), as slabs
+of a cache with ``SLAB_TYPESAFE_BY_RCU`` do.
 """
 
 from __future__ import annotations
 
+import cython
 from cython import declare
 from cython import int as i32
 from cython import ulonglong as u64
 
+from mmtwin.machine.bug import KernelWarning
 from mmtwin.machine.context import Context
 from mmtwin.memory.allocator import Arena
 from mmtwin.memory.memory import PAGE, Memory
 from mmtwin.pages.page_alloc import PageAlloc
 
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
+
 VMEMMAP = 0xFFFFEA0000000000
 STRUCT_PAGE_SIZE = 64
 SLAB_CACHE = 8
 SLAB_FIRST = 16
-END_NEW = declare(u64, 16)
+SLAB_NEXT, SLAB_PREV, SLAB_FREELIST, SLAB_COUNTERS = 24, 32, 40, 56
+"""Of a slab's first page: the neighbours in a list (direct-map addresses of struct pages), its free
+objects while it is not the cpu's, and the objects in use (16 bits), there are (16) and its order.
+All objects of the cpu's slab count as used."""
+AT_CACHE = declare(u64, SLAB_CACHE)
+AT_FIRST = declare(u64, SLAB_FIRST)
+AT_NEXT = declare(u64, SLAB_NEXT)
+AT_PREV = declare(u64, SLAB_PREV)
+AT_FREELIST = declare(u64, SLAB_FREELIST)
+AT_COUNTERS = declare(u64, SLAB_COUNTERS)
+STRUCT_PAGE = declare(u64, STRUCT_PAGE_SIZE)
+COUNT = declare(u64, 0xFFFF)
+AT_FREE_LIST, AT_NEXT_NEW, AT_END_NEW, AT_IN_USE, AT_CPU_FIRST = 0, 8, 16, 24, 32
+"""The control words: those of an :class:`Arena`, about the cpu's slab but the last, which counts
+all objects in use; and where the cpu's slab begins. It ends at ``AT_END_NEW``."""
+AT_PARTIAL_FIRST, AT_PARTIAL_LAST, AT_NR_PARTIAL, AT_EMPTY, AT_NR_OBJECTS = 40, 48, 56, 64, 72
+"""The partial slabs; those that wait to be given back, linked by ``SLAB_NEXT``; all objects."""
+FREE_LIST = declare(u64, AT_FREE_LIST)
+NEXT_NEW = declare(u64, AT_NEXT_NEW)
+END_NEW = declare(u64, AT_END_NEW)
+IN_USE = declare(u64, AT_IN_USE)
+CPU_FIRST = declare(u64, AT_CPU_FIRST)
+PARTIAL_FIRST = declare(u64, AT_PARTIAL_FIRST)
+PARTIAL_LAST = declare(u64, AT_PARTIAL_LAST)
+NR_PARTIAL = declare(u64, AT_NR_PARTIAL)
+EMPTY = declare(u64, AT_EMPTY)
+NR_OBJECTS = declare(u64, AT_NR_OBJECTS)
+MIN_PARTIAL = 5
+MAX_PARTIAL = 10
 
 MIN_OBJECTS = 16
 """Objects that a slab should hold at least; SLUB asks for as many on a few cpus."""
@@ -50,8 +89,9 @@ def slab_order(size: int) -> int:
 class SlabCache(Arena):
     """A cache of one kind of object, known to the pages it uses by ``number`` (2, 4, ...).
 
-    ``pages`` is where its slabs come from; None is boot memory. A slab that cannot be had at its
-    usual order is tried at the smallest that holds an object.
+    ``pages`` is where its slabs come from; None is boot memory, of which nothing goes back. An
+    empty one stays while there are fewer than ``min_partial`` partial slabs. A slab that cannot be
+    had at its usual order is tried at the smallest that holds an object.
     """
 
     def __init__(
@@ -64,12 +104,14 @@ class SlabCache(Arena):
         memmap: u64,
         pages: PageAlloc | None = None,
     ) -> None:
-        super().__init__(memory, object_size, align, name)
+        super().__init__(memory, object_size, align, name, AT_NR_OBJECTS + 8)
         self.number = number
         self.memmap = memmap
         self.pages = pages
         self.order = slab_order(self.stride)
         self.order_min = max(0, (self.stride - 1) // PAGE).bit_length()
+        half_log = (object_size.bit_length() - 1) // 2
+        self.min_partial = max(MIN_PARTIAL, min(half_log, MAX_PARTIAL))
         self.gfp = 0
         self.context: Context | None = None
 
@@ -83,11 +125,146 @@ class SlabCache(Arena):
             self.context.might_alloc(gfp, "kmem_cache_alloc")
         return Arena.alloc(self, gfp)
 
+    def free(self, address: u64) -> None:
+        """Take the object at ``address`` back; :class:`KernelWarning` if it is none of here."""
+        if self.pages is not None:
+            control: u64 = self.control
+            memory: Memory = self.memory
+            if address < load(memory, control + CPU_FIRST) or address >= load(
+                memory, control + END_NEW
+            ):
+                self._free_elsewhere(address)
+                return
+        Arena.free(self, address)
+
+    def _free_elsewhere(self, address: u64) -> i32:
+        """``__slab_free``: take an object of another slab than the cpu's back; returns 0."""
+        memory: Memory = self.memory
+        head: u64 = self.head_of(address)
+        if head == 0:
+            raise KernelWarning(
+                f"Wrong slab cache. {self.name} but object is not from it", "cache_from_obj"
+            )
+        prior: u64 = load(memory, head + AT_FREELIST)
+        counters: u64 = load(memory, head + AT_COUNTERS) - 1
+        store(memory, address + self.link, prior)
+        store(memory, head + AT_FREELIST, address)
+        store(memory, head + AT_COUNTERS, counters)
+        store(memory, self.control + IN_USE, load(memory, self.control + IN_USE) - 1)
+        if memory.watcher is not None:
+            memory.watcher.on_free(address, self.object_size)
+        if counters & COUNT == 0 and load(memory, self.control + NR_PARTIAL) >= self.min_partial:
+            if prior != 0:
+                self._remove_partial(head)
+            store(memory, head + AT_NEXT, load(memory, self.control + EMPTY))
+            store(memory, self.control + EMPTY, head)
+        elif prior == 0:
+            self._add_partial(head)
+        return 0
+
+    def head_of(self, address: u64) -> u64:
+        """The struct page of the slab of this cache that holds ``address``; 0 if none does."""
+        memory: Memory = self.memory
+        if address < memory.base or address - memory.base >= memory.size:
+            return 0
+        page: u64 = self.memmap + (address - memory.base) // PAGE * STRUCT_PAGE
+        if load(memory, page + AT_CACHE) != self.number:
+            return 0
+        first: u64 = load(memory, page + AT_FIRST)
+        return self.memmap + (first - memory.base) // PAGE * STRUCT_PAGE
+
+    def _add_partial(self, head: u64) -> i32:
+        """Put a slab at the end of the partial list; returns 0."""
+        memory: Memory = self.memory
+        last: u64 = load(memory, self.control + PARTIAL_LAST)
+        store(memory, head + AT_NEXT, 0)
+        store(memory, head + AT_PREV, last)
+        store(memory, last + AT_NEXT if last != 0 else self.control + PARTIAL_FIRST, head)
+        store(memory, self.control + PARTIAL_LAST, head)
+        store(memory, self.control + NR_PARTIAL, load(memory, self.control + NR_PARTIAL) + 1)
+        return 0
+
+    def _remove_partial(self, head: u64) -> i32:
+        """Take a slab off the partial list; returns 0."""
+        memory: Memory = self.memory
+        next: u64 = load(memory, head + AT_NEXT)
+        prev: u64 = load(memory, head + AT_PREV)
+        store(memory, prev + AT_NEXT if prev != 0 else self.control + PARTIAL_FIRST, next)
+        store(memory, next + AT_PREV if next != 0 else self.control + PARTIAL_LAST, prev)
+        store(memory, self.control + NR_PARTIAL, load(memory, self.control + NR_PARTIAL) - 1)
+        return 0
+
+    def _take_partial(self) -> u64:
+        """Make a partial slab the cpu's, or one that waits to go back; its first address, or 0."""
+        memory: Memory = self.memory
+        head: u64 = load(memory, self.control + PARTIAL_FIRST)
+        if head != 0:
+            self._remove_partial(head)
+        else:
+            head = load(memory, self.control + EMPTY)
+            if head == 0:
+                return 0
+            store(memory, self.control + EMPTY, load(memory, head + AT_NEXT))
+        counters: u64 = load(memory, head + AT_COUNTERS)
+        first: u64 = load(memory, head + AT_FIRST)
+        page: u64 = PAGE
+        end: u64 = first + (page << (counters >> 32))
+        store(memory, self.control + FREE_LIST, load(memory, head + AT_FREELIST))
+        store(memory, self.control + CPU_FIRST, first)
+        store(memory, self.control + NEXT_NEW, end)
+        store(memory, self.control + END_NEW, end)
+        store(memory, head + AT_FREELIST, 0)
+        store(memory, head + AT_COUNTERS, (counters & ~COUNT) | ((counters >> 16) & COUNT))
+        return first
+
+    def give_back(self) -> i32:
+        """A grace period is over: empty slabs go back to the page allocator; returns 0.
+
+        What lay in them is wiped, as with ``init_on_free=1``.
+        """
+        memory: Memory = self.memory
+        head: u64 = load(memory, self.control + EMPTY)
+        while head != 0:
+            next: u64 = load(memory, head + AT_NEXT)
+            self._discard(head)
+            head = next
+            store(memory, self.control + EMPTY, head)
+        return 0
+
+    def _discard(self, head: u64) -> i32:
+        """``discard_slab``; returns 0."""
+        memory: Memory = self.memory
+        pages: PageAlloc | None = self.pages
+        assert pages is not None
+        order: i32 = load(memory, head + AT_COUNTERS) >> 32
+        first: u64 = load(memory, head + AT_FIRST)
+        one: u64 = 1
+        nth: u64 = 0
+        objects: u64 = (load(memory, head + AT_COUNTERS) >> 16) & COUNT
+        all_objects: u64 = load(memory, self.control + NR_OBJECTS)
+        store(memory, self.control + NR_OBJECTS, all_objects - objects)
+        for offset in (SLAB_NEXT, SLAB_PREV, SLAB_FREELIST, SLAB_COUNTERS):
+            store(memory, head + offset, 0)
+        while nth < one << order:
+            store(memory, head + nth * STRUCT_PAGE + AT_CACHE, 0)
+            store(memory, head + nth * STRUCT_PAGE + AT_FIRST, 0)
+            nth += 1
+        if memory.watcher is not None:
+            memory.watcher.on_release(first, PAGE << order)
+        memory.fill(first, PAGE << order, 0)
+        page: u64 = pages.pfn_to_page((first - memory.base) // PAGE)
+        pages.mod_node_page_state(pages.page_to_nid(page), "slab_unreclaimable", -(1 << order))
+        return pages.free_pages(page, order)
+
     def _new_run(self) -> u64:
+        """``get_partial``, ``new_slab``: where what has free objects begins; 0 if there is none."""
         first: u64
         if self.pages is None:
             first = Arena._new_run(self)
         else:
+            first = self._take_partial()
+            if first != 0:
+                return first
             first = self._new_slab()
             if first == 0:
                 return 0
@@ -124,7 +301,17 @@ class SlabCache(Arena):
         first: u64 = memory.base + pages.page_to_pfn(page) * PAGE
         size: u64 = PAGE
         size = size << order
+        head: u64 = self.memmap + (first - memory.base) // PAGE * STRUCT_PAGE
+        objects: u64 = size // self.stride
+        upper: u64 = order
+        memory.store(head + SLAB_FREELIST, 0)
+        memory.store(head + SLAB_COUNTERS, upper << 32 | objects << 16 | objects)
+        all_objects: u64 = memory.load(self.control + NR_OBJECTS)
+        memory.store(self.control + NR_OBJECTS, all_objects + objects)
+        memory.store(self.control + CPU_FIRST, first)
+        memory.store(self.control + NEXT_NEW, first)
         memory.store(self.control + END_NEW, first + size)
+        pages.mod_node_page_state(pages.page_to_nid(page), "slab_unreclaimable", 1 << order)
         if memory.watcher is not None:
             memory.watcher.on_reserve(first, size)
         return first
@@ -159,6 +346,14 @@ class SlabCaches:
         self.caches.append(cache)
         return cache
 
+    def give_back(self) -> i32:
+        """A grace period is over: empty slabs go back to the page allocator; returns 0."""
+        for cache in self.caches:
+            one: SlabCache = cache
+            if load(self.memory, one.control + EMPTY) != 0:
+                one.give_back()
+        return 0
+
     def get(self, name: str) -> SlabCache:
         """The cache of that name; :class:`KeyError` if there is none."""
         for cache in self.caches:
@@ -167,11 +362,16 @@ class SlabCaches:
         raise KeyError(name)
 
     def number_at(self, address: u64) -> u64:
-        """The number of the cache that owns the page of ``address``, 0 if none does."""
+        """The number of the cache that owns the page of ``address``, 0 if none does.
+
+        Of other pages that word links a list: an address, more than the number of any cache.
+        """
         if address < self.memory.base or address - self.memory.base >= self.memory.size:
             return 0
         frame: u64 = (address - self.memory.base) // PAGE
-        return self.memory.load(self.memmap + frame * STRUCT_PAGE_SIZE + SLAB_CACHE)
+        number: u64 = self.memory.load(self.memmap + frame * STRUCT_PAGE_SIZE + SLAB_CACHE)
+        last: u64 = 2 * len(self.caches)
+        return number if number & 1 == 0 and number <= last else 0
 
     def object_at(self, address: u64) -> u64:
         """The address of the slab object that ``address`` lies in, 0 if it lies in none."""

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from mmtwin.machine.pids import Pids
 from mmtwin.pages.gfp_request import OOM_VICTIM
 from mmtwin.pages.oom import OomEvent, OomTask
-from mmtwin.pages.oom_report import failure_report, failure_text, report, text
 from mmtwin.space import flags as c
 from mmtwin.space.space import Space
 
@@ -25,7 +24,7 @@ class OomVictims:
 
     ``running`` is the thread whose call is being carried out, 0 if none is: its own memory is
     reaped only when the call has returned, for the call may hold mmap_lock. ``report`` holds what
-    the kernel printed last.
+    the kernel printed of the last kill, ``failure`` of the last request that failed.
     """
 
     def __init__(self, space: Space, pids: Pids) -> None:
@@ -34,6 +33,7 @@ class OomVictims:
         self.mm_at = space.layouts.task_struct.offset("mm")
         self.running = 0
         self.report: list[str] = []
+        self.failure: list[str] = []
 
     def _processes(self) -> Iterator[tuple[int, int]]:
         """Thread id and address space, each address space once, oldest thread first."""
@@ -79,15 +79,20 @@ class OomVictims:
 
     def oom_report(self, event: OomEvent) -> None:
         """Keep what the kernel prints."""
+        from mmtwin.pages import oom_report  # its patterns take 20 ms to compile
+
         assert self.space.pages is not None
-        self.report = text(report(self.space.pages, event)).splitlines()
+        report = oom_report.report(self.space.pages, event)
+        self.report = oom_report.text(report).splitlines()
 
     def on_failure(self, gfp: int, order: int) -> None:
         """Keep what the kernel prints of a request that failed without ``__GFP_NOWARN``."""
+        from mmtwin.pages import oom_report
+
         assert self.space.pages is not None
         comm = f"thread-{self.running}" if self.running else "swapper/0"
-        failed = failure_report(self.space.pages, gfp, order, comm)
-        self.report = failure_text(failed).splitlines()
+        failed = oom_report.failure_report(self.space.pages, gfp, order, comm)
+        self.failure = oom_report.failure_text(failed).splitlines()
 
     def step_ends(self) -> None:
         """A call has returned: a victim that was running is reaped now."""
