@@ -93,8 +93,10 @@ def test_slabs_are_as_large_as_slub_would_make_them(size: int, order: int) -> No
     assert slab_order(size) == order
 
 
-def machine(size: int = 256, ram: int = 32, **options: bool) -> tuple[SlabCaches, SlabCache]:
-    pages = Pages.of_ram(ram << 20, **options)
+def machine(
+    size: int = 256, ram: int = 32, *, journal: bool = False
+) -> tuple[SlabCaches, SlabCache]:
+    pages = Pages.of_ram(ram << 20, journal=journal)
     caches = SlabCaches(pages.memory, pages)
     return caches, caches.create("maple_node", size, size)
 

@@ -9,7 +9,7 @@ cdef class SlabCache(Arena):
     cdef readonly PageAlloc pages
     cdef public Context context
     cdef readonly int order, order_min
-    cdef readonly unsigned long long min_partial
+    cdef readonly unsigned long long min_partial, waiting
     cdef unsigned long long gfp
     cdef unsigned long long _new_slab(self) except? 0xDEADBEEFDEADBEEF
     cdef unsigned long long _new_run(self) except? 0xDEADBEEFDEADBEEF
@@ -23,7 +23,7 @@ cdef class SlabCache(Arena):
 
 cdef class SlabCaches:
     cdef readonly Memory memory
-    cdef readonly unsigned long long memmap
+    cdef readonly unsigned long long memmap, waiting
     cdef readonly list caches
     cdef readonly PageAlloc pages
     cpdef int give_back(self) except -1

@@ -91,7 +91,8 @@ class SlabCache(Arena):
 
     ``pages`` is where its slabs come from; None is boot memory, of which nothing goes back. An
     empty one stays while there are fewer than ``min_partial`` partial slabs. A slab that cannot be
-    had at its usual order is tried at the smallest that holds an object.
+    had at its usual order is tried at the smallest that holds an object. ``waiting`` is a word that
+    says whether slabs of any cache wait to be given back.
     """
 
     def __init__(
@@ -103,8 +104,10 @@ class SlabCache(Arena):
         number: u64,
         memmap: u64,
         pages: PageAlloc | None = None,
+        waiting: u64 = 0,
     ) -> None:
         super().__init__(memory, object_size, align, name, AT_NR_OBJECTS + 8)
+        self.waiting = waiting
         self.number = number
         self.memmap = memmap
         self.pages = pages
@@ -158,6 +161,7 @@ class SlabCache(Arena):
                 self._remove_partial(head)
             store(memory, head + AT_NEXT, load(memory, self.control + EMPTY))
             store(memory, self.control + EMPTY, head)
+            store(memory, self.waiting, 1)
         elif prior == 0:
             self._add_partial(head)
         return 0
@@ -324,8 +328,10 @@ class SlabCaches:
         self.memory = memory
         self.pages = pages
         self.caches: list[SlabCache] = []
+        self.waiting = 0
         if pages is not None:
             self.memmap = pages.memmap
+            self.waiting = memory.boot_alloc(8, 8)
             return
         size = memory.size // PAGE * STRUCT_PAGE_SIZE
         self.memmap = memory.boot_alloc((size + PAGE - 1) & ~(PAGE - 1), PAGE)
@@ -342,16 +348,19 @@ class SlabCaches:
             raise ValueError(f"there is a cache {name} already")
         number = 2 * len(self.caches) + 2
         pages = None if boot else self.pages
-        cache = SlabCache(self.memory, name, object_size, align, number, self.memmap, pages)
+        cache = SlabCache(
+            self.memory, name, object_size, align, number, self.memmap, pages, self.waiting
+        )
         self.caches.append(cache)
         return cache
 
     def give_back(self) -> i32:
         """A grace period is over: empty slabs go back to the page allocator; returns 0."""
+        if self.waiting == 0 or load(self.memory, self.waiting) == 0:
+            return 0
+        store(self.memory, self.waiting, 0)
         for cache in self.caches:
-            one: SlabCache = cache
-            if load(self.memory, one.control + EMPTY) != 0:
-                one.give_back()
+            cache.give_back()
         return 0
 
     def get(self, name: str) -> SlabCache:
