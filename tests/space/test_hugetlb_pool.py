@@ -198,6 +198,29 @@ def test_what_is_not_needed_is_promised_again_since_6_9(pool: Pool) -> None:
     assert pool.counts == (4, 4, 0, 0)
 
 
+def test_promises_wrap_below_none_while_a_child_keeps_what_its_parent_unmapped(pool: Pool) -> None:
+    """Seed 5464 on 6.18: the owner's page counts as promised again before it is free; /proc/meminfo
+    has HugePages_Rsvd of 2^64 - 1 until the child lets go of it."""
+    space = pool.world.space
+    assert pool.map(0, 1) == pool.touch(0) == 0
+    child = pool.world.fork()
+    assert pool.unmap(0) == 0
+    assert pool.counts == (4, 3, 2**64 - 1 if pool.world.new else 0, 0)
+    assert space.sys_mmap(child.mm, 0, 4 * H, RW, PRIVATE & ~c.MAP_FIXED, 0, 0) == -errno.ENOMEM
+    child.exit()
+    pool.check()
+    assert pool.counts == (4, 4, 0, 0)
+
+
+def test_pages_go_at_the_end_of_an_unmapping(world: World) -> None:
+    """Seed 5484 on 6.18: with a surplus page nothing is promised again, also of the second page."""
+    pool = Pool(world, 2, surplus=1)
+    assert pool.map(0, 3) == pool.touch(0) == pool.touch(1) == 0
+    assert pool.counts == (3, 1, 1, 1)
+    assert pool.advise(0, c.MADV_DONTNEED, 2) == 0
+    assert pool.counts == (2, 2, 1, 0)
+
+
 def test_a_hole_in_a_file_takes_pages_from_all_and_their_promise_with_them(pool: Pool) -> None:
     assert pool.map(0, 2, SHARED) == pool.touch(0) == pool.touch(1) == 0
     child = pool.world.fork()

@@ -40,6 +40,8 @@ class HugePages(HugeReserve):
         new = space.profile.since(6, 7)
         self.index_shift = HUGE_SHIFT - c.PAGE_SHIFT if new else 0
         """Since 6.7 a file's huge pages are counted in small ones (a08c7193e4f1)."""
+        self.gathered: list[int] = []
+        """Pages of an unmapping under way, which go at its end."""
         self.early_anon_vma = space.profile.since(6, 9)
         self.at_nrpages = space.layouts.inode.offset("nrpages")
         mm = space.layouts.mm_struct
@@ -228,6 +230,7 @@ class HugePages(HugeReserve):
         for other in self.mapping(self.inode_of(vma), place, place):
             if other != vma and not self.shared(other) and not self.resv_set(other, RESV_OWNER):
                 self.unmap_range(other, address, address + HUGE_SIZE, head)
+                self.finish_unmap()
 
     def mapping(self, inode: int, first: int, last: int) -> list[int]:
         """The areas that map small pages ``first`` to ``last`` (inclusive) of a file."""
@@ -255,7 +258,10 @@ class HugePages(HugeReserve):
     # Unmapping.
 
     def unmap_range(self, vma: int, start: int, end: int, only: int = 0) -> None:
-        """Unmap huge pages of [``start``, ``end``); with ``only`` that page, and mark the area."""
+        """Unmap huge pages of [``start``, ``end``); with ``only`` that page, and mark the area.
+
+        Like the kernel's (mmu_gather), the pages are freed when :meth:`finish_unmap` is called.
+        """
         space, mm = self.space, self.area(vma, "vm_mm")
         for address, slot in self.steps(vma, start, end):
             entry = self.memory.load(slot)
@@ -271,9 +277,14 @@ class HugePages(HugeReserve):
             self.remove_rmap(head)
             if self.restores and not self.count("surplus") and space.page_anon(head):
                 self.restore_unmapped(vma, address, head)
-            self.put_page(head)
+            self.gathered.append(head)
             if only:
                 return
+
+    def finish_unmap(self) -> None:
+        """Drop the references of entries that are gone."""
+        while self.gathered:
+            self.put_page(self.gathered.pop(0))
 
     def restore_unmapped(self, vma: int, address: int, head: int) -> None:
         """What the owner unmapped, it is promised again: the page is not for others."""
@@ -378,6 +389,7 @@ class HugePages(HugeReserve):
             start = max(self.area(vma, "vm_start"), base + (first << HUGE_SHIFT))
             end = min(self.area(vma, "vm_end"), base + (last << HUGE_SHIFT))
             self.unmap_range(vma, start, end)
+            self.finish_unmap()
 
     def remove_all(self, inode: int, first: int) -> None:
         """Take all pages from ``first`` on out of a file; nothing is promised of them any more."""

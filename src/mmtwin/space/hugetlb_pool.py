@@ -180,10 +180,15 @@ class HugePool:
 
     def acct_memory(self, delta: int) -> bool:
         """Promise ``delta`` pages more, or with a negative number fewer; False if not enough."""
-        if delta > 0:
-            return self._gather_surplus(delta)
         if delta < 0:
             self._return_unused(-delta)
+        elif delta > 0:
+            if not self._gather_surplus(delta):
+                return False
+            # Of the free pages of all nodes; not idle where more are promised than counted.
+            if delta > self.count("free"):
+                self._return_unused(delta)
+                return False
         return True
 
     def _gather_surplus(self, delta: int) -> bool:

@@ -40,6 +40,7 @@ class Zap(PageCache):
         while vma != 0:
             self.unmap_page_range(vma, self.vm_start(vma), self.vm_end(vma), True)
             vma = self.exit_next(mas)
+        self.huge.finish_unmap()
 
     def free_pgtables(self, mas: MaState, floor: u64, ceiling: u64) -> None:
         """Free the tables of the areas that ``mas`` walks from its beginning.
@@ -92,6 +93,8 @@ class Zap(PageCache):
         if self.pgtables_bytes(mm) != 0:
             self.update_hiwater_rss(mm)
             self.unmap_page_range(vma, start, end, True)
+            if self.is_vm_hugetlb_page(vma):
+                self.huge.finish_unmap()
 
     def unmap_page_range(self, vma: u64, start: u64, end: u64, even_cows: bint) -> None:
         """Zap [start, end) of ``vma``; without ``even_cows`` private copies of pages stay."""
