@@ -19,6 +19,7 @@ from mmtwin.pages.swap import swap_room
 from mmtwin.pages.v3_15 import Pages315
 from mmtwin.pages.v6_18 import Pages618
 from mmtwin.pages.zone import s390_zones, x86_64_zones
+from mmtwin.space.khugepaged import Khugepaged
 from mmtwin.space.layouts import layouts_for
 from mmtwin.space.oom_victims import OomVictims
 from mmtwin.space.s390 import SpaceS390
@@ -117,6 +118,7 @@ class Twin:
         if profile.machine != "s390x":
             self.space.huge.set_nr_hugepages(hugepages)
         self.pids = Pids(self.memory, self.caches.get("pid"))
+        self.khugepaged = Khugepaged(self.space, self.mms)
         self.victims = OomVictims(self.space, self.pids)
         self.pages.oom_hook = self.victims
         self.pages.on_failure = self.victims.on_failure

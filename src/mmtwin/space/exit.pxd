@@ -2,6 +2,7 @@ from mmtwin.maple.state cimport MaState
 from mmtwin.space.process_calls cimport ProcessCalls
 
 cdef class Exit(ProcessCalls):
+    cdef public object khugepaged
     cpdef void mmput(self, unsigned long long mm) except *
     cpdef void exit_mmap(self, unsigned long long mm) except *
     cpdef void mm_free(self, unsigned long long mm) except *

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cython import declare
 from cython import ulonglong as u64
 
 from mmtwin.machine.bug import KernelBug
+from mmtwin.machine.profile import Profile
+from mmtwin.maple.maple import Maple
 from mmtwin.maple.state import MaState
+from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
+from mmtwin.space.fields import Caches
 from mmtwin.space.process_calls import ProcessCalls
+
+if TYPE_CHECKING:
+    from mmtwin.space.khugepaged import Khugepaged
 
 TOP = declare(u64, c.MAX)
 VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
 
 
 class Exit(ProcessCalls):
-    """``mmput`` and ``exit_mmap``."""
+    """``mmput`` and ``exit_mmap``; ``khugepaged`` hears of the end of an address space."""
+
+    def __init__(self, memory: Memory, maple: Maple, caches: Caches, profile: Profile) -> None:
+        super().__init__(memory, maple, caches, profile)
+        self.khugepaged: Khugepaged | None = None
 
     def mmput(self, mm: u64) -> None:
         """One user less; the last one takes the address space down."""
         users: u64 = self.mm_users(mm) - 1
         self.set_mm_users(mm, users)
         if users == 0:
+            if self.khugepaged is not None:
+                self.khugepaged.exit(mm)
             self.exit_mmap(mm)
             self.mm_free(mm)
 

@@ -1,0 +1,108 @@
+"""khugepaged of the twin against that of Debian's 6.1 in qemu: what of a program becomes huge."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from test_guest_differential import ready
+
+from mmtwin.kernels.abi import HUGE, MAP_ANONYMOUS, MAP_PRIVATE, PAGE, TOP
+from mmtwin.kernels.calls import Call
+from mmtwin.kernels.diff import Differ, on_qemu
+from mmtwin.kernels.host.wire import Report
+from mmtwin.kernels.maps import areas
+from mmtwin.kernels.options import Start
+from mmtwin.kernels.smaps import fields, records
+
+pytestmark = pytest.mark.oracle
+
+AT = 0x40000000
+DAEMON = "/sys/kernel/mm/transparent_hugepage/khugepaged/"
+MAP_FIXED = 0x10
+COLD, HUGEPAGE, NOHUGEPAGE = 20, 14, 15
+PATTERNS = (1, 2, 4, 32, 512)
+"""Every so many pages of an area of 2 MiB are written to."""
+PATIENCE_SECONDS = 60.0
+
+
+def program(forks: bool) -> Iterator[Call]:
+    """Areas of 2 MiB, 2 MiB apart, of small pages: written in patterns; only read; one page
+    written among those that are read; read-only; cold; small for ever."""
+    last = len(PATTERNS) + 5
+    for nth in range(last):
+        at = AT + 2 * nth * HUGE
+        flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED
+        yield Call(1, "mmap", (at, HUGE, 3, flags, TOP, 0))
+        yield Call(1, "madvise", (at, HUGE, NOHUGEPAGE))
+        if nth < len(PATTERNS):
+            for page in range(0, 512, PATTERNS[nth]):
+                yield Call(1, "touch", (at + page * PAGE, PAGE, 1))
+            continue
+        kind = nth - len(PATTERNS)
+        yield Call(1, "touch", (at, HUGE, int(kind in (2, 3, 4))))
+        if kind == 1:
+            yield Call(1, "touch", (at + 5 * PAGE, PAGE, 1))
+        elif kind == 2:
+            yield Call(1, "mprotect", (at, HUGE, 1))
+        elif kind == 3:
+            yield Call(1, "madvise", (at, HUGE, COLD))
+    for nth in range(last - 1):
+        yield Call(1, "madvise", (AT + 2 * nth * HUGE, HUGE, HUGEPAGE))
+    if forks:
+        yield Call(1, "fork", (2,))
+        for nth in (0, 1, 2, 3):
+            yield Call(1, "touch", (AT + 2 * nth * HUGE, PAGE, 1))
+        yield Call(2, "touch", (AT + 4 * HUGE, PAGE, 1))
+
+
+def scanned_by_guest(differ: Differ) -> None:
+    """Let the guest's daemon go round twice."""
+    kernel = differ.kernel
+    before = int(kernel.read_text(DAEMON + "full_scans"))
+    kernel.write_text(DAEMON + "scan_sleep_millisecs", "0")
+    end = time.monotonic() + PATIENCE_SECONDS
+    while int(kernel.read_text(DAEMON + "full_scans")) < before + 3:
+        assert time.monotonic() < end, "the guest's khugepaged does not scan"
+        time.sleep(0.05)
+    kernel.write_text(DAEMON + "scan_sleep_millisecs", "10000")
+
+
+def scanned_by_twin(differ: Differ, **limits: int) -> None:
+    daemon = differ.machine.twin.khugepaged
+    for name, value in limits.items():
+        setattr(daemon.scan, name, value)
+    for process in differ.machine.processes.values():
+        daemon.enter(process.mm)
+    while daemon.scan.full_scans < 2:
+        daemon.step()
+
+
+def told(smaps: str, maps: str) -> list[str]:
+    """What smaps tells of pages in the program's areas."""
+    names = ("Rss", "Pss", "Shared_Dirty", "Private_Dirty", "Anonymous", "AnonHugePages")
+    return [
+        f"{area.start:x} " + " ".join(f"{name} {fields(record)[name]}" for name in names)
+        for record, area in zip(records(smaps), areas(maps), strict=False)
+        if AT <= area.start < AT + (64 << 20)
+    ]
+
+
+@pytest.mark.parametrize("limits", [{}, {"max_ptes_none": 300, "max_ptes_shared": 255}])
+@pytest.mark.parametrize("forks", [False, True], ids=["alone", "with a child"])
+def test_the_same_memory_becomes_huge(forks: bool, limits: dict[str, int]) -> None:
+    ready("x86_64")
+    with on_qemu() as differ:
+        for name, value in limits.items():
+            differ.kernel.write_text(DAEMON + name, str(value))
+        assert differ.rerun(Start(), list(program(forks))) is None
+        scanned_by_guest(differ)
+        scanned_by_twin(differ, **limits)
+        huge = 0
+        for slot in sorted(differ.machine.processes):
+            call = [Call(slot, "look")]
+            (answer,) = differ.kernel.carry_out(call, Report.MAPS | Report.SMAPS)
+            (ours,) = differ.machine.carry_out(call[0], details=True)
+            theirs = told(answer.smaps or "", answer.maps or "")
+            assert told(ours.smaps, ours.maps) == theirs
+            huge += sum("AnonHugePages 2048 kB" in line for line in theirs)
+        assert huge > 0
