@@ -8,6 +8,7 @@ from mmtwin.memory.view import View
 from mmtwin.replay.feed import Feed
 from mmtwin.replay.files import Files
 from mmtwin.space import flags as c
+from mmtwin.space.files import SHMEM_DEV
 from mmtwin.trace import calls
 from mmtwin.trace.maps import parse_maps
 from mmtwin.trace.records import Call, Child, Exec, Gone, Limits, Record, Touch
@@ -313,5 +314,14 @@ class Processes:
         if self.space.shm_obtain_object(shmid) == 0 and record.ret is not None and record.ret > 0:
             if record.size is None:
                 raise Unpredictable("the segment's size is not recorded")
-            self.space.shm_create(mm, shmid, record.key or 0, record.size)
+            huge = c.SHM_HUGETLB if of_huge_pages(record) else 0
+            self.space.shm_create(mm, shmid, record.key or 0, record.size, huge)
         return self.space.sys_shmat(mm, shmid, record.args[1], record.args[2] & LOW)
+
+
+def of_huge_pages(record: Call) -> bool:
+    """Does shmat attach a segment of huge pages? Its device in the maps is not shared memory's."""
+    lines = parse_maps(record.maps) if record.maps else ()
+    return any(
+        line.start == record.ret and (line.major, line.minor) != (0, SHMEM_DEV) for line in lines
+    )
