@@ -4,7 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from mmtwin.kernels.abi import MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, PAGE
+from mmtwin.kernels.abi import (
+    MAP_ANONYMOUS,
+    MAP_FIXED,
+    MAP_HUGETLB,
+    MAP_PRIVATE,
+    MAP_SHARED,
+    PAGE,
+    TOP,
+)
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.diff import compare, on_qemu
 from mmtwin.kernels.host.build import NotHereError, agent_program
@@ -72,3 +80,18 @@ def test_the_s390_program_of_the_thread_in_the_guest() -> None:
     found = [fall for fall in falls if fall is not None]
     assert found
     assert all("0xe00000000000000" in fall.twin for fall in found), found
+
+
+def test_promises_of_huge_pages_are_lost_where_a_part_of_an_area_moves() -> None:
+    """6.1.192 keeps two pages reserved for nobody; the twin foretells each count until then."""
+    ready("x86_64")
+    at, huge, flags = 0x30000000, 1 << 21, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_HUGETLB
+    calls = [
+        Call(1, "mmap", (at, 3 * huge, 3, flags, TOP, 0)),
+        Call(1, "mremap", (at, huge, huge, 3, at + 8 * huge)),
+        Call(1, "munmap", (at, 16 * huge)),
+    ]
+    with on_qemu() as differ:
+        assert differ.rerun(Start(huge_pages=4), calls, details=True) is None
+        differ.kernel.fresh()
+        assert "HugePages_Rsvd:        2\n" in differ.kernel.read_text("/proc/meminfo")
