@@ -141,7 +141,10 @@ class Generator(Rarer, HugeCalls):
             space = list(areas(maps[slot]))
             (kind,) = self.random.choices(self._kinds, self._weights)
             call = kind(slot, space)
-            if call is None or reaches(call, self.options.keep_start, self.options.keep_end):
+            if call is None:
+                continue
+            whole = self.in_huge_pages(call) if self.huge_files else call
+            if reaches(whole, self.options.keep_start, self.options.keep_end):
                 continue
             if self.huge_files and self.moves_badly(call, space):
                 continue

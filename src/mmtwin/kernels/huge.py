@@ -10,6 +10,7 @@ from mmtwin.kernels.abi import HUGE, PAGE, TOP
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.maps import Area
 from mmtwin.kernels.options import Options, Process
+from mmtwin.kernels.safety import in_whole
 
 ARENA: Final = 0x30000000
 ARENA_PAGES: Final = 6
@@ -103,6 +104,13 @@ class HugeCalls:
         target = ARENA + random.randrange(2 * ARENA_PAGES) * HUGE
         new = random.choice([length, length, HUGE])
         return Call(slot, "mremap", (area.start, length, new, random.choice([1, 3, 3]), target))
+
+    def in_huge_pages(self, call: Call) -> Call:
+        """The call with what a file of huge pages makes of its length, if it maps one."""
+        if call.name != "mmap" or call.args[3] & abi.MAP_ANONYMOUS:
+            return call
+        at, length, *rest = call.args
+        return Call(call.slot, "mmap", (at, in_whole(HUGE, length) & TOP, *rest))
 
     def moves_badly(self, call: Call, space: list[Area]) -> bool:
         """Would the call move huge pages as no kernel should be asked to?

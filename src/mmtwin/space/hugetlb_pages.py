@@ -42,6 +42,7 @@ class HugePages(HugeReserve):
         """Since 6.7 a file's huge pages are counted in small ones (a08c7193e4f1)."""
         self.gathered: list[int] = []
         """Pages of an unmapping under way, which go at its end."""
+        self.at_nr = self.hstate.address + space.layouts.hstate.offset("nr_huge_pages")
         self.early_anon_vma = space.profile.since(6, 9)
         self.at_nrpages = space.layouts.inode.offset("nrpages")
         mm = space.layouts.mm_struct
@@ -351,7 +352,7 @@ class HugePages(HugeReserve):
         (task_work), so that what replaces an area can neither be promised nor get its pages.
         """
         space, held = self.space, []
-        vma = space.find_vma(mm, start) if self.count("nr") else 0
+        vma = space.find_vma(mm, start) if self.memory.load(self.at_nr) else 0
         while vma and self.area(vma, "vm_start") < start + length:
             if self.area(vma, "vm_flags") & c.VM_HUGETLB:
                 held.append(self.area(vma, "vm_file"))
