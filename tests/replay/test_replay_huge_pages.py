@@ -12,8 +12,10 @@ from mmtwin.check.run import Check, Run
 from mmtwin.machine.profile import profile
 from mmtwin.space import flags as c
 from mmtwin.trace import calls
+from mmtwin.trace.reader import read_trace
 from mmtwin.trace.records import Call, Touch
 
+DATA = Path(__file__).parent.parent / "data"
 AT = 0x20000000
 HUGE = 1 << 21
 SEGMENT = 5
@@ -62,6 +64,16 @@ def test_a_pool_serves_a_program(
     huge = twin.space.huge
     counts = [huge.count(name) for name in ("nr", "free", "surplus")]
     assert counts == [4, 1, 0]  # two are the child's, one the segment's
+
+
+def test_a_recorded_program_agrees_with_a_pool_as_large_as_it_had() -> None:
+    """A C program on a 6.18.44 with six huge pages: private, shared, a segment, a child that
+    writes, MADV_DONTNEED, nine pages in vain."""
+    records = list(read_trace(str(DATA / "huge-pages.jsonl.gz")))
+    for pages, step in ((6, None), (5, None), (4, 17), (14, 22)):
+        result = Run(lambda: records, profile("6.18"), hugepages=pages).run()
+        found = result.findings[0].step if result.findings else None
+        assert found == step, pages
 
 
 def test_without_a_pool_the_first_mapping_disagrees(tmp_path: Path) -> None:
