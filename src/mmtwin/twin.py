@@ -19,10 +19,11 @@ from mmtwin.pages.swap import swap_room
 from mmtwin.pages.v3_15 import Pages315
 from mmtwin.pages.v6_18 import Pages618
 from mmtwin.pages.zone import s390_zones, x86_64_zones
+from mmtwin.space.arm64 import SpaceArm64
 from mmtwin.space.khugepaged import Khugepaged
 from mmtwin.space.layouts import layouts_for
 from mmtwin.space.oom_victims import OomVictims
-from mmtwin.space.s390 import SpaceS390
+from mmtwin.space.s390_tables import SpaceS390Tables
 from mmtwin.space.space import Space
 from mmtwin.space.v6_18 import Space618
 
@@ -60,7 +61,9 @@ def with_overrides(engine: _Engine, overrides: Sequence[type]) -> _Engine:
 def space_for(profile: Profile) -> type[Space]:
     """The address-space engine with the rules of this kernel and machine."""
     if profile.machine == "s390x":
-        return SpaceS390
+        return SpaceS390Tables
+    if profile.machine == "arm64":
+        return SpaceArm64
     return Space618 if profile.since(6, 12) else Space
 
 

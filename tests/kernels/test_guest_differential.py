@@ -19,8 +19,10 @@ from mmtwin.kernels.host.build import NotHereError, agent_program
 from mmtwin.kernels.options import Start
 from mmtwin.kernels.qemu.guests import guest
 from mmtwin.kernels.qemu.packages import find_kernel, find_qemu
+from mmtwin.kernels.smaps import counters
 from mmtwin.kernels.strace import show
 from mmtwin.regressions import catalogue
+from mmtwin.space.s390_tables import CRST_BYTES, PAGE_TABLE_BYTES
 
 pytestmark = pytest.mark.oracle
 
@@ -72,9 +74,13 @@ def test_the_s390_program_of_the_thread_in_the_guest() -> None:
     ready("s390x")
     with on_qemu(arch="s390x") as differ:
         for areas in SIZES:
-            assert differ.rerun(Start(), list(program_of_may_2022(areas))) is None, areas
-            mapped = differ.made.answers[areas + 1][0]
-            assert mapped.result == 1 << 54
+            calls = list(program_of_may_2022(areas))
+            assert differ.rerun(Start(), calls, details=True) is None, areas
+            mapped, touched = (differ.made.answers[areas + nth][0] for nth in (1, 2))
+            assert (mapped.result, touched.result) == (1 << 54, 0)
+            before, after = (counters(answer.status or "")["VmPTE"] for answer in (mapped, touched))
+            # Three of region and segment entries, one of which is not counted, and one of ptes.
+            assert after - before == (2 * CRST_BYTES + PAGE_TABLE_BYTES) // 1024
     with on_qemu([catalogue.get("metadata-as-entry")], arch="s390x") as broken:
         falls = [broken.rerun(Start(), list(program_of_may_2022(areas))) for areas in SIZES]
     found = [fall for fall in falls if fall is not None]

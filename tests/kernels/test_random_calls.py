@@ -120,7 +120,7 @@ def test_files_of_huge_pages_are_compared_by_identity_too() -> None:
 
 def test_what_is_compared() -> None:
     call = Call(1, "munmap", (0, 0))
-    scope = Scope((0, 0), pages=True)
+    scope = Scope((0, 0))
     same = [Outcome(1, 0, "a\n")]
     assert Comparison(scope).check(0, call, same, same) is None
     for other, what in (

@@ -28,7 +28,7 @@ LINES = [
     "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]",
 ]
 MAPS = "".join(line + "\n" for line in LINES)
-SCOPE = Scope((0x400000, 0x402000), pages=True)
+SCOPE = Scope((0x400000, 0x402000))
 A, FILE, MEMFD = 1, 2, 3
 
 
@@ -79,24 +79,14 @@ def test_which_fields_count_where(at: int, name: str, told: bool) -> None:
         assert found[1].endswith(f"{name}: 99")
 
 
-def test_without_pages_only_what_areas_are_counts() -> None:
-    bare = Scope(SCOPE.keep, pages=False)
-    assert smaps_difference(smaps(), smaps(A, Rss="0 kB"), MAPS, bare) is None
-    assert smaps_difference(smaps(), smaps(A, VmFlags="wr"), MAPS, bare) == (
-        "10000000 VmFlags: rd",
-        "10000000 VmFlags: wr",
-    )
-
-
 def test_counters() -> None:
     status = "".join(f"{name}:\t  8 kB\n" for name in (*COUNTERS, "VmExe", "VmLib"))
     assert counters(status) == dict.fromkeys(COUNTERS, 8) | {"VmExe+VmLib": 16}
-    assert status_difference(status, status, SCOPE) is None
+    assert status_difference(status, status) is None
     other = status.replace("VmData:\t  8", "VmData:\t  9")
-    assert status_difference(status, other, SCOPE) == ("VmData 8 kB", "VmData 9 kB")
+    assert status_difference(status, other) == ("VmData 8 kB", "VmData 9 kB")
     fewer_tables = status.replace("VmPTE:\t  8", "VmPTE:\t  4")
-    assert status_difference(status, fewer_tables, SCOPE) == ("VmPTE 8 kB", "VmPTE 4 kB")
-    assert status_difference(status, fewer_tables, Scope(SCOPE.keep, pages=False)) is None
+    assert status_difference(status, fewer_tables) == ("VmPTE 8 kB", "VmPTE 4 kB")
     assert committed("MemFree: 1 kB\nCommitted_AS:  40 kB\n") == 10
 
 

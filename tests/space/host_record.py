@@ -71,7 +71,7 @@ def main() -> int:
             kernel.fresh()
             image = kernel.spawn()
             got = kernel.carry_out(calls, Report.MAPS | Report.SMAPS | Report.STATUS)
-            scope = Scope((image.start, image.end), pages=True)
+            scope = Scope((image.start, image.end))
             last = {
                 answer.slot: seen(answer.maps or "", answer.smaps or "", answer.status or "", scope)
                 for answer in got

@@ -102,3 +102,23 @@ def test_the_page_table_of_a_moved_range_reaches_any_place(wide: World) -> None:
 def test_what_lies_above_the_56_bits_is_no_memory(wide: World) -> None:
     assert mmap(wide, TOP, P, FIXED) == -errno.ENOMEM
     assert wide.space.sys_munmap(wide.mm, TOP, P) == -errno.EINVAL
+
+
+def test_a_table_of_p4ds_that_nothing_hangs_on_goes_at_exit(wide: World) -> None:
+    """It is not counted in pgtables_bytes."""
+
+    def marked() -> int:
+        pages = wide.twin.pages
+        kinds = (pages.page_mapcount(pages.pfn_to_page(pfn)) for pfn in range(pages.frames))
+        return sum(kind == wide.space.table_type for kind in kinds)
+
+    child = wide.space.dup_mmap(wide.mm, wide.space.task_alloc(wide.task))
+    before = marked()
+    for at in (HIGH, HIGH + (1 << 40)):
+        flags = ANON | FIXED | c.MAP_NORESERVE
+        assert wide.space.sys_mmap(child, at, P, RW, flags, 0, 0) == at
+    assert wide.space.touch(child, HIGH, 1, True) == 0
+    wide.space.sys_munmap(child, HIGH, P)
+    assert marked() == before + 1
+    wide.space.mmput(child)
+    assert marked() == before - 1

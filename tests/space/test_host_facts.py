@@ -47,7 +47,7 @@ def test_the_image(machine: TwinMachine) -> None:
 def test_fact(machine: TwinMachine, title: str) -> None:
     machine.start(Start(), RECORDED["image"])
     results, last = [], {}
-    scope = Scope((0x400000, RECORDED["heap"]), pages=True)
+    scope = Scope((0x400000, RECORDED["heap"]))
     for call in SEQUENCES[title]:
         for outcome in machine.carry_out(call, details=True):
             results.append(outcome.result)

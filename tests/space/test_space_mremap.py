@@ -323,7 +323,7 @@ def test_several_areas_are_too_many_for_6_1(old: World) -> None:
 
 
 def test_a_source_that_its_own_target_has_unmapped(new: World) -> None:
-    """Seed 10011110 on 6.18: an old length that wraps lies nowhere, so the target may be the source;
+    """Seed 10011110 on 6.18: an old length that wraps lies nowhere, so the target may be it;
     what the target covered is gone before the rest is looked at."""
     new.map(0, 4)
     wraps = 2**64 - P

@@ -1,28 +1,23 @@
 """s390: where things go and how page tables grow, as Debian's 6.1.176 answered in qemu."""
 
 import pytest
+from s390_machine import (
+    ADDR_NO_RANDOMIZE,
+    FIXED,
+    IMAGE,
+    MAX,
+    NORESERVE,
+    PRIVATE,
+    REGION1,
+    REGION2,
+    RW,
+    SHARED,
+    Machine,
+)
 
-from mmtwin.check.checker import Checker
 from mmtwin.machine.failslab import FailSlab
-from mmtwin.machine.profile import PROFILES
 from mmtwin.space import flags as c
 from mmtwin.trace.maps import parse_maps
-from mmtwin.twin import Twin
-
-IMAGE = """\
-01000000-0108a000 r-xp 00000000 00:02 5                                  /init
-0108a000-0108e000 r--p 0008a000 00:02 5                                  /init
-0108e000-01091000 rw-p 0008e000 00:02 5                                  /init
-01091000-01096000 rw-p 00000000 00:00 0                                  [heap]
-3fffffda000-3ffffffb000 rw-p 00000000 00:00 0                            [stack]
-3ffffffc000-3ffffffe000 r--p 00000000 00:00 0                            [vvar]
-3ffffffe000-40000000000 r-xp 00000000 00:00 0                            [vdso]
-"""
-ADDR_NO_RANDOMIZE = 0x40000
-PRIVATE, SHARED, FIXED, NORESERVE = 0x22, 0x21, 0x10, 0x4000
-REGION1, REGION2 = 1 << 53, 1 << 42
-RW = 3
-MAX = (1 << 64) - 1
 
 CALLS = [
     (0, 0x1000, PRIVATE, 0x3FFF7FFA000),
@@ -39,43 +34,6 @@ CALLS = [
     (0, 1 << 42, SHARED | NORESERVE, 0x80000080000),
 ]
 """Address, length and flags of an mmap, and the guest's answer."""
-
-
-class Machine:
-    """A twin with one process that looks like the guest's, checked after every call."""
-
-    def __init__(self, profile: str = "6.1-s390x") -> None:
-        self.twin = Twin(PROFILES[profile], ram=1 << 28)
-        self.space = self.twin.space
-        self.task = self.space.task_alloc(0)
-        self.space.view("task_struct", self.task).personality = ADDR_NO_RANDOMIZE
-        self.mm = self.space.load_image(self.task, parse_maps(IMAGE), start_brk=0x1096000)
-        self.add(1, self.task, self.mm)
-        self.checker = Checker(self.twin)
-
-    def add(self, pid: int, task: int, mm: int) -> None:
-        """Make the thread known."""
-        self.twin.memory.store(task + self.twin.layouts.task_struct.offset("mm"), mm)
-        self.twin.pids.add(pid, task)
-
-    def fork(self) -> int:
-        """A child's address space."""
-        task = self.space.task_alloc(self.task)
-        mm = self.space.dup_mmap(self.mm, task)
-        if mm > 0:
-            self.add(2, task, mm)
-        return mm
-
-    def mmap(self, addr: int, length: int, flags: int, mm: int = 0) -> int:
-        """The result, unsigned; everything is well afterwards."""
-        mark = self.twin.begin_step()
-        result = self.space.sys_mmap(mm or self.mm, addr, length, RW, flags, 0, 0)
-        assert self.checker.every(mark) == []
-        return result & MAX
-
-    def limit(self, mm: int = 0) -> int:
-        """What the page tables reach."""
-        return self.space.view("mm_struct", mm or self.mm).asce_limit
 
 
 def test_the_image_and_the_base_are_the_kernels():
@@ -137,26 +95,26 @@ def test_a_child_has_its_parents_levels_and_its_own_tables():
 def test_no_table_no_mapping_and_nothing_is_lost():
     for after in (0, 1):
         machine = Machine()
-        tables = machine.twin.caches.get("crst_table")
-        tables.injector = FailSlab("crst_table", after=after, times=1)
+        machine.twin.pages.injector = FailSlab("page", after=after, times=1)
         assert machine.mmap(1 << 54, 0x1000, SHARED) == -12 & MAX
         assert machine.limit() == REGION2
         assert machine.mmap(1 << 54, 0x1000, SHARED) == 1 << 54
     machine = Machine()
-    machine.twin.caches.get("crst_table").injector = FailSlab("crst_table")
+    machine.twin.pages.injector = FailSlab("page")
     assert machine.fork() == -12
 
 
 def test_an_exit_gives_all_tables_back():
     machine = Machine()
-    tables = machine.twin.caches.get("crst_table")
-    before = tables.in_use()
+    before = machine.tables()
     child = machine.fork()
     machine.mmap(1 << 54, 0x1000, SHARED, child)
-    assert tables.in_use() == before + 3
+    assert machine.tables() == before + 3
+    machine.space.touch(child, 1 << 54, 1, True)
+    assert machine.tables() == before + 3 + 4
     machine.twin.pids.remove(2)
     machine.space.mmput(child)
-    assert tables.in_use() == before
+    assert machine.tables() == before
 
 
 def test_an_unlimited_stack_asks_for_the_old_layout():
@@ -224,12 +182,12 @@ def test_an_image_of_another_machine_gets_the_tables_it_needs():
     lines = parse_maps("7ffffffde000-7ffffffff000 rw-p 00000000 00:00 0 [stack]\n")
     mm = machine.space.load_image(machine.space.task_alloc(0), lines)
     assert machine.limit(mm) == REGION1
-    machine.twin.caches.get("crst_table").injector = FailSlab("crst_table", after=1)
+    machine.twin.pages.injector = FailSlab("page", after=1)
     with pytest.raises(MemoryError):
         machine.space.load_image(machine.space.task_alloc(0), lines)
 
 
-def test_another_process_reads_and_writes_memory_that_has_no_pages_here() -> None:
+def test_another_process_reads_and_writes_memory() -> None:
     """Seed 45178 in the guest."""
     machine = Machine()
     machine.mmap(1 << 54, 0x1000, PRIVATE)
@@ -237,3 +195,16 @@ def test_another_process_reads_and_writes_memory_that_has_no_pages_here() -> Non
         machine.mmap(0x10000000, 0x1000, PRIVATE | FIXED)
         assert machine.space.sys_process_vm(machine.mm, 0x10000000, 8, write) == 8
     assert machine.space.sys_process_vm(machine.mm, 0x1001000, 8, False) == 8
+
+
+@pytest.mark.parametrize("end", [REGION2 + (1 << 20), MAX - 0xFFF])
+def test_a_break_beyond_the_limit_adds_levels_even_if_it_is_refused(end) -> None:
+    """Seeds 60256, 60732 and 61120 in the guest: the limit is looked at first."""
+    machine = Machine()
+    space, mm = machine.space, machine.mm
+    before = space.pgtables_bytes(mm)
+    sysctl = space.view("sysctl", space.sysctl)
+    sysctl.overcommit_memory = 2
+    assert space.sys_brk(mm, end) == 0x1096000
+    assert machine.limit() == (REGION1 if end < REGION1 else MAX - 0xFFF)
+    assert space.pgtables_bytes(mm) == before + 16384

@@ -1,11 +1,15 @@
 """Faults: what they make of an area, and how stacks grow."""
 
 import errno
+from collections.abc import Callable
 
 import pytest
 from world import ANON, FIXED, NONE, RW, B, P, R, World
 
+from mmtwin.machine.profile import PROFILES
+from mmtwin.replay.call_order import CallOrder
 from mmtwin.space import flags as c
+from mmtwin.space.space import Space
 
 DOWN = FIXED | c.MAP_GROWSDOWN
 
@@ -154,3 +158,64 @@ def test_charge_of_growth(world: World) -> None:
 def test_the_next_mapping_keeps_the_guard_gap(world: World) -> None:
     stack = world.anywhere(1, RW, ANON | c.MAP_GROWSDOWN)
     assert world.anywhere(1) == stack - 257 * P
+
+
+def heard(kernel: str, written: bool, grow: Callable[[Space, int], int]) -> list[str]:
+    """What growth of a stack asks for, locks and stores, in order."""
+    order = CallOrder(PROFILES[kernel])
+    space = order.twin.space
+    mm = space.mm_alloc(space.task_alloc(0))
+    space.arch_pick_mmap_layout(mm)
+    flags = c.MAP_PRIVATE | c.MAP_ANONYMOUS | DOWN
+    assert space.sys_mmap(mm, STACK, P, RW, flags, 0, 0) == STACK
+    if written:
+        assert space.touch(mm, STACK, 1, True) == 0
+    order.begin()
+    assert grow(space, mm) == 0
+    return [f"{event.what} {event.name}".strip() for event in order.end()]
+
+
+STACK = 0x70000000
+GROWTHS: dict[str, Callable[[Space, int], int]] = {
+    "by a fault": lambda space, mm: space.touch(mm, STACK - P, 1, False),
+    "by hand": lambda space, mm: space.expand_stack(space.find_vma(mm, STACK), STACK - P),
+}
+GROWTH = ["preallocate", "lock anon_vma rwsem", "store", "unlock anon_vma rwsem"]
+GROWTH_6_1 = [*GROWTH[:2], "lock spinlock", "store", "unlock spinlock", GROWTH[3]]
+
+
+@pytest.mark.parametrize("way", GROWTHS)
+@pytest.mark.parametrize("written", [False, True])
+@pytest.mark.parametrize(("kernel", "order"), [("6.1", GROWTH_6_1), ("6.18", GROWTH)])
+def test_a_stack_grows_under_locks_in_order_with_nodes_set_aside_before(
+    kernel: str, order: list[str], written: bool, way: str
+) -> None:
+    """6.1 holds page_table_lock around the store; since 6.13 the mmap lock alone is enough."""
+    assert heard(kernel, written, GROWTHS[way]) == order
+
+
+@pytest.mark.parametrize(("kernel", "order"), [("6.1", GROWTH_6_1), ("6.18", GROWTH)])
+def test_so_does_exec_s_and_its_moves_are_merges_locks(kernel: str, order: list[str]) -> None:
+    listener = CallOrder(PROFILES[kernel])
+    space = listener.twin.space
+    mm = space.mm_alloc(space.task_alloc(0))
+    stack = space.bprm_mm_init(mm)
+    listener.begin()
+    assert space.copy_strings(stack, 2 * P) == 0
+    grown = [f"{event.what} {event.name}".strip() for event in listener.end()]
+    assert grown == order
+    listener.begin()
+    assert space.setup_arg_pages(stack, space.profile.stack_top - 64 * P, False) == 0
+    moved = [f"{event.what} {event.name}".strip() for event in listener.end()]
+    widened = ["preallocate", "lock anon_vma rwsem", "store", "unlock anon_vma rwsem"]
+    assert moved == [*widened, *widened, *order]
+
+
+@pytest.mark.parametrize("kernel", ["6.1", "6.18"])
+def test_a_refused_growth_leaves_no_lock_held(kernel: str) -> None:
+    world = World(kernel)
+    world.map(0, 1, RW, c.MAP_PRIVATE | c.MAP_ANONYMOUS | DOWN)
+    world.limit(c.RLIMIT_STACK, P)
+    assert world.read(-1, 0) == -errno.EFAULT
+    context = world.space.context
+    assert world.twin.memory.load(context.word) == 0

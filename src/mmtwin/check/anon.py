@@ -121,7 +121,7 @@ class AnonRules(AreaRules):
     def link(self, vma: u64, avc: u64, anon_vma: u64) -> None:
         """One link: its key is the VMA's interval, and it hangs in the anon_vma's list."""
         first: u64 = self.word_at(vma + self.at_pgoff)
-        last: u64 = first + ((self.word_at(vma + 8) - self.word_at(vma)) >> 12) - 1
+        last: u64 = first + ((self.word_at(vma + 8) - self.word_at(vma)) >> self.page_shift) - 1
         if self.word_at(avc + CACHED_START) != first or self.word_at(avc + CACHED_LAST) != last:
             found = f"{self.word_at(avc + CACHED_START):#x}..{self.word_at(avc + CACHED_LAST):#x}"
             self.link_fail("VM-23", avc, "interval", found, f"{first:#x}..{last:#x}, its VMA's")

@@ -9,6 +9,8 @@ cdef class AreaRules(Lookup):
     cdef unsigned long long at_anon, at_chain, at_shared, at_tree, at_task_size, at_inode
     cdef readonly Tally sums
     cdef readonly bint stale_offsets
+    cdef readonly int page_shift
+    cdef unsigned long long page_mask
     cdef unsigned long long prot_none, prot_read, prot_write, prot_nx
     cdef unsigned long long object_at(self, unsigned long long address, unsigned long long number, unsigned long long stride) noexcept
     cdef bint is_vma(self, unsigned long long address) noexcept

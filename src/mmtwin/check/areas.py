@@ -21,7 +21,6 @@ from mmtwin.pages.slab import SlabCaches
 from mmtwin.space import flags as c
 from mmtwin.space.layouts import Layouts
 
-PAGE_MASK = declare(u64, c.PAGE_MASK)
 ACCESS = declare(u64, c.VM_ACCESS_FLAGS)
 WRITE = declare(u64, c.VM_WRITE)
 EXEC = declare(u64, c.VM_EXEC)
@@ -59,7 +58,8 @@ class AreaRules(Lookup):
 
     ``caches`` tell which slab object an address lies in. With ``stale_offsets`` an area emptied by
     mremap may keep its page offset, as kernels do that miss the fix of 2026 (6.18; 6.1.192 has it).
-    ``protection`` are the machine's page-table bits, as in the profile.
+    ``protection`` are the machine's page-table bits, as in the profile; ``page_shift`` is log2 of
+    its pages' size.
     ``sums`` has a row for each mm_struct:
     entries, pages in all, of data, stack and text, locked pages, pages charged.
     """
@@ -69,6 +69,8 @@ class AreaRules(Lookup):
     ) -> None:
         self.stale_offsets = options.pop("stale_offsets", False)
         protection = options.pop("protection")
+        self.page_shift = options.pop("page_shift")
+        self.page_mask = c.MAX - (1 << self.page_shift) + 1
         self.prot_none, self.prot_read, self.prot_write, self.prot_nx = protection
         super().__init__(memory, **options)
         self.map_word = (caches.memmap - memory.base) >> 3
@@ -184,7 +186,7 @@ class AreaRules(Lookup):
         if self.word_at(vma + self.at_mm) != mm:
             found: u64 = self.word_at(vma + self.at_mm)
             self.vma_fail("VM-02", vma, "vm_mm", f"{found:#x}", f"{mm:#x}")
-        if (start | end) & ~PAGE_MASK != 0 or start >= end:
+        if (start | end) & ~self.page_mask != 0 or start >= end:
             self.vma_fail(
                 "VM-04", vma, "range", f"[{start:#x}, {end:#x})", "whole pages, one at least"
             )
@@ -222,10 +224,10 @@ class AreaRules(Lookup):
             and self.word_at(vma + self.at_ops) == 0
             and self.word_at(vma + self.at_file) == 0
             and self.word_at(vma + self.at_anon) == 0
-            and self.word_at(vma + self.at_pgoff) != start >> 12
+            and self.word_at(vma + self.at_pgoff) != start >> self.page_shift
         ):
             pgoff: u64 = self.word_at(vma + self.at_pgoff)
-            self.vma_fail("VM-17", vma, "vm_pgoff", f"{pgoff:#x}", f"{start >> 12:#x}")
+            self.vma_fail("VM-17", vma, "vm_pgoff", f"{pgoff:#x}", f"{start >> self.page_shift:#x}")
 
     def protection(self, flags: u64) -> u64:
         """The page-table bits that the machine derives from ``vm_flags``."""
@@ -305,7 +307,7 @@ class AreaRules(Lookup):
 
     def account(self, mm: u64, vma: u64, sign: i64, old: bint) -> None:
         """Add what the VMA adds to the sums of its address space, or with -1 take it away."""
-        pages: i64 = (self.word(vma + 8, old) - self.word(vma, old)) >> 12
+        pages: i64 = (self.word(vma + 8, old) - self.word(vma, old)) >> self.page_shift
         flags: u64 = self.word(vma + self.at_flags, old)
         row: u64 = self.sums.row(mm)
         pages *= sign

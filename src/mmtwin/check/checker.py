@@ -53,6 +53,7 @@ class Checker:
             edge_exempt=era.bulk,
             stale_offsets=twin.profile.since(6, 12),
             protection=twin.profile.protection,
+            page_shift=twin.profile.page_size.bit_length() - 1,
             rcu_list=twin.maple.rcu_list,
             unprepared=twin.maple.unprepared,
         )

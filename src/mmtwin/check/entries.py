@@ -143,10 +143,11 @@ class EntryRules(SpaceCheck):
         if file == 0 or self.inode_of(vma, False) == 0:
             return
         most: u64 = self.word_at(self.word_at(file + self.at_f_op) + FOPS_MAXBYTES)
-        pages: u64 = (self.word_at(vma + 8) - self.word_at(vma)) >> 12
+        pages: u64 = (self.word_at(vma + 8) - self.word_at(vma)) >> self.page_shift
         past: u64 = (self.word_at(vma + self.at_pgoff) + pages) & TOP
-        if past > (most >> 12) + 1 and self.word_at(vma + self.at_ops) != 0:
-            expected = f"at most {(most >> 12) + 1:#x}"
+        most = (most >> self.page_shift) + 1
+        if past > most and self.word_at(vma + self.at_ops) != 0:
+            expected = f"at most {most:#x}"
             self.vma_fail("VM-42", vma, "vm_pgoff + pages", f"{past:#x}", expected)
 
     def space(self, mm: u64) -> None:

@@ -170,7 +170,7 @@ class Comparison:
         if theirs.smaps:
             yield "smaps", smaps_difference(ours.smaps, theirs.smaps, ours.maps, self.scope)
         if theirs.status:
-            yield "status", status_difference(ours.status, theirs.status, self.scope)
+            yield "status", status_difference(ours.status, theirs.status)
         if ours.pagemap is not None and theirs.pagemap is not None:
             yield (
                 "pagemap",

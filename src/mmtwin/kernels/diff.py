@@ -132,7 +132,7 @@ class Differ:
             segments=SEGMENTS,
             regressions=regressions,
         )
-        self.scope = Scope((image.start, image.end), pages=self.machine.keeps_pages)
+        self.scope = Scope((image.start, image.end))
 
     def __enter__(self) -> Differ:
         """Both sides."""
@@ -286,9 +286,7 @@ class Differ:
     ) -> Disagreement | None:
         reports, charges = Report.MAPS, False
         if details:
-            reports |= Report.SMAPS | Report.STATUS
-            if self.scope.pages:
-                reports |= Report.PAGEMAP
+            reports |= Report.SMAPS | Report.STATUS | Report.PAGEMAP
             charges = self.kernel.own_machine and all(map(charges_at_once, calls))
             if charges or start.huge_pages:
                 reports |= Report.MEMORY

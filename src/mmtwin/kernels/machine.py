@@ -62,7 +62,6 @@ class TwinMachine:
         self.space = self.twin.space
         self.heap = heap
         self.file_facts = file_facts
-        self.keeps_pages = facts.machine != "s390x"
         self.charged_at_start = 0
         # Facts say that the processor has none; s390's kernel has not even the calls.
         self.no_keys = -errno.ENOSYS if facts.machine == "s390x" else -errno.EINVAL
@@ -176,7 +175,7 @@ class TwinMachine:
             return [Outcome(0, 0, "")]
         result = self._calls[call.name](process, call)
         outcome = self._outcome(call.slot, result, process.mm, details)
-        if call.name == "mincore" and result == 0 and self.keeps_pages:
+        if call.name == "mincore" and result == 0:
             at, length = call.args
             core = self.space.mincore_vector(process.mm, at, length)
             outcome = replace(outcome, core=core)
@@ -193,7 +192,7 @@ class TwinMachine:
             maps,
             space.proc_smaps(mm),
             space.proc_status(mm),
-            self._pagemap(mm, maps) if self.keeps_pages else None,
+            self._pagemap(mm, maps),
             charged=self._charged() - self.charged_at_start,
             pool=pool_lines(space.huge.report_meminfo()),
         )
@@ -343,7 +342,7 @@ class TwinMachine:
         file = self.space.open_file(
             path, facts.major, facts.minor, facts.inode, call.args[0], kind, facts.size
         )
-        if kind != FILE_NO_MMAP and self.keeps_pages:
+        if kind != FILE_NO_MMAP:
             self._fill_cache(self.space.view("file", file).f_inode, facts)
         return self._install(process, file)
 

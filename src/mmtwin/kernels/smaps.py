@@ -16,11 +16,9 @@ from typing import Final, TypeAlias
 
 from mmtwin.kernels.maps import Area, areas
 
-OF_PAGES: Final = ("VmSwap", "VmPTE")
 COUNTERS: Final = (
     *("VmPeak", "VmSize", "VmLck", "VmPin", "VmData", "VmStk", "VmExe+VmLib"),
-    "HugetlbPages",
-    *OF_PAGES,
+    *("HugetlbPages", "VmSwap", "VmPTE"),
 )
 """VmExe and VmLib are all that can be executed; how it is split hangs on the program's headers."""
 STATUS_LINE: Final = re.compile(r"^(Vm\w+|HugetlbPages):\s+(\d+) kB", re.MULTILINE)
@@ -43,15 +41,13 @@ Words: TypeAlias = list[tuple[int, list[int]]]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What can be compared: ``keep`` is [start, end) of the agent's image; ``pages`` whether the
-    twin keeps pages of this machine at all."""
+    """What can be compared: ``keep`` is [start, end) of the agent's image."""
 
     keep: tuple[int, int]
-    pages: bool
 
     def fields(self, area: Area) -> frozenset[str] | None:
         """The fields of an area's record that are compared; None for all."""
-        if not self.pages or self.is_apart(area):
+        if self.is_apart(area):
             return SHAPE
         return ANONYMOUS if is_cached_file(area) else None
 
@@ -117,10 +113,10 @@ def counters(status: str) -> dict[str, int]:
     return {name: found.get(name, 0) for name in COUNTERS}
 
 
-def status_difference(twin: str, kernel: str, scope: Scope) -> tuple[str, str] | None:
+def status_difference(twin: str, kernel: str) -> tuple[str, str] | None:
     """The first counter in which two texts of status part, or None."""
     ours, theirs = counters(twin), counters(kernel)
-    for name in COUNTERS if scope.pages else COUNTERS[: -len(OF_PAGES)]:
+    for name in COUNTERS:
         if ours[name] != theirs[name]:
             return f"{name} {ours[name]} kB", f"{name} {theirs[name]} kB"
     return None

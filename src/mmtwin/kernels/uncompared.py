@@ -23,8 +23,6 @@ def uncompared(differ: Differ) -> list[str]:
         )
     else:
         lines.append("files in memory under overcommit mode 2 (their pages are charged one by one)")
-    if facts.machine == "s390x":
-        lines.append("which pages are there at all (the twin keeps none of s390)")
     if not facts.soft_dirty:
         lines.append("the soft-dirty flag (not configured)")
     if not facts.anon_vma_name:

@@ -17,7 +17,9 @@ from mmtwin.memory.memory import Memory
 
 DIRECT_RECLAIM = declare(u64, g.DIRECT_RECLAIM)
 FS = declare(u64, g.FS)
-ATOMIC_UNIT = declare(u64, 256)
+SPINLOCK = 256
+"""What each spinlock held adds to the word."""
+ATOMIC_UNIT = declare(u64, SPINLOCK)
 I_MMAP_RWSEM = 1
 ANON_VMA_RWSEM = 2
 _LOCKS = {I_MMAP_RWSEM: "&mapping->i_mmap_rwsem", ANON_VMA_RWSEM: "&anon_vma->rwsem"}

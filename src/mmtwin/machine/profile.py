@@ -24,6 +24,8 @@ class Profile:
     word_size: int = 8
     big_endian: bool = False
     page_size: int = 4096
+    pmd_size: int = 1 << 21
+    """What one table of ptes maps, and a huge page's size."""
     task_size: int = (1 << 47) - 4096
     stack_top: int = (1 << 47) - 4096
     stack_top_max: int = (1 << 47) - 4096
@@ -72,22 +74,51 @@ class Profile:
         return "6.18" if self.since(6, 6) else "6.1"
 
 
+_PTE_ARM64 = 3 | 1 << 7 | 3 << 8 | 1 << 10 | 1 << 11 | 1 << 53
+"""Of arm64, what every entry of user space has: a page, read-only, inner shareable, accessed, not
+global, not for the kernel to execute."""
+
 _S390X = Profile(
     "6.1-s390x",
     (6, 1, 176),
     machine="s390x",
     big_endian=True,
+    pmd_size=1 << 20,
     task_size=(1 << 64) - 4096,
     stack_top=(1 << 42) - 5 * 4096,
     stack_top_max=(1 << 42) - 5 * 4096,
     unmapped_base=1 << 41,
     stack_random_pages=0x3FF80,
     mmap_min_addr=32768,
+    page_table_levels=5,
     anon_vma_name=False,
     protection=(0x601, 0x611, 0x20, 0x100),
     numa=False,
 )
 """Debian's 6.1.176 for s390x: no NUMA, four pages of [vvar] and [vdso] above the stack."""
+
+_ARM64_64K = Profile(
+    "6.1-arm64-64k",
+    (6, 1, 192),
+    machine="arm64",
+    page_size=1 << 16,
+    pmd_size=1 << 29,
+    task_size=1 << 48,
+    stack_top=1 << 48,
+    stack_top_max=1 << 48,
+    unmapped_base=1 << 46,
+    stack_random_pages=0x3FFF,
+    stack_guard_gap=256 << 16,
+    page_table_levels=3,
+    protection=(
+        _PTE_ARM64 & ~1 | 1 << 54 | 1 << 58,
+        _PTE_ARM64 | 1 << 6,
+        1 << 51,
+        1 << 54,
+    ),
+)
+"""arm64 with pages of 64 KiB and 48 bits of user space, which no kernel here has been held against:
+its layout is the source's, its structures are x86-64's, and pages are not kept."""
 
 _6_1 = Profile("6.1", (6, 1, 192))
 _6_18 = Profile("6.18", (6, 18, 44), soft_dirty=False)
@@ -115,6 +146,7 @@ PROFILES = {
         _without_smp(_6_18),
         _with_five_levels(_6_18),
         replace(_S390X, name="5.18-rc6", release=(5, 18, 0)),
+        _ARM64_64K,
     )
 }
 

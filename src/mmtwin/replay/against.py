@@ -20,7 +20,7 @@ from mmtwin.replay.feed import Feed
 from mmtwin.replay.moved import Moved
 from mmtwin.replay.processes import Processes, Unpredictable
 from mmtwin.replay.text import call_text, result_text
-from mmtwin.replay.trees import Areas, tree_difference
+from mmtwin.replay.trees import Areas, Ranges, tree_difference
 from mmtwin.trace import calls
 from mmtwin.trace.maps import MapLine, parse_maps
 from mmtwin.trace.records import Call, Child, Exec, Record, Touch
@@ -51,7 +51,6 @@ PLACES = frozenset({calls.MMAP, calls.MREMAP, calls.SHMAT})
 """Calls whose result is an address that the kernel may choose."""
 ERRORS = 4096
 MAX = 0xFFFFFFFFFFFFFFFF
-PAGE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +227,9 @@ class Against:
         self.counts = AgainstCounts()
         self.back: dict[int, Moved] = {}
         """By the right side's address space: where what lies there is on the left."""
+        self.images: dict[int, dict[tuple[int, int], MapLine]] = {}
+        """And by what [start, end) has there: the left's line of the fresh image, where pages of
+        two sizes made another one of it."""
         self.assume_written = not any(
             isinstance(record, Touch) for record in self.left.feed.ahead(1000)
         )
@@ -279,6 +281,9 @@ class Against:
             return left == right
         if left.result == right.result:
             return True
+        if isinstance(record, Call) and record.op == calls.BRK and right.result is not None:
+            back = self.back.get(self.right.mm(record.pid)) or Moved()
+            return left.result == right.result + back.by(right.result)
         chosen = isinstance(record, Call) and record.op in PLACES
         if chosen and left.placed and right.placed:
             self.counts.followed += 1
@@ -289,7 +294,7 @@ class Against:
         """Keep in mind where each side put what the record made."""
         now = (self.left.mm(record.pid), self.right.mm(record.pid))
         if isinstance(record, Exec):
-            self._fresh(now)
+            self._fresh(record, now)
         elif isinstance(record, Child):
             child = (self.left.mm(record.child), self.right.mm(record.child))
             if child[0] != now[0] and all(child):
@@ -298,32 +303,47 @@ class Against:
             return
         if not (left.placed and right.placed and left.result and right.result):
             return
-        length = self._length(record, left.result)
+        length = _length(self.left, record, left.result)
         origin = record.ret if record.ret is not None and record.ret > 0 else left.result
         if record.op == calls.MREMAP and record.args[0] != origin:
             for side, mm in zip((self.left, self.right), now, strict=True):
                 side.placed[mm].forget(record.args[0], record.args[0] + record.args[1])
         self.left.placed[now[0]].add(origin, origin + length, left.result - origin)
         self.right.placed[now[1]].add(origin, origin + length, right.result - origin)
-        self.back[now[1]].add(right.result, right.result + length, left.result - right.result)
+        back = self.back[now[1]]
+        back.add(
+            right.result,
+            right.result + _length(self.right, record, right.result),
+            left.result - right.result,
+        )
 
-    def _length(self, record: Call, at: int) -> int:
-        if record.op == calls.SHMAT:
-            mm = self.left.mm(record.pid)
-            vma = self.left.twin.space.vma_lookup(mm, at)
-            return self.left.areas(mm)[vma][1] - at
-        asked = record.args[2] if record.op == calls.MREMAP else record.args[1]
-        return (asked + PAGE - 1) & -PAGE
-
-    def _fresh(self, mms: tuple[int, int]) -> None:
-        self.left.placed[mms[0]] = Moved()
-        self.right.placed[mms[1]] = Moved()
-        self.back[mms[1]] = Moved()
+    def _fresh(self, record: Exec, mms: tuple[int, int]) -> None:
+        """A new image: the record's, as each side's pages have it."""
+        recorded = parse_maps(record.maps)
+        heap = record.image.start_brk if record.image else 0
+        above = min((line.start for line in recorded if line.start >= heap), default=heap)
+        images, heaps = [], []
+        for side, mm in zip((self.left, self.right), mms, strict=True):
+            placed = side.placed[mm] = Moved()
+            lines = parse_maps(side.maps(record.pid))
+            images.append(lines)
+            heaps.append(side.processes.view(mm).get("start_brk"))
+            placed.add(heap, above, heaps[-1] - heap)
+            for line, there in zip(recorded, lines, strict=False):
+                placed.add(line.start, line.end, there.start - line.start)
+        back = self.back[mms[1]] = Moved()
+        back.add(heaps[1], heaps[1] + above - heap, heaps[0] - heaps[1])
+        image = self.images[mms[1]] = {}
+        for mine, theirs in zip(*images, strict=False):
+            back.add(theirs.start, theirs.end, mine.start - theirs.start)
+            if theirs != mine:
+                image[theirs.start, theirs.end] = mine
 
     def _copy(self, source: tuple[int, int], target: tuple[int, int]) -> None:
         self.left.placed[target[0]] = self.left.placed[source[0]].copy()
         self.right.placed[target[1]] = self.right.placed[source[1]].copy()
         self.back[target[1]] = self.back[source[1]].copy()
+        self.images[target[1]] = self.images.get(source[1], {})
 
     def _assume_written(self, mine: Record, theirs: Record, left: Answer, right: Answer) -> None:
         for side, record, answer in (
@@ -342,9 +362,9 @@ class Against:
         self.counts.maps += 1
         if left == right:
             return None
-        back = self.back.get(self.right.mm(pid)) or Moved()
-        mine = _by_meaning(left, Moved())
-        theirs = _by_meaning(right, back)
+        mm = self.right.mm(pid)
+        mine = _by_meaning(left, Moved(), {})
+        theirs = _by_meaning(right, self.back.get(mm) or Moved(), self.images.get(mm, {}))
         only_left = [line for key, line in mine.items() if key not in theirs]
         only_right = [line for key, line in theirs.items() if key not in mine]
         if not only_left and not only_right:
@@ -371,13 +391,16 @@ class Against:
         except NotATree as broken:
             return self._part("trees", record, str(broken), states)
         areas = (self.left.areas(mms[0]), self.right.areas(mms[1]))
-        known = Areas(areas[0], {vma: back.pieces(*area) for vma, area in areas[1].items()})
-        if back and not known.same_order(*trees):
+        image = self.images.get(mms[1], {})
+        places = {vma: _place(*area, back, image) for vma, area in areas[1].items()}
+        known = Areas(areas[0], places)
+        elsewhere = bool(back or image)
+        if elsewhere and not known.same_order(*trees):
             self.counts.trees_apart += 1
             return None
         self.counts.trees += 1
-        self.counts.trees_by_shape += bool(back)
-        difference = tree_difference(trees[0], trees[1], known, exact=not back)
+        self.counts.trees_by_shape += elsewhere
+        difference = tree_difference(trees[0], trees[1], known, exact=not elsewhere)
         if difference is None:
             return None
         for state, tree, known_areas in zip(states, trees, areas, strict=True):
@@ -415,14 +438,30 @@ class Against:
         )
 
 
-def _by_meaning(text: str, back: Moved) -> dict[tuple[object, ...], str]:
+def _by_meaning(
+    text: str, back: Moved, image: dict[tuple[int, int], MapLine]
+) -> dict[tuple[object, ...], str]:
     """The lines of a map by what they stand for, in the left side's addresses."""
     found: dict[tuple[object, ...], str] = {}
     for line, shown in zip(parse_maps(text), text.splitlines(), strict=True):
-        found[_meaning(line, back)] = shown
+        where = _place(line.start, line.end, back, image)
+        same = image.get((line.start, line.end), line)
+        meaning = (where, line.perms, same.offset, line.major, line.minor, line.inode, line.name)
+        found[meaning] = shown
     return found
 
 
-def _meaning(line: MapLine, back: Moved) -> tuple[object, ...]:
-    where = back.pieces(line.start, line.end)
-    return where, line.perms, line.offset, line.major, line.minor, line.inode, line.name
+def _place(start: int, end: int, back: Moved, image: dict[tuple[int, int], MapLine]) -> Ranges:
+    """Where the right side's [start, end) lies on the left."""
+    line = image.get((start, end))
+    return back.pieces(start, end) if line is None else ((line.start, line.end),)
+
+
+def _length(side: Side, record: Call, at: int) -> int:
+    """Bytes that the record's mapping takes on a side, where it begins at ``at``."""
+    if record.op == calls.SHMAT:
+        mm = side.mm(record.pid)
+        return side.areas(mm)[side.twin.space.vma_lookup(mm, at)][1] - at
+    asked = record.args[2] if record.op == calls.MREMAP else record.args[1]
+    page = side.twin.profile.page_size
+    return (asked + page - 1) & -page

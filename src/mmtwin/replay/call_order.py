@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mmtwin.machine.context import ANON_VMA_RWSEM, I_MMAP_RWSEM
+from mmtwin.machine.context import ANON_VMA_RWSEM, I_MMAP_RWSEM, SPINLOCK
 from mmtwin.machine.profile import Profile
 from mmtwin.maple.maple import Maple
 from mmtwin.maple.state import MaState
@@ -17,6 +17,8 @@ from mmtwin.twin import Twin
 
 What = Literal["preallocate", "lock", "unlock", "store"]
 LOCKS = ((I_MMAP_RWSEM, "i_mmap_rwsem"), (ANON_VMA_RWSEM, "anon_vma rwsem"))
+ANY_SPINLOCK = "spinlock"
+"""Of these the machine keeps how many are held, not which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class CallOrder:
             for bit, name in LOCKS:
                 if (before ^ after) & bit:
                     events.append(Event(at, "lock" if after & bit else "unlock", name))
+            if before // SPINLOCK != after // SPINLOCK:
+                events.append(Event(at, "lock" if after > before else "unlock", ANY_SPINLOCK))
         return events
 
 

@@ -203,11 +203,11 @@ class Adjust(Lookup):
         near: u64 = plan.next
         if plan.adjust_up != 0:
             self.set_vm_start(near, self.vm_start(near) + plan.adjust_up)
-            self.set_vm_pgoff(near, self.vm_pgoff(near) + (plan.adjust_up >> 12))
+            self.set_vm_pgoff(near, self.vm_pgoff(near) + (plan.adjust_up >> self.page_shift))
             self.vma_mas_store(near, mas)
         elif plan.adjust_down != 0:
             self.set_vm_start(near, self.vm_start(near) - plan.adjust_down)
-            self.set_vm_pgoff(near, self.vm_pgoff(near) - (plan.adjust_down >> 12))
+            self.set_vm_pgoff(near, self.vm_pgoff(near) - (plan.adjust_down >> self.page_shift))
             self.vma_mas_store(near, mas)
 
     def vma_remove_merged(self, vma: u64, gone: u64, last: bint) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from cython import bint, declare
 from cython import ulonglong as u64
 
-from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.copy_page_range import CopyPageRange
@@ -33,22 +32,21 @@ class AnonFault(CopyPageRange):
 
     def do_anonymous_page(self, vma: u64, address: u64, pte: u64, write: bint) -> u64:
         """Fill the empty entry at ``pte``: VM_FAULT_* bits, 0 if all is well."""
-        memory: Memory = self.memory
         if self.vm_flags(vma) & VM_SHARED != 0:
             return VM_FAULT_SIGBUS
         if not write:
-            memory.store(pte, self.pfn_pte(self.zero_pfn, self.vm_page_prot(vma)) | SPECIAL)
+            self.set_pte(pte, self.pfn_pte(self.zero_pfn, self.page_prot(vma)) | SPECIAL)
             return 0
         if self.anon_vma(vma) == 0 and self.anon_vma_prepare(vma) != 0:
             return VM_FAULT_OOM
         page: u64 = self.alloc_user_page()
         if page == 0:
             return VM_FAULT_OOM
-        entry: u64 = self.pte_mkdirty(self.mk_pte(page, self.vm_page_prot(vma)))
+        entry: u64 = self.pte_mkdirty(self.mk_pte(page, self.page_prot(vma)))
         self.add_mm_counter(self.vm_mm(vma), MM_ANONPAGES, 1)
         self.page_add_new_anon_rmap(page, vma, address)
         self.folio_add_lru(page, vma)
-        memory.store(pte, self.maybe_mkwrite(entry, vma))
+        self.set_pte(pte, self.maybe_mkwrite(entry, vma))
         return 0
 
     def folio_add_lru(self, page: u64, vma: u64) -> None:
@@ -60,8 +58,7 @@ class AnonFault(CopyPageRange):
 
     def do_wp_page(self, vma: u64, address: u64, pte: u64) -> u64:
         """A write met a present entry without write permission: VM_FAULT_* bits."""
-        memory: Memory = self.memory
-        entry: u64 = memory.load(pte)
+        entry: u64 = self.ptep_get(pte)
         page: u64 = self.vm_normal_page(entry)
         if self.vm_flags(vma) & (VM_SHARED | VM_MAYSHARE) != 0:
             if page != 0:
@@ -99,18 +96,17 @@ class AnonFault(CopyPageRange):
     def wp_page_reuse(self, vma: u64, pte: u64, entry: u64) -> None:
         """Make the entry writable in place."""
         entry = self.pte_mkdirty(entry | ACCESSED)
-        self.memory.store(pte, self.maybe_mkwrite(entry, vma))
+        self.set_pte(pte, self.maybe_mkwrite(entry, vma))
 
     def wp_page_copy(self, vma: u64, address: u64, pte: u64, old: u64, unshare: bint) -> u64:
         """Replace ``old`` (0: the zero page) by a copy of ``vma``'s own: VM_FAULT_* bits.
 
         ``unshare``: nobody writes, so that the copy is clean and not yet writable.
         """
-        memory: Memory = self.memory
         mm: u64 = self.vm_mm(vma)
         if self.anon_vma(vma) == 0 and self.anon_vma_prepare(vma) != 0:
             return VM_FAULT_OOM
-        before: u64 = memory.load(pte)
+        before: u64 = self.ptep_get(pte)
         if old != 0:
             # Reclaim must leave it alone while a page is sought.
             self.pages.get_page(self.pages.compound_head(old))
@@ -119,7 +115,7 @@ class AnonFault(CopyPageRange):
             self.put_user_page(old)
         if page == 0:
             return VM_FAULT_OOM
-        if memory.load(pte) != before:
+        if self.ptep_get(pte) != before:
             self.put_user_page(page)
             return 0
         if old == 0:
@@ -127,15 +123,15 @@ class AnonFault(CopyPageRange):
         elif not self.page_anon(old):
             self.add_mm_counter(mm, self.mm_counter(old), -1)
             self.add_mm_counter(mm, MM_ANONPAGES, 1)
-        entry: u64 = self.mk_pte(page, self.vm_page_prot(vma))
+        entry: u64 = self.mk_pte(page, self.page_prot(vma))
         if unshare:
             entry |= before & SOFT_DIRTY
         else:
             entry = self.maybe_mkwrite(self.pte_mkdirty(entry), vma)
-        memory.store(pte, 0)
+        self.set_pte(pte, 0)
         self.page_add_new_anon_rmap(page, vma, address)
         self.folio_add_lru(page, vma)
-        memory.store(pte, entry)
+        self.set_pte(pte, entry)
         if old != 0:
             self.page_remove_rmap(old)
             self.munlock_vma_page(old, vma)

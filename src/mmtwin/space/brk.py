@@ -15,8 +15,6 @@ from mmtwin.space import flags as c
 from mmtwin.space.mmap import Mmap
 
 ANON_VMA_RWSEM = declare(u64, held.ANON_VMA_RWSEM)
-PAGE_MASK = declare(u64, c.PAGE_MASK)
-PAGE_SIZE = declare(u64, c.PAGE_SIZE)
 INFINITY = declare(u64, c.RLIM_INFINITY)
 RLIMIT_DATA = declare(u64, c.RLIMIT_DATA)
 VM_DATA_DEFAULT = declare(u64, c.VM_DATA_DEFAULT)
@@ -41,8 +39,8 @@ class Brk(Mmap):
             return origin
         if brk > self.task_size(mm):
             return origin
-        newbrk: u64 = (brk + 0xFFF) & PAGE_MASK
-        oldbrk: u64 = (origin + 0xFFF) & PAGE_MASK
+        newbrk: u64 = (brk + self.page_size - 1) & self.page_mask
+        oldbrk: u64 = (origin + self.page_size - 1) & self.page_mask
         if newbrk == oldbrk:
             self.set_brk(mm, brk)
             return brk
@@ -79,17 +77,21 @@ class Brk(Mmap):
         One page must stay free below the next VMA, below a stack the guard gap as well.
         """
         length: u64 = newbrk - oldbrk
-        if length > self.task_size(mm) or oldbrk > self.task_size(mm) - length:
-            return False
-        if not self.mlock_future_ok(mm, self.def_flags(mm), length):
+        if self.check_brk_limits(mm, oldbrk, length) != 0:
             return False
         mas: MaState = self.vma_iterator(mm, oldbrk)
-        above: u64 = self.maple.mas_find(mas, newbrk - 1 + PAGE_SIZE + self.stack_guard_gap())
-        if above != 0 and newbrk + PAGE_SIZE > self.vm_start_gap(above):
+        above: u64 = self.maple.mas_find(mas, newbrk - 1 + self.page_size + self.stack_guard_gap())
+        if above != 0 and newbrk + self.page_size > self.vm_start_gap(above):
             return False
         mas.set(oldbrk)
         heap: u64 = self.maple.mas_prev(mas, self.start_brk(mm))
         return self.do_brk_flags(mas, mm, heap, oldbrk, length, 0) == 0
+
+    def check_brk_limits(self, mm: u64, addr: u64, length: u64) -> i64:
+        """May [addr, addr + length) be the heap's, and locked if need be? 0 or a negative errno."""
+        if length > self.task_size(mm) or addr > self.task_size(mm) - length:
+            return -errno.ENOMEM
+        return 0 if self.mlock_future_ok(mm, self.def_flags(mm), length) else -errno.EAGAIN
 
     def do_brk_flags(
         self, mas: MaState, mm: u64, vma: u64, addr: u64, length: u64, extra_flags: u64
@@ -99,7 +101,7 @@ class Brk(Mmap):
         ``vma`` is the candidate below, 0 for none. It never joins the VMA above. 0 or ``-ENOMEM``.
         """
         vm_flags: u64 = extra_flags | self.data_default_flags(mm) | self.def_flags(mm)
-        pages: u64 = length >> 12
+        pages: u64 = length >> self.page_shift
         if not self.may_expand_vm(mm, vm_flags, pages):
             return -errno.ENOMEM
         if self.map_count(mm) > self.sysctl_max_map_count():
@@ -114,7 +116,7 @@ class Brk(Mmap):
             if vma == 0:
                 self.vm_unacct_memory(pages)
                 return -errno.ENOMEM
-            self.vma_set_range(vma, addr, addr + length, addr >> 12)
+            self.vma_set_range(vma, addr, addr + length, addr >> self.page_shift)
             self.set_vm_flags(vma, vm_flags)
             self.vma_set_page_prot(vma)
             mas.set_range(addr, addr + length - 1)
@@ -141,7 +143,7 @@ class Brk(Mmap):
         return (
             self.vm_end(vma) == addr
             and self.vm_policy(vma) == 0
-            and self.can_vma_merge_after(vma, vm_flags, 0, 0, addr >> 12, 0, 0)
+            and self.can_vma_merge_after(vma, vm_flags, 0, 0, addr >> self.page_shift, 0, 0)
         )
 
     def brk_extend(self, mas: MaState, vma: u64, end: u64) -> i64:
@@ -165,17 +167,16 @@ class Brk(Mmap):
 
         ``extra_flags`` may hold VM_EXEC. Joins any fitting VMA before it.
         """
-        length = (length + 0xFFF) & PAGE_MASK
+        length = (length + self.page_size - 1) & self.page_mask
         if length == 0:
             return 0
         if extra_flags & ~VM_EXEC != 0:
             return -errno.EINVAL
-        if length > self.task_size(mm) or addr > self.task_size(mm) - length:
-            return -errno.ENOMEM
-        if not self.mlock_future_ok(mm, self.def_flags(mm), length):
-            return -errno.EAGAIN
+        error: i64 = self.check_brk_limits(mm, addr, length)
+        if error != 0:
+            return error
         mas: MaState = self.vma_iterator(mm, addr)
-        error: i64 = self.do_mas_munmap(mas, mm, addr, length)
+        error = self.do_mas_munmap(mas, mm, addr, length)
         if error != 0:
             return error
         mas.set(addr)

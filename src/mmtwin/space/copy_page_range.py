@@ -18,7 +18,6 @@ from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.zap import Zap
 
-PMD_SIZE = declare(u64, c.PMD_SIZE)
 VM_SHARED = declare(u64, c.VM_SHARED)
 VM_MAYWRITE = declare(u64, c.VM_MAYWRITE)
 VM_COPY_ON_FORK = declare(u64, c.VM_PFNMAP | c.VM_MIXEDMAP | c.VM_MAYBE_GUARD_6_18)
@@ -52,7 +51,6 @@ class CopyPageRange(Zap):
         if self.is_vm_hugetlb_page(src):
             return self.huge.copy_page_range(dst, src)
         child: u64 = self.vm_mm(dst)
-        memory: Memory = self.memory
         at: u64 = self.vm_start(src)
         end: u64 = self.vm_end(src)
         while at < end:
@@ -69,23 +67,23 @@ class CopyPageRange(Zap):
             if pmd == 0:
                 at = self.next_table(mm, at, end)
                 continue
-            past: u64 = (at & ~(PMD_SIZE - 1)) + PMD_SIZE
+            past: u64 = (at & ~(self.pmd_size - 1)) + self.pmd_size
             if past > end:
                 past = end
-            entry: u64 = memory.load(pmd)
+            entry: u64 = self.pmdp_get(pmd)
             if entry != 0:
                 if self.pmd_is_leaf(entry):
                     if self.copy_huge_pmd(dst, src, to, pmd, at) != 0:
                         return -errno.ENOMEM
                     # Without a page of its own the parent's may have been split.
-                    entry = memory.load(pmd)
+                    entry = self.pmdp_get(pmd)
                 if not self.pmd_is_leaf(entry):
                     if not self.pte_alloc(child, to, at):
                         return -errno.ENOMEM
                     self.copy_pte_range(
                         dst,
                         src,
-                        self.pte_offset(memory.load(to), at),
+                        self.pte_offset(self.pmdp_get(to), at),
                         self.pte_offset(entry, at),
                         (past - at) >> 12,
                     )
@@ -99,12 +97,15 @@ class CopyPageRange(Zap):
     def copy_pte_range(self, dst: u64, src: u64, to: u64, pte: u64, count: u64) -> None:
         """Copy ``count`` entries."""
         memory: Memory = self.memory
+        translates: bint = self.translates
         child: u64 = self.vm_mm(dst)
         vm_flags: u64 = self.vm_flags(src)
         cow: bint = vm_flags & (VM_SHARED | VM_MAYWRITE) == VM_MAYWRITE
         anon: i64 = 0
         while count > 0:
             entry: u64 = memory.load(pte)
+            if translates:
+                entry = self.ptep_get(pte)
             if entry & (PRESENT | PROTNONE) != 0:
                 page: u64 = self.vm_normal_page(entry)
                 if page != 0:
@@ -117,10 +118,10 @@ class CopyPageRange(Zap):
                         self.add_mm_counter(child, self.mm_counter(page), 1)
                 if cow and entry & RW != 0:
                     entry &= ~RW
-                    memory.store(pte, entry)
+                    self.set_pte(pte, entry)
                 if vm_flags & VM_SHARED != 0:
                     entry &= ~DIRTY
-                memory.store(to, entry & ~(ACCESSED | UFFD_WP))
+                self.set_pte(to, entry & ~(ACCESSED | UFFD_WP))
             elif entry != 0:
                 self.copy_nonpresent_pte(dst, to, pte, entry, cow)
             pte += 8
@@ -131,21 +132,20 @@ class CopyPageRange(Zap):
 
     def copy_nonpresent_pte(self, dst: u64, to: u64, pte: u64, entry: u64, cow: bint) -> None:
         """Copy an entry whose page is elsewhere; what was exclusive or writable is so no more."""
-        memory: Memory = self.memory
         child: u64 = self.vm_mm(dst)
         if self.is_swap_pte(entry):
             self.swap_duplicate(self.swp_offset(entry))
             self.add_mm_counter(child, MM_SWAPENTS, 1)
             if entry & SWP_EXCLUSIVE != 0:
                 entry &= ~SWP_EXCLUSIVE
-                memory.store(pte, entry)
-            memory.store(to, entry)
+                self.set_pte(pte, entry)
+            self.set_pte(to, entry)
         elif self.is_migration_pte(entry):
             page: u64 = self.migration_page(entry)
             self.add_mm_counter(child, self.mm_counter(page), 1)
             if cow and self.swp_type(entry) != MIGRATION_READ:
                 entry = self.swp_pte(MIGRATION_READ, self.swp_offset(entry))
-                memory.store(pte, entry)
-            memory.store(to, entry)
+                self.set_pte(pte, entry)
+            self.set_pte(to, entry)
         elif self.is_marker_pte(entry) and self.swp_offset(entry) & MARKER_GUARD != 0:
-            memory.store(to, entry)
+            self.set_pte(to, entry)

@@ -201,25 +201,27 @@ class Counters(Hugetlb):
 
     def may_expand_vm(self, mm: u64, vm_flags: u64, npages: u64) -> bint:
         """Whether RLIMIT_AS and, for data areas, RLIMIT_DATA let ``npages`` more in."""
-        if self.total_vm(mm) + npages > self.rlimit(mm, RLIMIT_AS) >> 12:
+        if self.total_vm(mm) + npages > self.rlimit(mm, RLIMIT_AS) >> self.page_shift:
             return False
         if not self.is_data_mapping(vm_flags):
             return True
         data: u64 = self.data_vm(mm) + npages
-        if data <= self.rlimit(mm, RLIMIT_DATA) >> 12:
+        if data <= self.rlimit(mm, RLIMIT_DATA) >> self.page_shift:
             return True
         # A soft limit of 0 is how old Valgrind forbids brk: the hard limit counts then.
         if self.rlimit(mm, RLIMIT_DATA) != 0:
             return False
         signal: u64 = self.memory.load(self.owner(mm) + TASK_SIGNAL)
-        return data <= self.memory.load(signal + SIGNAL_RLIM_MAX + 8 * RLIMIT_DATA) >> 12
+        return (
+            data <= self.memory.load(signal + SIGNAL_RLIM_MAX + 8 * RLIMIT_DATA) >> self.page_shift
+        )
 
     def mlock_future_ok(self, mm: u64, vm_flags: u64, length: u64) -> bint:
         """Whether ``length`` more bytes may be locked, if ``vm_flags`` ask for that."""
         if vm_flags & VM_LOCKED == 0:
             return True
-        locked: u64 = (length >> 12) + self.locked_vm(mm)
-        if locked <= self.rlimit(mm, RLIMIT_MEMLOCK) >> 12:
+        locked: u64 = (length >> self.page_shift) + self.locked_vm(mm)
+        if locked <= self.rlimit(mm, RLIMIT_MEMLOCK) >> self.page_shift:
             return True
         return self.capable(mm, CAP_IPC_LOCK)
 

@@ -18,7 +18,6 @@ from mmtwin.space.layouts import MM_TOPDOWN_BIT
 
 SIZE_128M = declare(u64, c.SIZE_128M)
 RLIMIT_STACK = declare(u64, c.RLIMIT_STACK)
-PAGE_MASK = declare(u64, c.PAGE_MASK)
 ADDR_COMPAT_LAYOUT = declare(u64, c.ADDR_COMPAT_LAYOUT)
 ADDR_NO_RANDOMIZE = declare(u64, c.ADDR_NO_RANDOMIZE)
 TOPDOWN = declare(u64, 1 << MM_TOPDOWN_BIT)
@@ -100,7 +99,7 @@ class Exec(Fork):
         pad: u64 = self.stack_guard_gap()
         if persona & ADDR_NO_RANDOMIZE == 0:
             random_pages: u64 = self.profile.stack_random_pages
-            pad += random_pages << 12
+            pad += random_pages << self.page_shift
         top: u64 = self.profile.stack_top
         most: u64 = top // 6 * 5
         gap = gap + pad if gap < most else most
@@ -108,7 +107,7 @@ class Exec(Fork):
             gap = SIZE_128M
         elif gap > most:
             gap = most
-        self.set_mmap_base(mm, (top - gap + 0xFFF) & PAGE_MASK)
+        self.set_mmap_base(mm, (top - gap + self.page_size - 1) & self.page_mask)
         self.set_mm_flags(mm, self.mm_flags(mm) | TOPDOWN)
 
     def load_image(
@@ -150,16 +149,16 @@ class Exec(Fork):
         vma = self.vm_area_alloc(mm)
         if vma == 0:
             raise MemoryError("no memory for an area")
-        pages = (line.end - line.start) >> c.PAGE_SHIFT
+        pages = (line.end - line.start) >> self.page_shift
         vm_flags = flags_of(line)
-        pgoff = line.start >> c.PAGE_SHIFT
+        pgoff = line.start >> self.page_shift
         special = self.special_mappings.get(line.name)
         if special is not None:
             pgoff = 0
             self.set_vm_ops(vma, self.special_mapping_vmops)
             self.set_vm_private_data(vma, special)
         elif line.name == STACK:
-            pgoff = (self.profile.stack_top_max >> c.PAGE_SHIFT) - pages
+            pgoff = (self.profile.stack_top_max >> self.page_shift) - pages
         elif line.inode:
             key = (line.name, line.major, line.minor, line.inode)
             file = files.get(key)
@@ -168,7 +167,7 @@ class Exec(Fork):
             self.get_file(file)
             self.set_vm_file(vma, file)
             self.set_vm_ops(vma, self.generic_file_vm_ops)
-            pgoff = line.offset >> c.PAGE_SHIFT
+            pgoff = line.offset >> self.page_shift
         self.vma_set_range(vma, line.start, line.end, pgoff)
         self.set_vm_flags(vma, vm_flags)
         self.vma_set_page_prot(vma)

@@ -13,8 +13,6 @@ from mmtwin.space import flags as c
 from mmtwin.space.exec import Exec
 from mmtwin.space.words import is_err, ptr_err
 
-PAGE_MASK = declare(u64, c.PAGE_MASK)
-PAGE_SIZE = declare(u64, c.PAGE_SIZE)
 STACK_EXTRA = declare(u64, c.STACK_EXTRA)
 RLIMIT_STACK = declare(u64, c.RLIMIT_STACK)
 VM_EXEC = declare(u64, c.VM_EXEC)
@@ -35,7 +33,7 @@ class ExecStack(Exec):
             return 0
         vm_flags: u64 = VM_SOFTDIRTY | VM_STACK_FLAGS | INCOMPLETE
         top: u64 = self.profile.stack_top_max
-        self.vma_set_range(vma, top - PAGE_SIZE, top, 0)
+        self.vma_set_range(vma, top - self.page_size, top, 0)
         self.set_vm_flags(vma, vm_flags)
         self.vma_set_page_prot(vma)
         if self.insert_vm_struct(mm, vma) != 0:
@@ -51,17 +49,17 @@ class ExecStack(Exec):
         The stack grows by hand, a page at a time.
         """
         end: u64 = self.vm_end(vma)
-        page: u64 = end - PAGE_SIZE
-        last: u64 = (end - size) & PAGE_MASK
+        page: u64 = end - self.page_size
+        last: u64 = (end - size) & self.page_mask
         while True:
             error: i64 = 0
             if page < self.vm_start(vma):
                 error = self.expand_downwards(vma, page)
             if error == 0:
-                error = self.handle_range(vma, page, page + PAGE_SIZE, True)
+                error = self.handle_range(vma, page, page + self.page_size, True)
             if error != 0 or page <= last:
                 return error
-            page -= PAGE_SIZE
+            page -= self.page_size
 
     def setup_arg_pages(self, vma: u64, stack_top: u64, executable: bint) -> i64:
         """Give the stack its flags, move it below ``stack_top``, let it grow: 0 or negative errno.
@@ -87,7 +85,7 @@ class ExecStack(Exec):
             if error != 0:
                 return error
         self.set_vm_flags(vma, self.vm_flags(vma) & ~INCOMPLETE)
-        limit: u64 = self.rlimit(mm, RLIMIT_STACK) & PAGE_MASK
+        limit: u64 = self.rlimit(mm, RLIMIT_STACK) & self.page_mask
         base: u64 = self.vm_start(vma) - STACK_EXTRA
         if length + STACK_EXTRA > limit:
             base = self.vm_end(vma) - limit
@@ -136,5 +134,5 @@ class ExecStack(Exec):
         if self.insert_vm_struct(mm, vma) != 0:
             self.vm_area_free(vma)
             return -errno.ENOMEM
-        self.vm_stat_account(mm, self.vm_flags(vma), length >> 12)
+        self.vm_stat_account(mm, self.vm_flags(vma), length >> self.page_shift)
         return 0

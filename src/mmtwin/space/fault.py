@@ -19,7 +19,6 @@ from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.swap_fault import SwapFault
 
-PMD_SIZE = declare(u64, c.PMD_SIZE)
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_HUGETLB = declare(u64, c.VM_HUGETLB)
 VM_SHARED = declare(u64, c.VM_SHARED)
@@ -49,20 +48,24 @@ class Fault(SwapFault):
 
         Pages before it stay touched.
         """
-        memory: Memory = self.memory
         mm: u64 = self.vm_mm(vma)
+        memory: Memory = self.memory
+        translates: bint = self.translates
+        size: u64 = self.pmd_size
         at: u64 = start & c.PAGE_MASK
         pte: u64 = 0
         while at < end:
-            pte = self.pte_at(mm, at) if pte == 0 or at & (PMD_SIZE - 1) == 0 else pte + 8
+            pte = self.pte_at(mm, at) if pte == 0 or at & (size - 1) == 0 else pte + 8
             if pte != 0:
                 entry: u64 = memory.load(pte)
+                if translates:
+                    entry = self.ptep_get(pte)
                 if entry & PRESENT != 0 and (not write or entry & RW != 0):
                     self.hardware_access(pte, entry, write)
                     at += 0x1000
                     continue
             elif self.touch_huge(mm, at, write):
-                at = (at & ~(PMD_SIZE - 1)) + PMD_SIZE
+                at = (at & ~(size - 1)) + size
                 continue
             failed: u64 = self.fault_page_in(vma, at, write)
             if failed != 0:
@@ -76,7 +79,7 @@ class Fault(SwapFault):
         pmd: u64 = self.walk(mm, address, 1)
         if pmd == 0:
             return False
-        entry: u64 = self.memory.load(pmd)
+        entry: u64 = self.pmdp_get(pmd)
         if not self.pmd_trans_huge(entry) or (write and entry & RW == 0):
             return False
         self.hardware_access(pmd, entry, write)
@@ -87,8 +90,12 @@ class Fault(SwapFault):
         used: u64 = entry | ACCESSED
         if write:
             used = self.pte_mkdirty(used)
-        if used != entry:
-            self.memory.store(at, used)
+        if used == entry:
+            return
+        if entry & PSE != 0:
+            self.set_pmd(at, used)
+        else:
+            self.set_pte(at, used)
 
     def fault_page_in(self, vma: u64, address: u64, write: bint) -> u64:
         """Fault until the access goes through: 0, or the VM_FAULT_* error bits."""
@@ -106,9 +113,9 @@ class Fault(SwapFault):
         """Do the page tables allow the access now? A forced write only needs a copy of its own."""
         mm: u64 = self.vm_mm(vma)
         pmd: u64 = self.walk(mm, address, 1)
-        entry: u64 = self.memory.load(pmd) if pmd != 0 else 0
+        entry: u64 = self.pmdp_get(pmd) if pmd != 0 else 0
         if entry & PSE == 0 and entry & PRESENT != 0:
-            entry = self.memory.load(self.pte_offset(entry, address))
+            entry = self.ptep_get(self.pte_offset(entry, address))
         if not self.pte_present(entry):
             return False
         if entry & PRESENT == 0:
@@ -123,22 +130,22 @@ class Fault(SwapFault):
         pmd: u64 = self.pmd_alloc(mm, address)
         if pmd == 0:
             return VM_FAULT_OOM
-        entry: u64 = self.memory.load(pmd)
+        entry: u64 = self.pmdp_get(pmd)
         done: u64 = 0
         if entry == 0 and self.thp_vma_allowable(vma, address):
             done = self.create_huge_pmd(vma, address, pmd, write)
             if done & VM_FAULT_FALLBACK == 0:
                 return done
-            entry = self.memory.load(pmd)
+            entry = self.pmdp_get(pmd)
         if entry != 0 and self.pmd_is_leaf(entry):
             done = self.huge_pmd_fault(vma, address, pmd, write)
             if done & VM_FAULT_FALLBACK == 0:
                 return done
-        fresh: bint = self.memory.load(pmd) == 0
+        fresh: bint = self.pmdp_get(pmd) == 0
         self.fresh_table = fresh
         if not self.pte_alloc(mm, pmd, address):
             return VM_FAULT_OOM
-        pte: u64 = self.pte_offset(self.memory.load(pmd), address)
+        pte: u64 = self.pte_offset(self.pmdp_get(pmd), address)
         done = self.handle_pte_fault(vma, address, pte, write)
         if fresh and done & VM_FAULT_ERROR != 0 and not self.vma_is_anonymous(vma):
             # A file's fault puts its table in together with a page, its own or one around it.
@@ -159,7 +166,7 @@ class Fault(SwapFault):
 
     def handle_pte_fault(self, vma: u64, address: u64, pte: u64, write: bint) -> u64:
         """A fault on one entry: VM_FAULT_* bits."""
-        entry: u64 = self.memory.load(pte)
+        entry: u64 = self.ptep_get(pte)
         if entry == 0:
             if self.vma_is_anonymous(vma):
                 return self.do_anonymous_page(vma, address, pte, write)

@@ -12,6 +12,8 @@ cdef class VmaFields:
     cdef readonly Allocator vma_cache, mm_cache, anon_vma_cache, anon_vma_chain_cache, file_cache
     cdef readonly Allocator inode_cache, task_cache, signal_cache, cred_cache
     cdef unsigned long long vma_size, mm_size
+    cdef readonly unsigned long long page_size, page_mask, pmd_size
+    cdef readonly int page_shift
     cdef unsigned long long pte_none, pte_read, pte_write, pte_nx
     cdef unsigned long long at_vm_start, at_vm_end, at_vm_mm, at_vm_flags
     cdef unsigned long long at_vm_pgoff, at_vm_file, at_vm_ops, at_anon_vma

@@ -60,6 +60,10 @@ class VmaFields:
         self.memory = memory
         self.profile = profile
         self.layouts = layouts_for(profile.layout)
+        self.page_size = profile.page_size
+        self.page_shift = profile.page_size.bit_length() - 1
+        self.page_mask = c.MAX - profile.page_size + 1
+        self.pmd_size = profile.pmd_size
         self.pte_none, self.pte_read, self.pte_write, self.pte_nx = profile.protection
         self.context = Context(memory)
         self.sysctl = memory.boot_alloc(self.layouts.sysctl.size, 8)
@@ -230,7 +234,9 @@ class VmaFields:
     def vma_pages(self, vma: u64) -> u64:
         """Its length in pages."""
         memory: Memory = self.memory
-        return (memory.load(vma + self.at_vm_end) - memory.load(vma + self.at_vm_start)) >> 12
+        return (
+            memory.load(vma + self.at_vm_end) - memory.load(vma + self.at_vm_start)
+        ) >> self.page_shift
 
     def vma_set_page_prot(self, vma: u64) -> None:
         """Derive ``vm_page_prot`` from the flags: private writable pages begin read-only."""

@@ -18,7 +18,6 @@ from mmtwin.space import pte_bits as p
 from mmtwin.space.anon_fault import AnonFault
 from mmtwin.space.fields import Caches
 
-PMD_SIZE = declare(u64, c.PMD_SIZE)
 VM_SHARED = declare(u64, c.VM_SHARED)
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_UFFD_WP = declare(u64, c.VM_UFFD_WP)
@@ -91,11 +90,11 @@ class FileFault(AnonFault):
         if done & (VM_FAULT_OOM | VM_FAULT_SIGBUS) != 0:
             self.put_user_page(copy)
             return done
-        entry: u64 = self.pte_mkdirty(self.mk_pte(copy, self.vm_page_prot(vma)))
+        entry: u64 = self.pte_mkdirty(self.mk_pte(copy, self.page_prot(vma)))
         self.add_mm_counter(self.vm_mm(vma), MM_ANONPAGES, 1)
         self.page_add_new_anon_rmap(copy, vma, address)
         self.folio_add_lru(copy, vma)
-        self.memory.store(pte, self.maybe_mkwrite(entry, vma))
+        self.set_pte(pte, self.maybe_mkwrite(entry, vma))
         return done
 
     def do_shared_fault(self, vma: u64, address: u64, pte: u64) -> u64:
@@ -116,11 +115,11 @@ class FileFault(AnonFault):
         self.add_mm_counter(self.vm_mm(vma), self.mm_counter(page), 1)
         self.page_add_file_rmap(page)
         self.mlock_vma_page(page, vma)
-        self.memory.store(pte, entry)
+        self.set_pte(pte, entry)
 
     def shared_page_prot(self, vma: u64) -> u64:
         """Protection bits of a fresh entry: writes to a file on disk must be noticed."""
-        prot: u64 = self.vm_page_prot(vma)
+        prot: u64 = self.page_prot(vma)
         if prot & RW != 0 and self.vma_wants_writenotify(vma):
             prot &= ~RW
         return prot
@@ -143,12 +142,11 @@ class FileFault(AnonFault):
     def do_fault_around(self, vma: u64, address: u64, pte: u64) -> bint:
         """Map cached pages around ``address``: 64 KiB from its 64 KiB or, if that comes later, the
         VMA's start, as far as VMA and table go. True if its own page was one of them."""
-        memory: Memory = self.memory
         start: u64 = address & ~(FAULT_AROUND * 0x1000 - 1)
         if start < self.vm_start(vma):
             start = self.vm_start(vma)
         end: u64 = start + FAULT_AROUND * 0x1000
-        table_end: u64 = (address & ~(PMD_SIZE - 1)) + PMD_SIZE
+        table_end: u64 = (address & ~(self.pmd_size - 1)) + self.pmd_size
         if end > table_end:
             end = table_end
         if end > self.vm_end(vma):
@@ -163,14 +161,14 @@ class FileFault(AnonFault):
         if careful and not self.file_is_shmem(file) and self.ends_with(inode, index, past):
             return False
         while start < end and index < limit:
-            if memory.load(at) == 0:
+            if self.ptep_get(at) == 0:
                 page: u64 = self.find_get_page(inode, index)
                 if page != 0 and page & 1 == 0 and not self.page_flag(page, self.pg_locked):
                     self.do_set_pte(vma, page, at, False)
             at += 8
             index += 1
             start += 0x1000
-        return memory.load(pte) != 0
+        return self.ptep_get(pte) != 0
 
     def ends_with(self, inode: u64, index: u64, past: u64) -> bint:
         """Is the first cached page from ``index`` to ``past`` (exclusive) the file's last one?
@@ -264,9 +262,8 @@ class FileFault(AnonFault):
 
     def do_kernel_fault(self, vma: u64, address: u64, pte: u64, write: bint) -> u64:
         """A special mapping ([vdso]) or a device: pages that belong to no process."""
-        memory: Memory = self.memory
         if self.vm_ops(vma) == self.device_vm_ops or self.vm_flags(vma) & VM_PFNMAP != 0:
-            memory.store(pte, self.pfn_pte(self.zero_pfn, self.vm_page_prot(vma)) | SPECIAL)
+            self.set_pte(pte, self.pfn_pte(self.zero_pfn, self.page_prot(vma)) | SPECIAL)
             return VM_FAULT_NOPAGE
         head: u64 = self.vm_private_data(vma) + SPECIAL_PAGES
         index: u64 = self.linear_page_index(vma, address)

@@ -78,7 +78,7 @@ class Hugetlb(Files):
         """Bytes of the pages that the area consists of."""
         one: u64 = 1
         if not self.is_vm_hugetlb_page(vma):
-            return one << 12
+            return one << self.page_shift
         return one << self.huge_page_shift(self.vm_file(vma))
 
     def hugetlb_file_setup(self, name: str, size: u64, shift: i32) -> u64:
@@ -139,7 +139,7 @@ class Hugetlb(Files):
         size: u64 = self.vm_end(vma) - self.vm_start(vma)
         if not self.hugetlb_vm_reserve(vma, inode, shift):
             return -errno.ENOMEM
-        past: u64 = size + (pgoff << 12)
+        past: u64 = size + (pgoff << self.page_shift)
         if vm_flags & VM_WRITE != 0 and self.memory.load(inode + I_SIZE) < past:
             self.memory.store(inode + I_SIZE, past)
         return 0

@@ -24,7 +24,6 @@ from mmtwin.space import pte_bits as p
 if TYPE_CHECKING:
     from mmtwin.space.space import Space
 
-PAGES: Final = 512
 TOP: Final = (1 << 64) - 1
 OWN: Final = "the twin's selection"
 SCAN: Final = Layout(
@@ -70,10 +69,10 @@ class Khugepaged:
         self.scan = View(self.memory, SCAN, at)
         self.memory.store(at, at)
         self.memory.store(at + 8, at)
-        self.scan.pages_to_scan = 8 * PAGES
-        self.scan.max_ptes_none = PAGES - 1
-        self.scan.max_ptes_swap = PAGES // 8
-        self.scan.max_ptes_shared = PAGES // 2
+        self.scan.pages_to_scan = 8 * self.space.hpage_nr
+        self.scan.max_ptes_none = self.space.hpage_nr - 1
+        self.scan.max_ptes_swap = self.space.hpage_nr // 8
+        self.scan.max_ptes_shared = self.space.hpage_nr // 2
         self.arena = Arena(self.memory, MM_SLOT.size, 8, "khugepaged_mm_slot")
         space.khugepaged = self
 
@@ -154,8 +153,8 @@ class Khugepaged:
         vma = space.maple.mas_find(mas, TOP)
         while vma:
             area = space.view("vm_area_struct", vma)
-            start = (area.vm_start + c.PMD_SIZE - 1) & ~(c.PMD_SIZE - 1)
-            end = area.vm_end & ~(c.PMD_SIZE - 1)
+            start = (area.vm_start + space.pmd_size - 1) & ~(space.pmd_size - 1)
+            end = area.vm_end & ~(space.pmd_size - 1)
             if not self.suitable(vma) or scan.cursor > end:
                 progress += 1
             else:
@@ -165,8 +164,8 @@ class Khugepaged:
                     result, tried = self.scan_pmd(mm, vma, address)
                     told.append((mm, address, result))
                     scan.pages_collapsed += result == DONE
-                    scan.cursor = address + c.PMD_SIZE
-                    progress += PAGES
+                    scan.cursor = address + space.pmd_size
+                    progress += self.space.hpage_nr
                     if tried or progress >= pages:
                         return progress
             vma = space.maple.mas_find(mas, TOP)
@@ -178,7 +177,7 @@ class Khugepaged:
     def table_of(self, mm: int, address: int) -> tuple[int, str]:
         """Where the pmd entry lies that leads to ptes, or why there is none."""
         pmd = self.space.walk(mm, address, 1)
-        entry = self.memory.load(pmd) if pmd else 0
+        entry = self.space.pmdp_get(pmd) if pmd else 0
         if not entry:
             return 0, "pmd_null"
         return (0, "pmd_mapped") if self.space.pmd_is_leaf(entry) else (pmd, DONE)
@@ -190,7 +189,7 @@ class Khugepaged:
         swapped = 0
         if pmd:
             result, swapped, referenced = self.judge(vma, pmd, address)
-            if result == DONE and swapped and referenced < PAGES // 2:
+            if result == DONE and swapped and referenced < self.space.hpage_nr // 2:
                 result = "lack_referenced_page"
         if result != DONE:
             return result, False
@@ -203,9 +202,9 @@ class Khugepaged:
         writable = False
         watched = space.view("vm_area_struct", vma).vm_flags & c.VM_UFFD
         most_none = 0 if watched else scan.max_ptes_none
-        first = space.pte_offset(self.memory.load(pmd), address)
-        for pte in range(first, first + 8 * PAGES, 8):
-            entry = self.memory.load(pte)
+        first = space.pte_offset(self.space.pmdp_get(pmd), address)
+        for pte in range(first, first + 8 * self.space.hpage_nr, 8):
+            entry = self.space.ptep_get(pte)
             if not entry or (space.pte_present(entry) and self.is_zero(entry)):
                 none += 1
                 if none > most_none:
@@ -279,10 +278,10 @@ class Khugepaged:
         if result != DONE:
             space.put_user_page(head)
             return result
-        table = space.table_of(self.memory.load(pmd))
-        self.memory.store(pmd, 0)
-        space.count_tables(mm, False)
-        for pte in range(table, table + 8 * PAGES, 8):
+        table = space.table_of(self.space.pmdp_get(pmd))
+        space.set_pmd(pmd, 0)
+        space.count_tables(mm, 0, False)
+        for pte in range(table, table + 8 * self.space.hpage_nr, 8):
             self.take(mm, vma, pte)
         space.map_new_huge(vma, address, pmd, head, table)
         return DONE
@@ -290,9 +289,9 @@ class Khugepaged:
     def bring_in(self, mm: int, vma: int, address: int) -> str:
         """Bring the pages back that are swapped out (``__collapse_huge_page_swapin``)."""
         space = self.space
-        for at in range(address, address + c.PMD_SIZE, c.PAGE_SIZE):
+        for at in range(address, address + space.pmd_size, c.PAGE_SIZE):
             pte = space.pte_at(mm, at)
-            entry = self.memory.load(pte) if pte else 0
+            entry = self.space.ptep_get(pte) if pte else 0
             if entry and not space.pte_present(entry) and space.is_swap_pte(entry):
                 failed = space.do_swap_page(vma, at, pte, False)
                 if failed & (p.VM_FAULT_ERROR | p.VM_FAULT_RETRY):
@@ -302,10 +301,10 @@ class Khugepaged:
     def take(self, mm: int, vma: int, pte: int) -> None:
         """Take away a small page whose content the huge one has now."""
         space = self.space
-        entry = self.memory.load(pte)
+        entry = self.space.ptep_get(pte)
         if not entry:
             return
-        self.memory.store(pte, 0)
+        space.set_pte(pte, 0)
         page = space.vm_normal_page(entry)
         if page:
             space.add_mm_counter(mm, p.MM_ANONPAGES, -1)

@@ -119,6 +119,8 @@ MM_MEMBERS = {
     "flags": "MMF_* and, in the twin, the layout bit MM_TOPDOWN",
     "owner": "struct task_struct whose limits and capabilities count",
     "hugetlb_usage": "pages of 4 KiB in huge pages that are mapped",
+    "pgtable_list_next": "s390: pages of which one half is a page table (context.pgtable_list)",
+    "pgtable_list_prev": "the list's end",
     "asce": "s390: address of that table and how many levels there are (context.asce)",
     "asce_limit": "s390: end of what the page tables reach (context.asce_limit)",
 }
@@ -419,8 +421,7 @@ class Layouts:
 
     def slabs(self) -> dict[str, tuple[int, int]]:
         """Object size and alignment in bytes of every slab cache that this floor asks for."""
-        tables = {"crst_table": (16384, 16384)} if "asce" in self.mm_struct else {}
-        return tables | {
+        return {
             "vm_area_struct": (self.vm_area_struct.size, 8),
             "mm_struct": (self.mm_struct.size, 64),
             "anon_vma": (self.anon_vma.size, 8),

@@ -61,7 +61,7 @@ class Lookup(VmaAlloc):
                 first = addr
             if past > end:
                 past = end
-            pages += (past - first) >> 12
+            pages += (past - first) >> self.page_shift
             vma = self.maple.mas_find(mas, end - 1)
         return pages
 

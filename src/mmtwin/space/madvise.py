@@ -14,8 +14,6 @@ from mmtwin.space.words import err_ptr, is_err, ptr_err
 
 TOP = declare(u64, c.MAX)
 INT = declare(u64, 0xFFFFFFFF)
-PAGE_MASK = declare(u64, c.PAGE_MASK)
-PMD_SIZE = declare(u64, c.PMD_SIZE)
 VM_READ = declare(u64, c.VM_READ)
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_SHARED = declare(u64, c.VM_SHARED)
@@ -106,9 +104,9 @@ class Madvise(Mlock):
 
     def do_madvise(self, mm: u64, start: u64, length: u64, advice: u64) -> i64:
         """The checks in the kernel's order, then the areas."""
-        if not self.madvise_behavior_valid(advice) or start & ~PAGE_MASK != 0:
+        if not self.madvise_behavior_valid(advice) or start & ~self.page_mask != 0:
             return -errno.EINVAL
-        rounded: u64 = (length + 0xFFF) & PAGE_MASK
+        rounded: u64 = (length + self.page_size - 1) & self.page_mask
         if length != 0 and rounded == 0:
             return -errno.EINVAL
         end: u64 = (start + rounded) & TOP
@@ -296,20 +294,20 @@ class Madvise(Mlock):
         put together, else ``-EINVAL``. Without pages on this floor, an area that was ever
         written counts as full of them.
         """
-        first: u64 = (self.vm_start(vma) + PMD_SIZE - 1) & ~(PMD_SIZE - 1)
-        suitable: bint = first + PMD_SIZE <= self.vm_end(vma)
+        first: u64 = (self.vm_start(vma) + self.pmd_size - 1) & ~(self.pmd_size - 1)
+        suitable: bint = first + self.pmd_size <= self.vm_end(vma)
         if not suitable or self.vm_flags(vma) & NO_COLLAPSE != 0 or self.anon_vma(vma) == 0:
             return -errno.EINVAL
-        low: u64 = (start + PMD_SIZE - 1) & ~(PMD_SIZE - 1)
-        return 0 if low <= end & ~(PMD_SIZE - 1) else -errno.EINVAL
+        low: u64 = (start + self.pmd_size - 1) & ~(self.pmd_size - 1)
+        return 0 if low <= end & ~(self.pmd_size - 1) else -errno.EINVAL
 
     # Names.
 
     def madvise_set_anon_name(self, mm: u64, start: u64, length: u64, name: u64) -> i64:
         """Name the anonymous areas of a range; 0 as ``name`` takes their names away."""
-        if start & ~PAGE_MASK != 0:
+        if start & ~self.page_mask != 0:
             return -errno.EINVAL
-        rounded: u64 = (length + 0xFFF) & PAGE_MASK
+        rounded: u64 = (length + self.page_size - 1) & self.page_mask
         if length != 0 and rounded == 0:
             return -errno.EINVAL
         end: u64 = (start + rounded) & TOP

@@ -18,7 +18,6 @@ from mmtwin.space.fields import Caches
 from mmtwin.space.move_page_tables import MovePageTables
 
 TOP = declare(u64, c.MAX)
-PMD_SIZE = declare(u64, c.PMD_SIZE)
 PRESENT = declare(u64, p.PRESENT)
 RW = declare(u64, p.RW)
 ACCESSED = declare(u64, p.ACCESSED)
@@ -67,7 +66,7 @@ class MadvisePages(MovePageTables):
                 at = self.next_table(mm, at, end)
                 continue
             pte: u64 = self.pte_at(mm, at)
-            entry: u64 = self.memory.load(pte) if pte != 0 else 0
+            entry: u64 = self.ptep_get(pte) if pte != 0 else 0
             if entry != 0 and not self.pte_present(entry) and self.is_marker_pte(entry):
                 if first < at:
                     self.zap_page_range(vma, first, at)
@@ -79,7 +78,6 @@ class MadvisePages(MovePageTables):
     def walk_present(self, vma: u64, start: u64, end: u64, advice: u64) -> None:
         """Advise each entry of [start, end) that is not empty."""
         mm: u64 = self.vm_mm(vma)
-        memory: Memory = self.memory
         if self.pgtables_bytes(mm) == 0:
             return
         if advice == MADV_FREE:
@@ -90,16 +88,16 @@ class MadvisePages(MovePageTables):
             if pmd == 0:
                 at = self.next_table(mm, at, end)
                 continue
-            past: u64 = (at & ~(PMD_SIZE - 1)) + PMD_SIZE
+            past: u64 = (at & ~(self.pmd_size - 1)) + self.pmd_size
             if past > end:
                 past = end
-            entry: u64 = memory.load(pmd)
+            entry: u64 = self.pmdp_get(pmd)
             if entry != 0 and self.pmd_is_leaf(entry):
                 entry = self.advise_huge_pmd(vma, pmd, at, past, advice)
             if entry != 0:
                 pte: u64 = self.pte_offset(entry, at)
                 while at < past:
-                    entry = memory.load(pte)
+                    entry = self.ptep_get(pte)
                     if entry != 0:
                         self.advise_pte(vma, at, pte, entry, advice)
                     pte += 8
@@ -125,7 +123,7 @@ class MadvisePages(MovePageTables):
         if self.mapcount(page) != 1:
             return
         if entry & ACCESSED != 0 and not (advice == MADV_PAGEOUT and self.pageout_keeps_young):
-            self.memory.store(pte, entry & ~ACCESSED)
+            self.set_pte(pte, entry & ~ACCESSED)
         self.clear_page_flag(page, self.pg_referenced)
         if advice == MADV_PAGEOUT:
             self.page_out(page)
@@ -142,7 +140,7 @@ class MadvisePages(MovePageTables):
             return
         if self.page_flag(page, self.pg_swapcache):
             self.delete_from_swap_cache(page)
-        self.memory.store(pte, entry & ~(ACCESSED | DIRTY))
+        self.set_pte(pte, entry & ~(ACCESSED | DIRTY))
         self.mark_page_lazyfree(page)
 
     def mark_page_lazyfree(self, page: u64) -> None:
@@ -163,7 +161,6 @@ class MadvisePages(MovePageTables):
     def madvise_willneed(self, vma: u64, start: u64, end: u64) -> None:
         """Read a file's pages ahead; bring shared memory and anonymous memory back from swap."""
         file: u64 = self.vm_file(vma)
-        memory: Memory = self.memory
         if self.is_vm_hugetlb_page(vma):
             return
         if file != 0 and not self.vma_is_anonymous(vma) and not self.file_is_shmem(file):
@@ -181,7 +178,7 @@ class MadvisePages(MovePageTables):
         while start < end:
             pte: u64 = self.pte_at(self.vm_mm(vma), start)
             if pte != 0:
-                entry: u64 = memory.load(pte)
+                entry: u64 = self.ptep_get(pte)
                 if entry != 0 and not self.pte_present(entry) and self.is_swap_pte(entry):
                     self.swap_readahead(self.swp_offset(entry))
             start += 0x1000
@@ -239,8 +236,8 @@ class MadvisePages(MovePageTables):
             pmd: u64 = self.pmd_alloc(mm, start)
             if pmd == 0 or not self.pte_alloc(mm, pmd, start):
                 return -1
-            pte: u64 = self.pte_offset(self.memory.load(pmd), start)
-            self.memory.store(pte, self.swp_pte(PTE_MARKER, MARKER_GUARD))
+            pte: u64 = self.pte_offset(self.pmdp_get(pmd), start)
+            self.set_pte(pte, self.swp_pte(PTE_MARKER, MARKER_GUARD))
             start += 0x1000
         return 0
 
@@ -249,10 +246,10 @@ class MadvisePages(MovePageTables):
         while start < end:
             pte: u64 = self.pte_at(self.vm_mm(vma), start)
             if pte != 0:
-                entry: u64 = self.memory.load(pte)
+                entry: u64 = self.ptep_get(pte)
                 guard: bint = entry != 0 and not self.pte_present(entry)
                 if guard and self.is_marker_pte(entry):
-                    self.memory.store(pte, 0)
+                    self.set_pte(pte, 0)
             start += 0x1000
 
     # Population.
@@ -265,7 +262,7 @@ class MadvisePages(MovePageTables):
         mm: u64 = self.vm_mm(vma)
         while start < end:
             pte: u64 = self.pte_at(mm, start)
-            entry: u64 = self.memory.load(pte) if pte != 0 else 0
+            entry: u64 = self.ptep_get(pte) if pte != 0 else 0
             if entry & PRESENT == 0 or (write and entry & RW == 0):
                 failed: u64 = 0
                 if pte != 0 or not self.touch_huge(mm, start, write):
@@ -273,7 +270,7 @@ class MadvisePages(MovePageTables):
                 if failed != 0:
                     return self.vm_fault_to_errno(failed)
                 pte = self.pte_at(mm, start)
-                entry = self.memory.load(pte) if pte != 0 else 0
+                entry = self.ptep_get(pte) if pte != 0 else 0
             if entry & PRESENT != 0:
                 self.follow_page_touch(entry, write)
             start += 0x1000

@@ -12,7 +12,6 @@ from mmtwin.space import flags as c
 from mmtwin.space.sysv_shm import SysvShm
 from mmtwin.space.words import is_err, ptr_err
 
-PAGE_MASK = declare(u64, c.PAGE_MASK)
 TOP = declare(u64, c.MAX)
 MPOL_DEFAULT = 0
 MPOL_MAX = declare(u64, 7)
@@ -40,9 +39,9 @@ class Mbind(SysvShm):
             return -errno.ENOSYS
         if flags & ~MPOL_MF_VALID != 0 or mode & ~MPOL_MODE_FLAGS >= MPOL_MAX:
             return -errno.EINVAL
-        if start & ~PAGE_MASK != 0:
+        if start & ~self.page_mask != 0:
             return -errno.EINVAL
-        end: u64 = (start + ((length + 0xFFF) & PAGE_MASK)) & TOP
+        end: u64 = (start + ((length + self.page_size - 1) & self.page_mask)) & TOP
         if end < start:
             return -errno.EINVAL
         if mode == MPOL_DEFAULT and nmask != 0 and maxnode > 1:

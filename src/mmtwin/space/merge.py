@@ -112,7 +112,7 @@ class Merge(Adjust):
         """
         if vm_flags & VM_SPECIAL != 0:
             return 0
-        pages: u64 = (end - addr) >> 12
+        pages: u64 = (end - addr) >> self.page_shift
         mid: u64 = self.find_vma(mm, self.vm_end(prev) if prev != 0 else 0)
         near: u64 = mid
         if mid != 0 and self.vm_end(mid) == end:
@@ -217,7 +217,7 @@ class Merge(Adjust):
             vm_flags,
             self.anon_vma(vma),
             self.vm_file(vma),
-            self.vm_pgoff(vma) + ((start - first) >> 12),
+            self.vm_pgoff(vma) + ((start - first) >> self.page_shift),
             policy,
             uffd_ctx,
             anon_name,
@@ -307,7 +307,7 @@ class Merge(Adjust):
         new: u64 = self.vm_area_dup(vma)
         if new == 0:
             return -errno.ENOMEM
-        pages: u64 = (addr - self.vm_start(vma)) >> 12
+        pages: u64 = (addr - self.vm_start(vma)) >> self.page_shift
         if new_below:
             self.set_vm_end(new, addr)
         else:
@@ -363,7 +363,7 @@ class Merge(Adjust):
         if self.vma_is_anonymous(vma):
             if self.anon_vma(vma) != 0:
                 raise KernelBug("vma->anon_vma", "insert_vm_struct")
-            self.set_vm_pgoff(vma, self.vm_start(vma) >> 12)
+            self.set_vm_pgoff(vma, self.vm_start(vma) >> self.page_shift)
         if self.vma_link(mm, vma) != 0:
             if charged:
                 self.vm_unacct_memory(pages)

@@ -13,7 +13,6 @@ from mmtwin.space.mprotect import Mprotect
 from mmtwin.space.words import is_err, ptr_err
 
 TOP = declare(u64, c.MAX)
-PAGE_MASK = declare(u64, c.PAGE_MASK)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
 VM_LOCKONFAULT = declare(u64, c.VM_LOCKONFAULT)
 VM_LOCKED_MASK = declare(u64, c.VM_LOCKED_MASK)
@@ -44,8 +43,10 @@ class Mlock(Mprotect):
 
     def sys_munlock(self, mm: u64, start: u64, length: u64) -> i64:
         """munlock(2): 0 or a negative errno."""
-        length = (((length + (start & ~PAGE_MASK)) & TOP) + 0xFFF) & PAGE_MASK
-        return self.apply_vma_lock_flags(mm, start & PAGE_MASK, length, 0)
+        length = (
+            ((length + (start & ~self.page_mask)) & TOP) + self.page_size - 1
+        ) & self.page_mask
+        return self.apply_vma_lock_flags(mm, start & self.page_mask, length, 0)
 
     def sys_mlockall(self, mm: u64, flags: u64) -> i64:
         """mlockall(2): 0 or a negative errno. ``flags`` is a 32-bit argument."""
@@ -56,7 +57,7 @@ class Mlock(Mprotect):
             return -errno.EINVAL
         if not self.can_do_mlock(mm):
             return -errno.EPERM
-        limit: u64 = self.rlimit(mm, RLIMIT_MEMLOCK) >> 12
+        limit: u64 = self.rlimit(mm, RLIMIT_MEMLOCK) >> self.page_shift
         if (
             flags & MCL_CURRENT != 0
             and self.total_vm(mm) > limit
@@ -77,10 +78,12 @@ class Mlock(Mprotect):
         """Lock all pages that [start, start + length) touches, and fault them in."""
         if not self.can_do_mlock(mm):
             return -errno.EPERM
-        length = (((length + (start & ~PAGE_MASK)) & TOP) + 0xFFF) & PAGE_MASK
-        start = start & PAGE_MASK
-        limit: u64 = self.rlimit(mm, RLIMIT_MEMLOCK) >> 12
-        locked: u64 = (length >> 12) + self.locked_vm(mm)
+        length = (
+            ((length + (start & ~self.page_mask)) & TOP) + self.page_size - 1
+        ) & self.page_mask
+        start = start & self.page_mask
+        limit: u64 = self.rlimit(mm, RLIMIT_MEMLOCK) >> self.page_shift
+        locked: u64 = (length >> self.page_shift) + self.locked_vm(mm)
         if locked > limit and not self.capable(mm, CAP_IPC_LOCK):
             # What is locked already in the range was counted twice.
             locked -= self.count_mm_mlocked_page_nr(mm, start, length)
@@ -107,7 +110,7 @@ class Mlock(Mprotect):
                 first: u64 = self.vm_start(vma)
                 bytes_locked += (past if past < end else end) - (start if start > first else first)
             vma = self.find_vma(mm, past)
-        return bytes_locked >> 12
+        return bytes_locked >> self.page_shift
 
     def apply_vma_lock_flags(self, mm: u64, start: u64, length: u64, vm_flags: u64) -> i64:
         """Set the lock bits of every area in the range to ``vm_flags``; a hole ends the way."""
@@ -165,7 +168,7 @@ class Mlock(Mprotect):
         )
         if is_err(done):
             return done
-        pages: u64 = (end - start) >> 12
+        pages: u64 = (end - start) >> self.page_shift
         if new & VM_LOCKED == 0:
             self.set_locked_vm(mm, self.locked_vm(mm) - pages)
         elif old & VM_LOCKED == 0:

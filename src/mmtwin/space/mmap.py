@@ -14,7 +14,6 @@ from mmtwin.space import flags as c
 from mmtwin.space.mmap_region import MmapRegion
 from mmtwin.space.words import failed
 
-PAGE_MASK = declare(u64, c.PAGE_MASK)
 TOP = declare(u64, c.MAX)
 LOW_32 = declare(u64, 0xFFFFFFFF)
 VM_READ = declare(u64, c.VM_READ)
@@ -103,7 +102,7 @@ class Mmap(MmapRegion):
         with MAP_ANONYMOUS.
         """
         prot &= LOW_32
-        if offset & ~PAGE_MASK != 0:
+        if offset & ~self.page_mask != 0:
             return -errno.EINVAL
         if map_flags & MAP_ANONYMOUS == 0:
             if file == 0:
@@ -115,10 +114,12 @@ class Mmap(MmapRegion):
             else:
                 length = whole_pages(length, shift)
         elif map_flags & MAP_HUGETLB != 0:
-            return self.mmap_hugetlb(mm, addr, length, prot, map_flags, offset >> 12)
+            return self.mmap_hugetlb(mm, addr, length, prot, map_flags, offset >> self.page_shift)
         else:
             file = 0
-        return self.vm_mmap_pgoff(mm, file, addr, length, prot, map_flags, offset >> 12)
+        return self.vm_mmap_pgoff(
+            mm, file, addr, length, prot, map_flags, offset >> self.page_shift
+        )
 
     def mmap_hugetlb(
         self, mm: u64, addr: u64, length: u64, prot: u64, map_flags: u64, pgoff: u64
@@ -145,7 +146,7 @@ class Mmap(MmapRegion):
         if not failed(found):
             locked: bint = (self.def_flags(mm) | (map_flags & MAP_LOCKED)) & VM_LOCKED != 0
             if locked or map_flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE:
-                self.mm_populate(mm, found, (length + 0xFFF) & PAGE_MASK, True)
+                self.mm_populate(mm, found, (length + self.page_size - 1) & self.page_mask, True)
         for gone in replaced:
             self.fput(gone)
         return found
@@ -177,10 +178,10 @@ class Mmap(MmapRegion):
             map_flags |= MAP_FIXED
         if map_flags & MAP_FIXED == 0:
             addr = self.round_hint_to_min(addr)
-        if length > PAGE_MASK:
+        if length > self.page_mask:
             return -errno.ENOMEM
-        length = (length + 0xFFF) & PAGE_MASK
-        if pgoff + (length >> 12) < pgoff or pgoff + (length >> 12) > TOP:
+        length = (length + self.page_size - 1) & self.page_mask
+        if pgoff + (length >> self.page_shift) < pgoff or pgoff + (length >> self.page_shift) > TOP:
             return -errno.EOVERFLOW
         if self.map_count(mm) > self.sysctl_max_map_count():
             return -errno.ENOMEM
@@ -204,7 +205,7 @@ class Mmap(MmapRegion):
                 return error
             vm_flags = self.file_vm_flags(file, map_flags, vm_flags)
         else:
-            pgoff = 0 if kind == MAP_SHARED else addr >> 12
+            pgoff = 0 if kind == MAP_SHARED else addr >> self.page_shift
             allowed: i64 = self.anonymous_vm_flags(map_flags, vm_flags)
             if allowed < 0:
                 return allowed
@@ -218,8 +219,8 @@ class Mmap(MmapRegion):
 
     def round_hint_to_min(self, hint: u64) -> u64:
         """A hint rounded down to a page, and up to mmap_min_addr."""
-        hint &= PAGE_MASK
-        least: u64 = (self.sysctl_mmap_min_addr() + 0xFFF) & PAGE_MASK
+        hint &= self.page_mask
+        least: u64 = (self.sysctl_mmap_min_addr() + self.page_size - 1) & self.page_mask
         return least if hint != 0 and hint < least else hint
 
     def calc_vm_flags(self, mm: u64, prot: u64, map_flags: u64) -> u64:
@@ -240,7 +241,7 @@ class Mmap(MmapRegion):
     ) -> i64:
         """What a file and the way it is open allow: 0 or a negative errno."""
         most: u64 = self.memory.load(self.memory.load(file + self.at_f_op) + FOPS_MAXBYTES)
-        if length > most or pgoff > (most - length) >> 12:
+        if length > most or pgoff > (most - length) >> self.page_shift:
             return -errno.EOVERFLOW
         kind: u64 = map_flags & MAP_TYPE
         mode: u64 = self.file_mode(file)

@@ -15,7 +15,6 @@ from mmtwin.space import flags as c
 from mmtwin.space.touch import Touch
 from mmtwin.space.words import err_ptr
 
-PAGE_MASK = declare(u64, c.PAGE_MASK)
 TOP = declare(u64, c.MAX)
 ERR_MIN = declare(u64, 0xFFFFFFFFFFFFF001)
 VM_READ = declare(u64, c.VM_READ)
@@ -94,7 +93,7 @@ class MmapRegion(Touch):
             return -errno.ENOMEM
         charged: u64 = 0
         if self.accountable_mapping(file, vm_flags):
-            charged = length >> 12
+            charged = length >> self.page_shift
             if self.vm_enough_memory(mm, charged) != 0:
                 return -errno.ENOMEM
             vm_flags |= VM_ACCOUNT
@@ -119,7 +118,7 @@ class MmapRegion(Touch):
 
     def mmap_may_expand(self, mm: u64, addr: u64, length: u64, vm_flags: u64) -> bint:
         """The limits, with the pages that a fixed mapping replaces counted as free."""
-        pages: u64 = length >> 12
+        pages: u64 = length >> self.page_shift
         if self.may_expand_vm(mm, vm_flags, pages):
             return True
         replaced: u64 = self.count_vma_pages_range(mm, addr, addr + length)
@@ -147,7 +146,7 @@ class MmapRegion(Touch):
         start: u64 = addr
         past: u64 = end
         lower: u64 = pgoff
-        pages: u64 = (end - addr) >> 12
+        pages: u64 = (end - addr) >> self.page_shift
         anon_vma: u64 = 0
         uffd_ctx: u64 = 0
         if (
@@ -276,7 +275,7 @@ class MmapRegion(Touch):
 
     def mmap_complete(self, mm: u64, vma: u64, vm_flags: u64, length: u64) -> None:
         """Count the new memory; lock and soft-dirty bits of the result."""
-        pages: u64 = length >> 12
+        pages: u64 = length >> self.page_shift
         self.vm_stat_account(mm, vm_flags, pages)
         kept: u64 = self.vm_flags(vma)
         if vm_flags & VM_LOCKED != 0:

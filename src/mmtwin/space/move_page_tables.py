@@ -14,7 +14,6 @@ from mmtwin.space import pte_bits as p
 from mmtwin.space.fault import Fault
 from mmtwin.space.move_vma import Move
 
-PMD_SIZE = declare(u64, c.PMD_SIZE)
 PRESENT = declare(u64, p.PRESENT)
 PROTNONE = declare(u64, p.PROTNONE)
 RW = declare(u64, p.RW)
@@ -56,15 +55,15 @@ class MovePageTables(Fault):
     def move_entries(self, vma: u64, target: u64, old: u64, new: u64, length: u64) -> u64:
         """Move the entries of ``length`` bytes from ``old`` to ``new``: bytes done."""
         mm: u64 = self.vm_mm(vma)
-        memory: Memory = self.memory
+        size: u64 = self.pmd_size
         if self.pgtables_bytes(mm) == 0:
             return length
         if self.is_vm_hugetlb_page(vma):
             return self.huge.move_page_tables(vma, old, new, length)
         done: u64 = 0
         while done < length:
-            step: u64 = PMD_SIZE - ((old + done) & (PMD_SIZE - 1))
-            room: u64 = PMD_SIZE - ((new + done) & (PMD_SIZE - 1))
+            step: u64 = size - ((old + done) & (size - 1))
+            room: u64 = size - ((new + done) & (size - 1))
             if room < step:
                 step = room
             if length - done < step:
@@ -72,38 +71,42 @@ class MovePageTables(Fault):
             pmd: u64 = self.walk(mm, old + done, 1)
             if pmd != 0 and self.entry_alloc(mm, new + done, 2) == 0:
                 return done  # alloc_new_pud comes before the look at the old pmd
-            entry: u64 = memory.load(pmd) if pmd != 0 else 0
+            entry: u64 = self.pmdp_get(pmd) if pmd != 0 else 0
             if entry != 0:
                 to: u64 = self.pmd_alloc(mm, new + done)
                 if to == 0:
                     return done
-                if step == PMD_SIZE and memory.load(to) == 0:
+                if step == size and self.moves_pmd(entry) and self.pmdp_get(to) == 0:
                     self.move_pmd(pmd, to, old + done, new + done)
                     done += step
                     continue
                 if self.pmd_is_leaf(entry):
                     self.split_huge_pmd(vma, pmd, old + done)
-                    entry = memory.load(pmd)
+                    entry = self.pmdp_get(pmd)
                 if not self.pte_alloc(mm, to, new + done):
                     return done
                 self.move_ptes(
                     self.pte_offset(entry, old + done),
-                    self.pte_offset(memory.load(to), new + done),
+                    self.pte_offset(self.pmdp_get(to), new + done),
                     step >> 12,
                 )
             done += step
         return done
 
+    def moves_pmd(self, entry: u64) -> bint:
+        """Can the entry of a pmd move as a whole, with the table it leads to (HAVE_MOVE_PMD)?"""
+        return True
+
     def move_pmd(self, pmd: u64, to: u64, old: u64, new: u64) -> None:
         """Move a whole pmd entry: a table of ptes, or a huge page and the table put by for it."""
-        entry: u64 = self.memory.load(pmd)
-        self.memory.store(pmd, 0)
+        entry: u64 = self.pmdp_get(pmd)
+        self.set_pmd(pmd, 0)
         if self.pmd_is_leaf(entry):
             table: u64 = self.pgtable_trans_huge_withdraw(pmd, new)
             self.pgtable_trans_huge_deposit(to, table)
         else:
             self.place_table(self.table_page(self.table_of(entry)), new, 0)
-        self.memory.store(to, entry)
+        self.set_pmd(to, entry)
 
     def split_huge_pmd(self, vma: u64, pmd: u64, address: u64) -> bint:
         """Let ptes map what the pmd entry at ``pmd`` maps; False without memory."""
@@ -112,15 +115,18 @@ class MovePageTables(Fault):
     def move_ptes(self, pte: u64, to: u64, count: u64) -> None:
         """Move ``count`` entries; each counts as written to since the last clear_refs."""
         memory: Memory = self.memory
+        translates: bint = self.translates
         kept: bint = memory.load(self.sysctl + SYSCTL_SOFT_DIRTY) != 0
         while count > 0:
             entry: u64 = memory.load(pte)
+            if translates:
+                entry = self.ptep_get(pte)
             if entry != 0:
-                memory.store(pte, 0)
+                self.set_pte(pte, 0)
                 if kept:
                     present: bint = entry & (PRESENT | PROTNONE) != 0
                     entry |= SOFT_DIRTY if present else SWP_SOFT_DIRTY
-                memory.store(to, entry)
+                self.set_pte(to, entry)
             pte += 8
             to += 8
             count -= 1
@@ -130,7 +136,6 @@ class MovePageTables(Fault):
     def change_protection(self, vma: u64, start: u64, end: u64, old: u64) -> None:
         """Give the entries of [start, end) the bits of the area's new protection."""
         mm: u64 = self.vm_mm(vma)
-        memory: Memory = self.memory
         if self.pgtables_bytes(mm) == 0:
             return
         if self.is_vm_hugetlb_page(vma):
@@ -142,10 +147,10 @@ class MovePageTables(Fault):
             if pmd == 0:
                 at = self.next_table(mm, at, end)
                 continue
-            past: u64 = (at & ~(PMD_SIZE - 1)) + PMD_SIZE
+            past: u64 = (at & ~(self.pmd_size - 1)) + self.pmd_size
             if past > end:
                 past = end
-            entry: u64 = memory.load(pmd)
+            entry: u64 = self.pmdp_get(pmd)
             if entry != 0 and self.pmd_is_leaf(entry):
                 entry = self.change_huge_pmd(vma, pmd, at, past)
             if entry != 0:
@@ -158,24 +163,23 @@ class MovePageTables(Fault):
 
     def change_pte_range(self, vma: u64, pte: u64, count: u64) -> None:
         """Change ``count`` entries from the one at ``pte`` on."""
-        memory: Memory = self.memory
         prot: u64 = self.shared_page_prot(vma)
         vm_flags: u64 = self.vm_flags(vma)
         upgrade: bint = vm_flags & (VM_WRITE | VM_SHARED) == VM_WRITE or (
             self.vma_wants_writenotify(vma)
         )
         while count > 0:
-            entry: u64 = memory.load(pte)
+            entry: u64 = self.ptep_get(pte)
             if self.pte_present(entry):
                 entry = self.pte_modify(entry, prot)
                 if upgrade and self.can_change_pte_writable(vm_flags, entry):
                     entry |= RW
-                memory.store(pte, entry)
+                self.set_pte(pte, entry)
             elif entry != 0 and self.swp_type(entry) == MIGRATION_WRITE:
                 kind: u64 = MIGRATION_READ
                 if self.page_anon(self.migration_page(entry)):
                     kind = MIGRATION_READ_EXCLUSIVE
-                memory.store(pte, self.swp_pte(kind, self.swp_offset(entry)))
+                self.set_pte(pte, self.swp_pte(kind, self.swp_offset(entry)))
             pte += 8
             count -= 1
 

@@ -64,11 +64,13 @@ class MoveVma(PrctlVma):
                 return error
         charged: u64 = 0
         if vm_flags & VM_ACCOUNT != 0:
-            charged = (move.new_len if keeps else move.new_len - move.old_len) >> 12
+            charged = (move.new_len if keeps else move.new_len - move.old_len) >> self.page_shift
             if self.vm_enough_memory(mm, charged) != 0:
                 return -errno.ENOMEM
         source: u64 = move.vma
-        pgoff: u64 = self.vm_pgoff(source) + ((move.addr - self.vm_start(source)) >> 12)
+        pgoff: u64 = self.vm_pgoff(source) + (
+            (move.addr - self.vm_start(source)) >> self.page_shift
+        )
         target: u64 = self.copy_vma(move, pgoff)
         if is_err(target):
             if charged != 0:
@@ -84,13 +86,13 @@ class MoveVma(PrctlVma):
         if self.is_vm_hugetlb_page(source):
             self.huge.clear_resv(source)
         hiwater: u64 = self.hiwater_vm(mm)
-        self.vm_stat_account(mm, vm_flags, move.new_len >> 12)
+        self.vm_stat_account(mm, vm_flags, move.new_len >> self.page_shift)
         if keeps:
             self.dontunmap_complete(move, target)
             return move.new_addr
         self.unmap_source_vma(move, vm_flags)
         if vm_flags & VM_LOCKED != 0:
-            self.set_locked_vm(mm, self.locked_vm(mm) + (move.new_len >> 12))
+            self.set_locked_vm(mm, self.locked_vm(mm) + (move.new_len >> self.page_shift))
             move.populate = True
         self.set_hiwater_vm(mm, hiwater)
         return move.new_addr
@@ -153,7 +155,7 @@ class MoveVma(PrctlVma):
         addr: u64 = move.new_addr
         clean: bint = self.vma_is_anonymous(vma) and self.anon_vma(vma) == 0
         if clean:
-            pgoff = addr >> 12
+            pgoff = addr >> self.page_shift
         if self.find_vma_intersection(mm, addr, addr + move.new_len) != 0:
             return err_ptr(-errno.ENOMEM)
         target: u64 = 0
@@ -210,10 +212,10 @@ class MoveVma(PrctlVma):
         """No memory for page tables: the pages go back, and the copy of the area goes."""
         self.move_back(move, target, moved)
         self.set_vm_flags(target, self.vm_flags(target) & ~VM_ACCOUNT)
-        self.vm_stat_account(move.mm, self.vm_flags(move.vma), move.new_len >> 12)
+        self.vm_stat_account(move.mm, self.vm_flags(move.vma), move.new_len >> self.page_shift)
         locked: bint = self.vm_flags(target) & VM_LOCKED != 0
         if locked:
-            self.set_locked_vm(move.mm, self.locked_vm(move.mm) + (move.new_len >> 12))
+            self.set_locked_vm(move.mm, self.locked_vm(move.mm) + (move.new_len >> self.page_shift))
         self.do_munmap(move.mm, move.new_addr, move.new_len)
 
     def move_back(self, move: Move, target: u64, moved: u64) -> None:
@@ -234,7 +236,7 @@ class MoveVma(PrctlVma):
         """Never-written memory without a file counts pages from its own address."""
         unnamed: bint = self.vma_is_anonymous(vma) and self.vm_file(vma) == 0
         if unnamed and self.dontunmap_repaired():
-            self.set_vm_pgoff(vma, self.vm_start(vma) >> 12)
+            self.set_vm_pgoff(vma, self.vm_start(vma) >> self.page_shift)
 
     def unmap_source_vma(self, move: Move, vm_flags: u64) -> None:
         """Unmap the old place without giving back the charge, which the copy keeps."""
@@ -248,7 +250,7 @@ class MoveVma(PrctlVma):
             self.set_vm_flags(vma, self.vm_flags(vma) & ~VM_ACCOUNT)
         if self.do_munmap(move.mm, addr, move.old_len) < 0:
             if accounted:
-                self.vm_acct_memory(move.old_len >> 12)
+                self.vm_acct_memory(move.old_len >> self.page_shift)
             return
         if not accounted:
             return

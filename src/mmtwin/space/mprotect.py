@@ -13,7 +13,6 @@ from mmtwin.space.brk import Brk
 from mmtwin.space.words import err_ptr, is_err, ptr_err
 
 TOP = declare(u64, c.MAX)
-PAGE_MASK = declare(u64, c.PAGE_MASK)
 PROT_READ = declare(u64, c.PROT_READ)
 PROT_EXEC = declare(u64, c.PROT_EXEC)
 PROT_GROWSDOWN = declare(u64, c.PROT_GROWSDOWN)
@@ -50,11 +49,11 @@ class Mprotect(Brk):
         """The checks in the kernel's order, then the areas of [start, start + length)."""
         grows: u64 = prot & (PROT_GROWSDOWN | PROT_GROWSUP)
         prot = prot & ~(PROT_GROWSDOWN | PROT_GROWSUP)
-        if grows == PROT_GROWSDOWN | PROT_GROWSUP or start & ~PAGE_MASK != 0:
+        if grows == PROT_GROWSDOWN | PROT_GROWSUP or start & ~self.page_mask != 0:
             return -errno.EINVAL
         if length == 0:
             return 0
-        end: u64 = (start + ((length + 0xFFF) & PAGE_MASK)) & TOP
+        end: u64 = (start + ((length + self.page_size - 1) & self.page_mask)) & TOP
         if end <= start:
             return -errno.ENOMEM
         if prot & ~PROT_KNOWN != 0:
@@ -134,7 +133,7 @@ class Mprotect(Brk):
         old: u64 = self.vm_flags(vma)
         if new == old:
             return vma
-        pages: u64 = (end - start) >> 12
+        pages: u64 = (end - start) >> self.page_shift
         charged: u64 = 0
         if new & VM_WRITE != 0 and (
             not self.may_expand_vm(mm, new, pages) and self.may_expand_vm(mm, old, pages)

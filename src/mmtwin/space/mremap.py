@@ -13,7 +13,6 @@ from mmtwin.space.move_vma import Move, MoveVma
 from mmtwin.space.words import failed
 
 TOP = declare(u64, c.MAX)
-PAGE_MASK = declare(u64, c.PAGE_MASK)
 VM_SHARED = declare(u64, c.VM_SHARED)
 VM_MAYSHARE = declare(u64, c.VM_MAYSHARE)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
@@ -41,10 +40,10 @@ class Mremap(MoveVma):
             return -errno.EINVAL
         if flags & MREMAP_DONTUNMAP != 0 and (not may_move or old_len != new_len):
             return -errno.EINVAL
-        if addr & ~PAGE_MASK != 0:
+        if addr & ~self.page_mask != 0:
             return -errno.EINVAL
-        old_len = (old_len + 0xFFF) & PAGE_MASK
-        new_len = (new_len + 0xFFF) & PAGE_MASK
+        old_len = (old_len + self.page_size - 1) & self.page_mask
+        new_len = (new_len + self.page_size - 1) & self.page_mask
         if new_len == 0:
             return -errno.EINVAL
         move: Move = Move(mm, addr, old_len, new_len, flags, new_addr)
@@ -114,7 +113,7 @@ class Mremap(MoveVma):
     def expand_vma_in_place(self, move: Move, delta: u64) -> i64:
         """Extend the area upwards: its address or ``-ENOMEM``."""
         vma: u64 = move.vma
-        pages: u64 = delta >> 12
+        pages: u64 = delta >> self.page_shift
         charged: bint = self.vm_flags(vma) & VM_ACCOUNT != 0
         if charged and self.vm_enough_memory(move.mm, pages) != 0:
             return -errno.ENOMEM
@@ -151,7 +150,7 @@ class Mremap(MoveVma):
         """
         mm: u64 = move.mm
         new_addr: u64 = move.new_addr
-        if new_addr & ~PAGE_MASK != 0:
+        if new_addr & ~self.page_mask != 0:
             return -errno.EINVAL
         if move.new_len > self.task_size(mm) or new_addr > self.task_size(mm) - move.new_len:
             return -errno.EINVAL
@@ -183,7 +182,7 @@ class Mremap(MoveVma):
 
     def mremap_to_checked(self, move: Move) -> i64:
         """The last limit, the address, the move."""
-        pages: u64 = move.old_len >> 12
+        pages: u64 = move.old_len >> self.page_shift
         keeps: bint = move.flags & MREMAP_DONTUNMAP != 0
         if keeps and not self.may_expand_vm(move.mm, self.vm_flags(move.vma), pages):
             return -errno.ENOMEM
@@ -199,7 +198,7 @@ class Mremap(MoveVma):
         vma: u64 = move.vma
         if self.vm_flags(vma) & VM_MAYSHARE != 0:
             map_flags |= MAP_SHARED
-        pgoff: u64 = self.vm_pgoff(vma) + ((move.addr - self.vm_start(vma)) >> 12)
+        pgoff: u64 = self.vm_pgoff(vma) + ((move.addr - self.vm_start(vma)) >> self.page_shift)
         file: u64 = self.vm_file(vma)
         return self.get_unmapped_area(move.mm, file, hint, move.new_len, pgoff, map_flags)
 
@@ -218,14 +217,14 @@ class Mremap(MoveVma):
             return -errno.EFAULT
         if move.new_len == move.old_len:
             return 0
-        pgoff: u64 = self.vm_pgoff(vma) + ((move.addr - self.vm_start(vma)) >> 12)
-        if move.new_len >> 12 > TOP - pgoff:
+        pgoff: u64 = self.vm_pgoff(vma) + ((move.addr - self.vm_start(vma)) >> self.page_shift)
+        if move.new_len >> self.page_shift > TOP - pgoff:
             return -errno.EINVAL
         if vm_flags & VM_FIXED_SIZE != 0:
             return -errno.EFAULT
         grown: u64 = move.new_len - move.old_len
         if not self.mlock_future_ok(move.mm, vm_flags, grown):
             return -errno.EAGAIN
-        if not self.may_expand_vm(move.mm, vm_flags, grown >> 12):
+        if not self.may_expand_vm(move.mm, vm_flags, grown >> self.page_shift):
             return -errno.ENOMEM
         return 0

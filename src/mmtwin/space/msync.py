@@ -13,7 +13,6 @@ from mmtwin.space.remap_file_pages import RemapFilePages
 
 TOP = declare(u64, c.MAX)
 INT = declare(u64, 0xFFFFFFFF)
-PAGE_MASK = declare(u64, c.PAGE_MASK)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
 MS_ASYNC = declare(u64, c.MS_ASYNC)
 MS_INVALIDATE = declare(u64, c.MS_INVALIDATE)
@@ -26,11 +25,11 @@ class Msync(RemapFilePages):
     def sys_msync(self, mm: u64, start: u64, length: u64, flags: u64) -> i64:
         """msync(2): 0 or a negative errno. Writing back is the file system's affair."""
         flags = flags & INT
-        if flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) != 0 or start & ~PAGE_MASK != 0:
+        if flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) != 0 or start & ~self.page_mask != 0:
             return -errno.EINVAL
         if flags & MS_ASYNC != 0 and flags & MS_SYNC != 0:
             return -errno.EINVAL
-        end: u64 = (start + ((length + 0xFFF) & PAGE_MASK)) & TOP
+        end: u64 = (start + ((length + self.page_size - 1) & self.page_mask)) & TOP
         if end < start:
             return -errno.ENOMEM
         result: i64 = 0
@@ -49,11 +48,11 @@ class Msync(RemapFilePages):
 
     def sys_mincore(self, mm: u64, start: u64, length: u64) -> i64:
         """mincore(2) with a good vector: 0 or a negative errno. Which pages are in is not told."""
-        if start & ~PAGE_MASK != 0:
+        if start & ~self.page_mask != 0:
             return -errno.EINVAL
         if length > self.task_size(mm) or start > self.task_size(mm) - length:
             return -errno.ENOMEM
-        end: u64 = start + ((length + 0xFFF) & PAGE_MASK)
+        end: u64 = start + ((length + self.page_size - 1) & self.page_mask)
         while start < end:
             vma: u64 = self.vma_lookup(mm, start)
             if vma == 0:

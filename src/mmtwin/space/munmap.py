@@ -21,7 +21,6 @@ from mmtwin.space.merge import Merge
 VM_LOCKED = declare(u64, c.VM_LOCKED)
 VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
 TOP = declare(u64, c.MAX)
-PAGE_MASK = declare(u64, c.PAGE_MASK)
 MAPLE_TREE_SIZE = 24
 
 
@@ -55,12 +54,12 @@ class Munmap(Merge):
     def do_mas_munmap(self, mas: MaState, mm: u64, start: u64, length: u64) -> i64:
         """Unmap with the caller's cursor, which must stand fresh at ``start``."""
         if (
-            start & ~PAGE_MASK != 0
+            start & ~self.page_mask != 0
             or start > self.task_size(mm)
             or length > self.task_size(mm) - start
         ):
             return -errno.EINVAL
-        end: u64 = start + ((length + 0xFFF) & PAGE_MASK)
+        end: u64 = start + ((length + self.page_size - 1) & self.page_mask)
         if end == start:
             return -errno.EINVAL
         vma: u64 = self.munmap_first(mas, start, end)

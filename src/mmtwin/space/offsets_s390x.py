@@ -68,6 +68,8 @@ MM_S390X: Final[Placed] = (
         "rss_stat_1": 680,
         "rss_stat_2": 688,
         "rss_stat_3": 696,
+        "pgtable_list_next": 760,
+        "pgtable_list_prev": 768,
         "asce": 800,
         "asce_limit": 808,
         "flags": 832,

@@ -35,6 +35,7 @@ cdef class PageState(PageTable):
     cpdef bint single(self, unsigned long long page) except -1
     cpdef void page_remove_rmap(self, unsigned long long page) except *
     cpdef unsigned long long linear_page_index(self, unsigned long long vma, unsigned long long address) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long page_prot(self, unsigned long long vma) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long mk_pte(self, unsigned long long page, unsigned long long prot) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long pfn_pte(self, unsigned long long pfn, unsigned long long prot) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long pte_modify(self, unsigned long long entry, unsigned long long prot) except? 0xDEADBEEFDEADBEEF

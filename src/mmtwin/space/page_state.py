@@ -217,9 +217,13 @@ class PageState(PageTable):
 
     def linear_page_index(self, vma: u64, address: u64) -> u64:
         """The page offset of an address: what reverse mapping finds it by."""
-        return self.vm_pgoff(vma) + ((address - self.vm_start(vma)) >> 12)
+        return self.vm_pgoff(vma) + ((address - self.vm_start(vma)) >> self.page_shift)
 
     # Entries.
+
+    def page_prot(self, vma: u64) -> u64:
+        """The protection bits that a VMA's entries begin with."""
+        return self.vm_page_prot(vma)
 
     def mk_pte(self, page: u64, prot: u64) -> u64:
         """A pte for a page with a VMA's protection bits."""

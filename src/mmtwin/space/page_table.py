@@ -15,7 +15,6 @@ from mmtwin.machine.profile import Profile
 from mmtwin.maple.maple import Maple
 from mmtwin.memory.memory import Memory
 from mmtwin.pages.pages import Pages
-from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.fields import Caches
 from mmtwin.space.proc_maps import ProcMaps
@@ -29,7 +28,6 @@ PUDS = declare(i32, 2)
 """The highest level whose tables are counted."""
 PMD_HUGE_PTE = declare(u64, 16)
 """struct page of a table of pmds: the first table put by (pmd_huge_pte)."""
-PMD_SIZE = declare(u64, c.PMD_SIZE)
 TOP32 = declare(u64, 0xFFFFFFFF)
 PT_MM = declare(u64, 0x20)
 PT_PLACE = declare(u64, 0x28)
@@ -45,6 +43,8 @@ class PageTable(ProcMaps):
     """Walks, allocation, and ``free_pgd_range``.
 
     ``pages`` is the page allocator that tables and user pages come from; a twin sets it.
+    ``translates`` says that entries stand in memory otherwise than ``ptep_get`` gives them; where
+    it is False, the innermost loops read them there.
     """
 
     def __init__(self, memory: Memory, maple: Maple, caches: Caches, profile: Profile) -> None:
@@ -53,6 +53,7 @@ class PageTable(ProcMaps):
         self.at_pgd = mm.offset("pgd")
         self.at_pgtables_bytes = mm.offset("pgtables_bytes")
         self.top_level = profile.page_table_levels - 1
+        self.translates = False
 
     def take_pages(self, pages: Pages) -> None:
         """Let page tables and user pages come from this page allocator."""
@@ -94,12 +95,23 @@ class PageTable(ProcMaps):
         page: u64 = pages.alloc_pages(GFP_PGTABLE_USER, 0, 0)
         if page == 0:
             return 0
+        self.mark_table(page, mm)
+        self.place_table(page, address, level)
+        return self.memory.base + (pages.page_to_pfn(page) << 12)
+
+    def mark_table(self, page: u64, mm: u64) -> None:
+        """Note in a struct page that its page is a table, and whose (``__SetPageTable``)."""
+        pages: Pages = self.pages
         pages.st(page + PMD_HUGE_PTE, 0)
         pages.st(page + PT_MM, mm)
-        self.place_table(page, address, level)
         counts: u64 = pages.ld(page + pages.o_counts)
         pages.st(page + pages.o_counts, counts & ~(TOP32 << self.map_shift) | self.table_type)
-        return self.memory.base + (pages.page_to_pfn(page) << 12)
+
+    def unmark_table(self, page: u64) -> None:
+        """The page is no table any more."""
+        pages: Pages = self.pages
+        counts: u64 = pages.ld(page + pages.o_counts)
+        pages.st(page + pages.o_counts, counts | TOP32 << self.map_shift)
 
     def place_table(self, page: u64, address: u64, level: i32) -> None:
         """Note in a table's struct page which addresses it maps."""
@@ -114,14 +126,12 @@ class PageTable(ProcMaps):
 
     def pt_free(self, table: u64) -> None:
         """Free a table."""
-        pages: Pages = self.pages
         page: u64 = self.table_page(table)
-        counts: u64 = pages.ld(page + pages.o_counts)
-        pages.st(page + pages.o_counts, counts | TOP32 << self.map_shift)
-        pages.put_page(page)
+        self.unmark_table(page)
+        self.pages.put_page(page)
 
-    def count_tables(self, mm: u64, more: bint) -> None:
-        """One table more or less in ``pgtables_bytes``."""
+    def count_tables(self, mm: u64, level: i32, more: bint) -> None:
+        """One table of ``level`` more or less in ``pgtables_bytes``."""
         at: u64 = mm + self.at_pgtables_bytes
         count: u64 = self.memory.load(at)
         self.memory.store(at, count + TABLE_BYTES if more else count - TABLE_BYTES)
@@ -133,6 +143,24 @@ class PageTable(ProcMaps):
     def entry_of(self, table: u64) -> u64:
         """The entry that leads to a table."""
         return (table - self.memory.base) | TABLE
+
+    # Entries, as every machine's are seen: none is 0, the others have the bits of ``pte_bits``.
+
+    def ptep_get(self, pte: u64) -> u64:
+        """The entry at ``pte``, in a table of ptes."""
+        return self.memory.load(pte)
+
+    def set_pte(self, pte: u64, entry: u64) -> None:
+        """Make ``entry`` the one at ``pte``, in a table of ptes."""
+        self.memory.store(pte, entry)
+
+    def pmdp_get(self, pmd: u64) -> u64:
+        """The entry at ``pmd``, in a table of pmds."""
+        return self.memory.load(pmd)
+
+    def set_pmd(self, pmd: u64, entry: u64) -> None:
+        """Make ``entry`` the one at ``pmd``, in a table of pmds."""
+        self.memory.store(pmd, entry)
 
     # Walks.
 
@@ -175,7 +203,7 @@ class PageTable(ProcMaps):
                     return 0
                 memory.store(slot, self.entry_of(table))
                 if at - 1 <= PUDS:
-                    self.count_tables(mm, True)
+                    self.count_tables(mm, at - 1, True)
             else:
                 table = memory.base + (entry & PFN_MASK)
             at -= 1
@@ -188,7 +216,7 @@ class PageTable(ProcMaps):
         if table == 0:
             return False
         self.memory.store(pmd, self.entry_of(table))
-        self.count_tables(mm, True)
+        self.count_tables(mm, 0, True)
         return True
 
     def pte_free(self, mm: u64, pmd: u64) -> None:
@@ -201,7 +229,7 @@ class PageTable(ProcMaps):
                 return
             at += 8
         self.memory.store(pmd, 0)
-        self.count_tables(mm, False)
+        self.count_tables(mm, 0, False)
         self.pt_free(table)
 
     def pmd_trans_huge(self, entry: u64) -> bint:
@@ -251,15 +279,15 @@ class PageTable(ProcMaps):
         ``floor`` and ``ceiling`` are where the neighbours end and begin (``ceiling`` 0: none
         above): a table that covers part of them stays.
         """
-        addr &= ~(PMD_SIZE - 1)
+        addr &= ~(self.pmd_size - 1)
         if addr < floor:
-            addr += PMD_SIZE
+            addr += self.pmd_size
         if ceiling != 0:
-            ceiling &= ~(PMD_SIZE - 1)
+            ceiling &= ~(self.pmd_size - 1)
             if ceiling == 0:
                 return
             if end > ceiling:
-                end -= PMD_SIZE
+                end -= self.pmd_size
         if addr < end:
             self._free_range(mm, self.pgd(mm), self.top_level, addr, end, floor, ceiling)
 
@@ -285,7 +313,7 @@ class PageTable(ProcMaps):
                     memory.store(slot, 0)
                     self.pt_free(lower)
                     if level - 1 <= PUDS:
-                        self.count_tables(mm, False)
+                        self.count_tables(mm, level - 1, False)
             at = past
 
     def _table_is_free(self, start: u64, past: u64, size: u64, floor: u64, ceiling: u64) -> bint:

@@ -107,7 +107,7 @@ class ProcMaps(BinfmtElf):
             for letter, flag in (("r", c.VM_READ), ("w", c.VM_WRITE), ("x", c.VM_EXEC))
         )
         share = "s" if shown & c.VM_MAYSHARE else "p"
-        offset = pgoff << c.PAGE_SHIFT & c.MAX
+        offset = pgoff << self.page_shift & c.MAX
         head = (
             f"{start:08x}-{end:08x} {perms}{share} {offset:08x} "
             f"{dev >> 20:02x}:{dev & 0xFFFFF:02x} {ino} "

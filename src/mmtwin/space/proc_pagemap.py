@@ -28,13 +28,13 @@ class ProcPagemap(ProcStatus):
     def entry_of_address(self, mm: int, address: int) -> int:
         """The pte of an address as if huge pages were small ones; 0 for none."""
         pmd = self.walk(mm, address, 1)
-        entry = self.memory.load(pmd) if pmd != 0 else 0
+        entry = self.pmdp_get(pmd) if pmd != 0 else 0
         if entry == 0:
             return 0
         if not self.pmd_is_leaf(entry):
-            return self.memory.load(self.pte_offset(entry, address))
+            return self.ptep_get(self.pte_offset(entry, address))
         bits = entry & ~(p.PFN_MASK | p.PSE)
-        return self.pfn_pte(self.pfn_of(entry) + (address >> 12 & 511), bits)
+        return self.pfn_pte(self.pfn_of(entry) + (address >> 12 & (self.hpage_nr - 1)), bits)
 
     def pagemap_entry(self, mm: int, address: int, show_pfn: bool = True) -> int:
         """The word of pagemap for the page of ``address``; frame numbers need CAP_SYS_ADMIN."""
@@ -76,7 +76,7 @@ class ProcPagemap(ProcStatus):
         Of what a pmd entry maps, kernels since 6.15 ask for the first page only.
         """
         pmd = self.walk(mm, address, 1)
-        huge = self.pmd_is_leaf(self.memory.load(pmd))
+        huge = self.pmd_is_leaf(self.pmdp_get(pmd))
         return self.pages.compound_head(page) if huge and self.profile.since(6, 15) else page
 
     def proc_pagemap(self, mm: int, start: int, pages: int, show_pfn: bool = True) -> bytes:

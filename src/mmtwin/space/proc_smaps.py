@@ -19,7 +19,6 @@ from mmtwin.space.rmap import Rmap
 from mmtwin.space.vm_flag_letters import LETTERS, LETTERS_6_1
 
 TOP = declare(u64, c.MAX)
-PMD_SIZE = declare(u64, c.PMD_SIZE)
 PRESENT = declare(u64, p.PRESENT)
 PSE = declare(u64, p.PSE)
 DIRTY = declare(u64, p.DIRTY)
@@ -96,7 +95,6 @@ class ProcSmaps(Rmap):
     def smap_gather_stats(self, vma: u64, mss: Smap) -> None:
         """Add what an area has in memory."""
         mm: u64 = self.vm_mm(vma)
-        memory: Memory = self.memory
         locked: bint = self.vm_flags(vma) & VM_LOCKED != 0
         file: u64 = self.vm_file(vma)
         if file != 0 and not self.vma_is_anonymous(vma) and self.file_is_shmem(file):
@@ -110,23 +108,24 @@ class ProcSmaps(Rmap):
             if pmd == 0:
                 at = self.next_table(mm, at, end)
                 continue
-            past: u64 = (at & ~(PMD_SIZE - 1)) + PMD_SIZE
+            past: u64 = (at & ~(self.pmd_size - 1)) + self.pmd_size
             if past > end:
                 past = end
-            entry: u64 = memory.load(pmd)
+            entry: u64 = self.pmdp_get(pmd)
             if entry != 0 and self.pmd_is_leaf(entry):
                 if self.is_vm_hugetlb_page(vma):
                     if self.compound_mapcount(self.page_of(entry & ~PSE)) >= 2:
-                        mss.shared_hugetlb += PMD_SIZE
+                        mss.shared_hugetlb += self.pmd_size
                     else:
-                        mss.private_hugetlb += PMD_SIZE
+                        mss.private_hugetlb += self.pmd_size
                 elif not self.is_huge_zero_pmd(entry):
-                    mss.anonymous_thp += PMD_SIZE
-                    self.smaps_account(mss, self.page_of(entry & ~PSE), entry, 512, locked, False)
+                    mss.anonymous_thp += self.pmd_size
+                    head: u64 = self.page_of(entry & ~PSE)
+                    self.smaps_account(mss, head, entry, self.hpage_nr, locked, False)
             elif entry != 0:
                 pte: u64 = self.pte_offset(entry, at)
                 while at < past:
-                    entry = memory.load(pte)
+                    entry = self.ptep_get(pte)
                     if entry != 0:
                         self.smaps_pte_entry(mss, entry, locked)
                     pte += 8
@@ -209,9 +208,9 @@ class ProcSmaps(Rmap):
         So it says of any area that ends below 2 MiB: the kernel's subtraction wraps.
         """
         end: u64 = self.vm_end(vma)
-        if end < PMD_SIZE:
+        if end < self.pmd_size:
             return self.thp_possible(vma)
-        last: u64 = (end - PMD_SIZE) & ~(PMD_SIZE - 1)
+        last: u64 = (end - self.pmd_size) & ~(self.pmd_size - 1)
         return last >= self.vm_start(vma) and self.thp_possible(vma)
 
     # Texts.
@@ -264,7 +263,7 @@ class ProcSmaps(Rmap):
         mss = Smap()
         self.smap_gather_stats(vma, mss)
         eligible = int(self.thp_eligible(vma))
-        size, page = self.vma_pages(vma) * 4096, self.vma_kernel_pagesize(vma)
+        size, page = self.vma_pages(vma) << self.page_shift, self.vma_kernel_pagesize(vma)
         return self.maps_line(*self.maps_key(vma)) + self.smap_body(
             size, page, mss, eligible, self.vm_flags(vma)
         )

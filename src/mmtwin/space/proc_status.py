@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.proc_smaps import ProcSmaps
 
@@ -15,8 +14,8 @@ class ProcStatus(ProcSmaps):
 
     def text_pages(self, mm: int) -> int:
         """Pages of the program's own code."""
-        end = (self.end_code(mm) + c.PAGE_SIZE - 1) & c.PAGE_MASK
-        return (end - (self.start_code(mm) & c.PAGE_MASK)) >> c.PAGE_SHIFT
+        end = (self.end_code(mm) + self.page_size - 1) & self.page_mask
+        return (end - (self.start_code(mm) & self.page_mask)) >> self.page_shift
 
     def proc_status(self, mm: int) -> str:
         """The lines from VmPeak to HugetlbPages."""
@@ -37,11 +36,12 @@ class ProcStatus(ProcSmaps):
             ("VmStk", self.stack_vm(mm)),
             ("VmExe", text),
             ("VmLib", self.exec_vm(mm) - text),
-            ("VmPTE", self.pgtables_bytes(mm) >> c.PAGE_SHIFT),
             ("VmSwap", self.rss(mm, p.MM_SWAPENTS)),
         ]
-        lines = [f"{name}:\t{4 * count:>8} kB\n" for name, count in pages]
-        return "".join(lines) + f"HugetlbPages:\t{4 * self.huge.usage(mm):>8} kB\n"
+        sizes = [(name, count << self.page_shift) for name, count in pages]
+        sizes.insert(-1, ("VmPTE", self.pgtables_bytes(mm)))
+        sizes.append(("HugetlbPages", self.huge.usage(mm) << self.page_shift))
+        return "".join(f"{name}:\t{size >> 10:>8} kB\n" for name, size in sizes)
 
     def proc_statm(self, mm: int) -> str:
         """/proc/PID/statm: pages in all, resident, shared, of code, 0, of data and stack, 0."""

@@ -11,8 +11,6 @@ from cython import ulonglong as u64
 from mmtwin.space import flags as c
 from mmtwin.space.userfaultfd import Userfaultfd
 
-PAGE_MASK = declare(u64, c.PAGE_MASK)
-PAGE_SIZE = declare(u64, c.PAGE_SIZE)
 VM_READ = declare(u64, c.VM_READ)
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_IO = declare(u64, c.VM_IO)
@@ -63,7 +61,7 @@ class ProcessCalls(Userfaultfd):
         done: u64 = 0
         wanted: u64 = VM_WRITE if write else VM_READ
         while addr < end:
-            page: u64 = addr & PAGE_MASK
+            page: u64 = addr & self.page_mask
             vma: u64 = self.vma_lookup(mm, page)
             if vma == 0 or self.vm_flags(vma) & (VM_IO | VM_PFNMAP) != 0:
                 break
@@ -71,7 +69,7 @@ class ProcessCalls(Userfaultfd):
                 break
             if self.pin_page(vma, page, write) != 0:
                 break
-            upto: u64 = page + PAGE_SIZE
+            upto: u64 = page + self.page_size
             if upto > end:
                 upto = end
             done += upto - addr
@@ -82,4 +80,4 @@ class ProcessCalls(Userfaultfd):
 
     def pin_page(self, vma: u64, page: u64, write: bint) -> i64:
         """``pin_user_pages_remote`` of one page: 0 or a negative errno."""
-        return self.handle_range(vma, page, page + PAGE_SIZE, write)
+        return self.handle_range(vma, page, page + self.page_size, write)

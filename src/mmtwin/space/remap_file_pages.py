@@ -13,7 +13,6 @@ from mmtwin.space.mremap import Mremap
 from mmtwin.space.words import failed
 
 TOP = declare(u64, c.MAX)
-PAGE_MASK = declare(u64, c.PAGE_MASK)
 VM_SHARED = declare(u64, c.VM_SHARED)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
 VM_ACCESS_FLAGS = declare(u64, c.VM_ACCESS_FLAGS)
@@ -35,9 +34,9 @@ class RemapFilePages(Mremap):
         """
         if prot != 0:
             return -errno.EINVAL
-        start = start & PAGE_MASK
-        size = size & PAGE_MASK
-        if size == 0 or size > TOP - start or size >> 12 > TOP - pgoff:
+        start = start & self.page_mask
+        size = size & self.page_mask
+        if size == 0 or size > TOP - start or size >> self.page_shift > TOP - pgoff:
             return -errno.EINVAL
         vma: u64 = self.vma_lookup(mm, start)
         if vma == 0 or self.vm_flags(vma) & VM_SHARED == 0:

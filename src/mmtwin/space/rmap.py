@@ -17,7 +17,6 @@ from mmtwin.space import pte_bits as p
 from mmtwin.space.hugetlb_pages import HugePages
 from mmtwin.space.thp import Thp
 
-PMD_SIZE = declare(u64, c.PMD_SIZE)
 PSE = declare(u64, p.PSE)
 RW = declare(u64, p.RW)
 ACCESSED = declare(u64, p.ACCESSED)
@@ -92,7 +91,7 @@ class Rmap(Thp):
     def mapped_at(self, vma: int, address: int, page: int) -> int:
         """Where the pte lies that maps ``page`` at ``address``; 0 if none does."""
         at = self.pte_at(self.vm_mm(vma), address)
-        entry = self.memory.load(at) if at else 0
+        entry = self.ptep_get(at) if at else 0
         if not self.pte_present(entry) or entry & p.SPECIAL or self.page_of(entry) != page:
             return 0
         return at
@@ -100,7 +99,7 @@ class Rmap(Thp):
     def mapped_huge_at(self, vma: int, address: int, head: int) -> int:
         """Where the pmd entry lies that maps the huge page ``head`` at ``address``; 0 if none."""
         at = self.walk(self.vm_mm(vma), address, 1)
-        entry = self.memory.load(at) if at else 0
+        entry = self.pmdp_get(at) if at else 0
         if not self.pmd_trans_huge(entry) or self.page_of(entry & ~p.PSE) != head:
             return 0
         return at
@@ -114,15 +113,19 @@ class Rmap(Thp):
         """
         referenced, vm_flags = 0, 0
         for vma, address in self.rmap_walk(page):
-            at = self.mapped_at(vma, address, page) or self.mapped_huge_at(vma, address, page)
-            if not at:
+            at = self.mapped_at(vma, address, page)
+            pmd = 0 if at else self.mapped_huge_at(vma, address, page)
+            if not at and not pmd:
                 continue
             if self.vm_flags(vma) & VM_LOCKED:
                 self.mlock_vma_page(page, vma)
                 return referenced, vm_flags | VM_LOCKED
-            entry = self.memory.load(at)
+            entry = self.pmdp_get(pmd) if pmd else self.ptep_get(at)
             if entry & ACCESSED:
-                self.memory.store(at, entry & ~ACCESSED)
+                if pmd:
+                    self.set_pmd(pmd, entry & ~ACCESSED)
+                else:
+                    self.set_pte(at, entry & ~ACCESSED)
                 if not self.vm_flags(vma) & VM_SEQ_READ:
                     referenced += 1
                     vm_flags |= self.vm_flags(vma)
@@ -140,7 +143,7 @@ class Rmap(Thp):
     def try_to_unmap_one(self, vma: int, at: int, page: int) -> bool:
         """Take the mapping at ``at`` away; False if the page must stay."""
         mm = self.vm_mm(vma)
-        entry = self.memory.load(at)
+        entry = self.ptep_get(at)
         member = self.mm_counter(page)
         fresh = 0
         if self.page_anon(page):
@@ -163,7 +166,7 @@ class Rmap(Thp):
         self.update_hiwater_rss(mm)
         if entry & DIRTY:
             self.set_page_flag(page, self.pg_dirty)
-        self.memory.store(at, fresh)
+        self.set_pte(at, fresh)
         self.add_mm_counter(mm, member, -1)
         self.page_remove_rmap(page)
         self.pages.page_ref_add(page, -1)
@@ -226,14 +229,14 @@ class Rmap(Thp):
         at: int = start
         while at < end:
             pmd = self.walk(mm, at, 1)
-            entry = self.memory.load(pmd) if pmd else 0
-            past: int = min((at | (PMD_SIZE - 1)) + 1, end)
+            entry = self.pmdp_get(pmd) if pmd else 0
+            past: int = min((at | (self.pmd_size - 1)) + 1, end)
             if entry and self.pmd_is_leaf(entry):
                 if not self.is_huge_zero_pmd(entry):
                     self.mlock_by_area(vma, self.page_of(entry & ~PSE))
             elif entry:
                 for address in range(at, past, 4096):
-                    pte = self.memory.load(self.pte_offset(entry, address))
+                    pte = self.ptep_get(self.pte_offset(entry, address))
                     page = self.vm_normal_page(pte) if self.pte_present(pte) else 0
                     if page and self.single(page):
                         self.mlock_by_area(vma, page)
@@ -308,7 +311,7 @@ class Rmap(Thp):
             at = self.mapped_at(vma, address, page)
             if not at:
                 continue
-            entry = self.memory.load(at)
+            entry = self.ptep_get(at)
             kind = p.SWP_MIGRATION_READ
             if entry & RW:
                 kind = p.SWP_MIGRATION_WRITE
@@ -318,23 +321,23 @@ class Rmap(Thp):
             offset |= p.SWP_MIG_YOUNG if entry & ACCESSED else 0
             offset |= p.SWP_MIG_DIRTY if entry & DIRTY else 0
             fresh = self.swp_pte(kind, offset)
-            self.memory.store(at, fresh | (SWP_SOFT_DIRTY if entry & SOFT_DIRTY else 0))
+            self.set_pte(at, fresh | (SWP_SOFT_DIRTY if entry & SOFT_DIRTY else 0))
 
     def remove_migration_ptes(self, old: int, new: int) -> None:
         """Let each migration entry of ``old`` that the walk finds map ``new``."""
         pfn = self.pages.page_to_pfn(old)
         for vma, address in self.rmap_walk(old):
             at = self.pte_at(self.vm_mm(vma), address)
-            entry = self.memory.load(at) if at else 0
+            entry = self.ptep_get(at) if at else 0
             if entry == 0 or self.pte_present(entry) or not self.is_migration_pte(entry):
                 continue
             offset = self.swp_offset(entry)
             if offset & ((1 << p.SWP_PFN_BITS) - 1) != pfn:
                 continue
-            fresh = self.mk_pte(new, self.vm_page_prot(vma)) & ~(ACCESSED | RW)
+            fresh = self.mk_pte(new, self.page_prot(vma)) & ~(ACCESSED | RW)
             fresh |= ACCESSED if offset & p.SWP_MIG_YOUNG else 0
             fresh |= DIRTY if offset & p.SWP_MIG_DIRTY else 0
             fresh |= SOFT_DIRTY if entry & SWP_SOFT_DIRTY else 0
             if self.swp_type(entry) == p.SWP_MIGRATION_WRITE:
                 fresh = self.maybe_mkwrite(fresh, vma)
-            self.memory.store(at, fresh)
+            self.set_pte(at, fresh)

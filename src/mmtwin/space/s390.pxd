@@ -1,17 +1,10 @@
-from mmtwin.memory.allocator cimport Allocator
 from mmtwin.space.space cimport Space
 from mmtwin.space.words cimport failed
 
 cdef class SpaceS390(Space):
-    cdef readonly Allocator table_cache
-    cdef unsigned long long at_asce, at_asce_limit
+    cdef unsigned long long at_asce_limit
     cpdef unsigned long long asce_limit(self, unsigned long long mm) except? 0xDEADBEEFDEADBEEF
-    cpdef unsigned long long crst_table_alloc(self, unsigned long long kind) except? 0xDEADBEEFDEADBEEF
-    cpdef bint init_new_context(self, unsigned long long mm, unsigned long long limit) except -1
-    cdef void set_context(self, unsigned long long mm, unsigned long long table, unsigned long long kind, unsigned long long limit) except *
     cpdef long long crst_table_upgrade(self, unsigned long long mm, unsigned long long end) except? -1000000
     cpdef long long check_asce_limit(self, unsigned long long mm, unsigned long long addr, unsigned long long length) except? -1000000
-    cdef bint vma_only_fault(self, unsigned long long vma, bint write) except -1
-    cdef void free_tables(self, unsigned long long mm) except *
     cpdef long long s390_get_unmapped_area(self, unsigned long long mm, unsigned long long file, unsigned long long addr, unsigned long long length, unsigned long long pgoff, unsigned long long map_flags) except? -1000000
     cpdef unsigned long long hugetlb_file_setup(self, str name, unsigned long long size, int shift) except? 0xDEADBEEFDEADBEEF

@@ -8,7 +8,6 @@ from __future__ import annotations
 from cython import bint, declare
 from cython import ulonglong as u64
 
-from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.file_fault import FileFault
@@ -40,8 +39,7 @@ class SwapFault(FileFault):
 
         VM_FAULT_RETRY for a page under migration: its holder must finish first.
         """
-        memory: Memory = self.memory
-        entry: u64 = memory.load(pte)
+        entry: u64 = self.ptep_get(pte)
         if self.is_migration_pte(entry):
             return VM_FAULT_RETRY
         if self.is_marker_pte(entry):
@@ -62,14 +60,14 @@ class SwapFault(FileFault):
             self.pages.folio_free_swap(page)
         # A page that nobody else can reach, neither by its slot nor by a table, is not shared.
         exclusive: bint = entry & SWP_EXCLUSIVE != 0 or self.pages.page_ref_count(page) == 1
-        fresh: u64 = self.mk_pte(page, self.vm_page_prot(vma))
+        fresh: u64 = self.mk_pte(page, self.page_prot(vma))
         self.add_mm_counter(mm, MM_ANONPAGES, 1)
         self.add_mm_counter(mm, MM_SWAPENTS, -1)
         if not self.page_anon(page):
             owner: u64 = self.anon_vma(vma)
             if not exclusive:
                 # Others hold the entry too: the walk from the root finds them all.
-                owner = memory.load(owner + ROOT)
+                owner = self.memory.load(owner + ROOT)
             self.set_page_mapping(page, owner | ANON, self.linear_page_index(vma, address))
         self.set_page_flag(page, self.pg_uptodate | self.pg_swapbacked)
         self.mapcount_add(page, 1)
@@ -81,7 +79,7 @@ class SwapFault(FileFault):
                 self.set_page_flag(page, self.pg_dirty)
         if entry & SWP_SOFT_DIRTY != 0:
             fresh |= SOFT_DIRTY
-        memory.store(pte, fresh)
+        self.set_pte(pte, fresh)
         if write and not exclusive:
             done |= self.do_wp_page(vma, address, pte)
         return done

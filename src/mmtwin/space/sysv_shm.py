@@ -21,7 +21,6 @@ from mmtwin.space.msync import Msync
 
 TOP = declare(u64, c.MAX)
 INT = declare(u64, 0xFFFFFFFF)
-PAGE_MASK = declare(u64, c.PAGE_MASK)
 PROT_READ = declare(u64, c.PROT_READ)
 PROT_WRITE = declare(u64, c.PROT_WRITE)
 PROT_EXEC = declare(u64, c.PROT_EXEC)
@@ -74,7 +73,7 @@ class SysvShm(Msync):
             return -errno.EINVAL
         if self.shm_obtain_object(shmid) != 0:
             return -errno.EEXIST
-        pages: u64 = ((size + 0xFFF) & PAGE_MASK) >> 12
+        pages: u64 = ((size + self.page_size - 1) & self.page_mask) >> self.page_shift
         name: str = f"/SYSV{key & INT:08x} (deleted)"
         if shmflg & SHM_HUGETLB != 0:
             return self.shm_create_huge(mm, shmid, name, size, shmflg)
@@ -230,10 +229,10 @@ class SysvShm(Msync):
         """shmat(2): where the segment is now, or a negative errno. Who owns it is not asked."""
         map_flags: u64 = MAP_SHARED
         if addr != 0:
-            if addr & ~PAGE_MASK != 0:
+            if addr & ~self.page_mask != 0:
                 if flags & SHM_RND == 0:
                     return -errno.EINVAL
-                addr &= PAGE_MASK
+                addr &= self.page_mask
                 if addr == 0 and flags & SHM_REMAP != 0:
                     return -errno.EINVAL
             map_flags |= MAP_FIXED
@@ -280,7 +279,7 @@ class SysvShm(Msync):
 
         Parts may have been unmapped or changed; what lies where the segment put it, belongs to it.
         """
-        if addr & ~PAGE_MASK != 0:
+        if addr & ~self.page_mask != 0:
             return -errno.EINVAL
         vma: u64 = self.find_vma(mm, addr)
         while vma != 0 and not self.shm_piece_of(vma, addr):
@@ -288,7 +287,9 @@ class SysvShm(Msync):
         if vma == 0:
             return -errno.EINVAL
         file: u64 = self.vm_file(vma)
-        size: u64 = (self.memory.load(self.file_inode(file) + I_SIZE) + 0xFFF) & PAGE_MASK
+        size: u64 = (
+            self.memory.load(self.file_inode(file) + I_SIZE) + self.page_size - 1
+        ) & self.page_mask
         past: u64 = self.vm_end(vma)
         # Only compared below: the description may be gone with its last area.
         self.do_munmap(mm, self.vm_start(vma), past - self.vm_start(vma))
@@ -303,4 +304,8 @@ class SysvShm(Msync):
     def shm_piece_of(self, vma: u64, addr: u64) -> bint:
         """Whether ``vma`` could be a piece of an attachment that begins at ``addr``."""
         start: u64 = self.vm_start(vma)
-        return self.is_shm(vma) and start >= addr and (start - addr) >> 12 == self.vm_pgoff(vma)
+        return (
+            self.is_shm(vma)
+            and start >= addr
+            and (start - addr) >> self.page_shift == self.vm_pgoff(vma)
+        )

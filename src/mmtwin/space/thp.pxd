@@ -3,6 +3,8 @@ from mmtwin.space.madvise_pages cimport MadvisePages
 
 cdef class Thp(MadvisePages):
     cdef unsigned long long huge_zero_at
+    cdef readonly int hpage_order
+    cdef readonly unsigned long long hpage_nr
     cdef bint huge_may_upgrade
     cpdef dict page_facts(self)
     cpdef unsigned long long compound_mapcount(self, unsigned long long head) except? 0xDEADBEEFDEADBEEF

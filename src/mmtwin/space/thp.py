@@ -21,7 +21,6 @@ from mmtwin.space import pte_bits as p
 from mmtwin.space.fields import Caches
 from mmtwin.space.madvise_pages import MadvisePages
 
-PMD_SIZE = declare(u64, c.PMD_SIZE)
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_DROPPABLE = declare(u64, c.VM_DROPPABLE_6_18)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
@@ -42,8 +41,6 @@ VM_FAULT_FALLBACK = declare(u64, p.VM_FAULT_FALLBACK)
 MADV_FREE = declare(u64, c.MADV_FREE)
 MADV_PAGEOUT = declare(u64, c.MADV_PAGEOUT)
 GFP_TRANSHUGE = declare(u64, 0x1C24CA)
-HPAGE_PMD_ORDER = declare(i32, 9)
-HPAGE_PMD_NR = declare(u64, 512)
 THP_ENABLED = declare(u64, 96)
 TOP32 = declare(u64, 0xFFFFFFFF)
 COMPOUND_MAPCOUNT = declare(u64, 0x54)
@@ -56,6 +53,8 @@ class Thp(MadvisePages):
     def __init__(self, memory: Memory, maple: Maple, caches: Caches, profile: Profile) -> None:
         super().__init__(memory, maple, caches, profile)
         self.huge_zero_at = memory.boot_alloc(8, 8)
+        self.hpage_order = (self.pmd_size >> 12).bit_length() - 1
+        self.hpage_nr = 1 << self.hpage_order
         self.huge_may_upgrade = profile.since(6, 2)
 
     def page_facts(self) -> dict[str, int]:
@@ -98,7 +97,7 @@ class Thp(MadvisePages):
 
     def alloc_huge_page(self) -> u64:
         """A compound page of 2 MiB, mapped by nobody; 0 if there is none to be had."""
-        head: u64 = self.pages.alloc_pages(GFP_TRANSHUGE, HPAGE_PMD_ORDER, 0)
+        head: u64 = self.pages.alloc_pages(GFP_TRANSHUGE, self.hpage_order, 0)
         if head != 0:
             self.memory.store32(head + COMPOUND_MAPCOUNT, TOP32)
         return head
@@ -126,8 +125,8 @@ class Thp(MadvisePages):
 
     def thp_vma_allowable(self, vma: u64, address: u64) -> bint:
         """Whether a fault may take a huge page: allowed, and the 2 MiB around it in the area."""
-        start: u64 = address & ~(PMD_SIZE - 1)
-        if start < self.vm_start(vma) or start + PMD_SIZE > self.vm_end(vma):
+        start: u64 = address & ~(self.pmd_size - 1)
+        if start < self.vm_start(vma) or start + self.pmd_size > self.vm_end(vma):
             return False
         return self.thp_possible(vma)
 
@@ -136,7 +135,7 @@ class Thp(MadvisePages):
         if self.anon_vma_prepare(vma) != 0:
             return VM_FAULT_OOM
         mm: u64 = self.vm_mm(vma)
-        start: u64 = address & ~(PMD_SIZE - 1)
+        start: u64 = address & ~(self.pmd_size - 1)
         table: u64
         head: u64
         if not write:
@@ -147,7 +146,7 @@ class Thp(MadvisePages):
             if head == 0:
                 self.pt_free(table)
                 return VM_FAULT_FALLBACK
-            self.put_huge_pmd(mm, pmd, table, self.mk_pte(head, self.vm_page_prot(vma)) | PSE)
+            self.put_huge_pmd(mm, pmd, table, self.mk_pte(head, self.page_prot(vma)) | PSE)
             return 0
         head = self.alloc_huge_page()
         if head == 0:
@@ -162,7 +161,7 @@ class Thp(MadvisePages):
     def map_new_huge(self, vma: u64, start: u64, pmd: u64, head: u64, table: u64) -> None:
         """Map a fresh huge page at ``start`` as ``vma``'s own, written to."""
         mm: u64 = self.vm_mm(vma)
-        entry: u64 = self.pte_mkdirty(self.mk_pte(head, self.vm_page_prot(vma)) | PSE)
+        entry: u64 = self.pte_mkdirty(self.mk_pte(head, self.page_prot(vma)) | PSE)
         self.set_page_mapping(head, self.anon_vma(vma) | ANON, self.linear_page_index(vma, start))
         kept: u64 = 0 if self.vm_flags(vma) & VM_DROPPABLE != 0 else self.pg_swapbacked
         self.set_page_flag(head, kept | self.pg_uptodate)
@@ -170,17 +169,17 @@ class Thp(MadvisePages):
         self.compound_mapcount_add(head, 1)
         self.folio_add_lru(head, vma)
         self.put_huge_pmd(mm, pmd, table, self.maybe_mkwrite(entry, vma))
-        self.add_mm_counter(mm, MM_ANONPAGES, HPAGE_PMD_NR)
+        self.add_mm_counter(mm, MM_ANONPAGES, self.hpage_nr)
 
     def put_huge_pmd(self, mm: u64, pmd: u64, table: u64, entry: u64) -> None:
         """Store a huge entry and put its table of ptes by."""
         self.pgtable_trans_huge_deposit(pmd, table)
-        self.count_tables(mm, True)
-        self.memory.store(pmd, entry)
+        self.count_tables(mm, 0, True)
+        self.set_pmd(pmd, entry)
 
     def huge_pmd_fault(self, vma: u64, address: u64, pmd: u64, write: bint) -> u64:
         """A fault on a huge page: reused, or split for small copies (VM_FAULT_FALLBACK)."""
-        entry: u64 = self.memory.load(pmd)
+        entry: u64 = self.pmdp_get(pmd)
         if not write or entry & RW != 0:
             self.hardware_access(pmd, entry, write)
             return 0
@@ -191,7 +190,7 @@ class Thp(MadvisePages):
                 if not exclusive:
                     self.page_move_anon_rmap(head, vma)
                 entry = self.pte_mkdirty(entry | ACCESSED)
-                self.memory.store(pmd, self.maybe_mkwrite(entry, vma))
+                self.set_pmd(pmd, self.maybe_mkwrite(entry, vma))
                 return 0
         self.split_huge_pmd(vma, pmd, address)
         return VM_FAULT_FALLBACK
@@ -200,33 +199,32 @@ class Thp(MadvisePages):
 
     def split_huge_pmd(self, vma: u64, pmd: u64, address: u64) -> bint:
         """Let ptes map what the pmd entry maps, by the table that was put by; always True."""
-        memory: Memory = self.memory
-        entry: u64 = memory.load(pmd)
+        entry: u64 = self.pmdp_get(pmd)
         table: u64 = self.pgtable_trans_huge_withdraw(pmd, address)
-        prot: u64 = self.vm_page_prot(vma)
+        prot: u64 = self.page_prot(vma)
         pte: u64 = table
         nth: u64 = 0
         if self.is_huge_zero_pmd(entry):
-            while nth < HPAGE_PMD_NR:
-                memory.store(pte + 8 * nth, self.pfn_pte(self.zero_pfn, prot) | SPECIAL)
+            while nth < self.hpage_nr:
+                self.set_pte(pte + 8 * nth, self.pfn_pte(self.zero_pfn, prot) | SPECIAL)
                 nth += 1
-            memory.store(pmd, self.entry_of(table))
+            self.set_pmd(pmd, self.entry_of(table))
             return True
         head: u64 = self.page_of(entry & ~PSE)
         exclusive: bint = self.page_exclusive(head)
         bits: u64 = prot & ~ACCESSED & ~RW
         bits |= entry & (ACCESSED | DIRTY | RW)
-        while nth < HPAGE_PMD_NR:
+        while nth < self.hpage_nr:
             page: u64 = head + 64 * nth
             if exclusive:
                 self.set_page_exclusive(page, True)
             self.mapcount_add(page, 1)
-            memory.store(pte + 8 * nth, self.mk_pte(page, bits))
+            self.set_pte(pte + 8 * nth, self.mk_pte(page, bits))
             nth += 1
-        self.pages.page_ref_add(head, HPAGE_PMD_NR - 1)
+        self.pages.page_ref_add(head, self.hpage_nr - 1)
         self.compound_mapcount_add(head, -1)
         self.munlock_huge(vma, head)
-        memory.store(pmd, self.entry_of(table))
+        self.set_pmd(pmd, self.entry_of(table))
         return True
 
     def munlock_huge(self, vma: u64, head: u64) -> None:
@@ -236,19 +234,19 @@ class Thp(MadvisePages):
 
     def split_huge_at(self, vma: u64, address: u64) -> None:
         """Split the huge page that lies across ``address``, if one does."""
-        if address & (PMD_SIZE - 1) == 0 or self.pgtables_bytes(self.vm_mm(vma)) == 0:
+        if address & (self.pmd_size - 1) == 0 or self.pgtables_bytes(self.vm_mm(vma)) == 0:
             return
         if address <= self.vm_start(vma) or address >= self.vm_end(vma):
             return
         pmd: u64 = self.walk(self.vm_mm(vma), address, 1)
         if pmd != 0:
-            entry: u64 = self.memory.load(pmd)
+            entry: u64 = self.pmdp_get(pmd)
             if entry != 0 and self.pmd_is_leaf(entry):
                 self.split_huge_pmd(vma, pmd, address)
 
     def huge_or_split(self, vma: u64, pmd: u64, start: u64, end: u64) -> bint:
         """Does [start, end) cover the whole huge page? If not, it is split."""
-        if end - start == PMD_SIZE:
+        if end - start == self.pmd_size:
             return True
         self.split_huge_pmd(vma, pmd, start)
         return False
@@ -258,17 +256,17 @@ class Thp(MadvisePages):
     def zap_huge_pmd(self, vma: u64, pmd: u64, start: u64, end: u64) -> u64:
         """Zap a huge page wholly, or split it: the pmd entry that leads to ptes, 0 if gone."""
         if not self.huge_or_split(vma, pmd, start, end):
-            return self.memory.load(pmd)
+            return self.pmdp_get(pmd)
         mm: u64 = self.vm_mm(vma)
-        entry: u64 = self.memory.load(pmd)
-        self.memory.store(pmd, 0)
+        entry: u64 = self.pmdp_get(pmd)
+        self.set_pmd(pmd, 0)
         self.pt_free(self.pgtable_trans_huge_withdraw(pmd, start))
-        self.count_tables(mm, False)
+        self.count_tables(mm, 0, False)
         if not self.is_huge_zero_pmd(entry):
             head: u64 = self.page_of(entry & ~PSE)
             self.compound_mapcount_add(head, -1)
             self.munlock_huge(vma, head)
-            self.add_mm_counter(mm, MM_ANONPAGES, -512)
+            self.add_mm_counter(mm, MM_ANONPAGES, -self.hpage_nr)
             self.put_user_page(head)
         return 0
 
@@ -278,15 +276,15 @@ class Thp(MadvisePages):
         table: u64 = self.pt_alloc_one(child, address, 0)
         if table == 0:
             return -1
-        entry: u64 = self.memory.load(pmd)
+        entry: u64 = self.pmdp_get(pmd)
         if not self.is_huge_zero_pmd(entry):
             head: u64 = self.page_of(entry & ~PSE)
             self.pages.get_page(head)
             self.compound_mapcount_add(head, 1)
             self.set_page_exclusive(head, False)
-            self.add_mm_counter(child, MM_ANONPAGES, HPAGE_PMD_NR)
+            self.add_mm_counter(child, MM_ANONPAGES, self.hpage_nr)
             entry &= ~RW
-            self.memory.store(pmd, entry)
+            self.set_pmd(pmd, entry)
             entry &= ~ACCESSED
         self.put_huge_pmd(child, to, table, entry)
         return 0
@@ -294,33 +292,33 @@ class Thp(MadvisePages):
     def change_huge_pmd(self, vma: u64, pmd: u64, start: u64, end: u64) -> u64:
         """Give a huge page new protection, or split it: the entry that leads to ptes, 0 = none."""
         if not self.huge_or_split(vma, pmd, start, end):
-            return self.memory.load(pmd)
-        entry: u64 = self.memory.load(pmd)
-        fresh: u64 = self.pte_modify(entry & ~PSE, self.vm_page_prot(vma)) | PSE
+            return self.pmdp_get(pmd)
+        entry: u64 = self.pmdp_get(pmd)
+        fresh: u64 = self.pte_modify(entry & ~PSE, self.page_prot(vma)) | PSE
         if self.huge_may_upgrade and self.vm_flags(vma) & VM_WRITE != 0:
             zero: bint = self.is_huge_zero_pmd(entry)
             if not zero and self.page_exclusive(self.page_of(entry & ~PSE)):
                 fresh |= RW
-        self.memory.store(pmd, fresh)
+        self.set_pmd(pmd, fresh)
         return 0
 
     def advise_huge_pmd(self, vma: u64, pmd: u64, start: u64, end: u64, advice: u64) -> u64:
         """Advise a whole huge page, or split it: the entry that leads to ptes, 0 for none."""
-        entry: u64 = self.memory.load(pmd)
+        entry: u64 = self.pmdp_get(pmd)
         if self.is_huge_zero_pmd(entry):
             return 0
         head: u64 = self.page_of(entry & ~PSE)
         if self.mapcount(head) != 1:
             return 0
         if not self.huge_or_split(vma, pmd, start, end):
-            return self.memory.load(pmd)
+            return self.pmdp_get(pmd)
         if advice == MADV_FREE:
-            self.memory.store(pmd, entry & ~(ACCESSED | DIRTY))
+            self.set_pmd(pmd, entry & ~(ACCESSED | DIRTY))
             self.mark_page_lazyfree(head)
             return 0
         pageout: bint = advice == MADV_PAGEOUT
         if not (pageout and self.pageout_keeps_young):
-            self.memory.store(pmd, entry & ~ACCESSED)
+            self.set_pmd(pmd, entry & ~ACCESSED)
         self.clear_page_flag(head, self.pg_referenced)
         if pageout:
             self.page_out(head)
@@ -349,10 +347,10 @@ class Thp(MadvisePages):
     def leaf_entry(self, mm: u64, address: u64) -> u64:
         """The entry of the lowest level there is for an address, even a huge page's; 0 for none."""
         pmd: u64 = self.walk(mm, address, 1)
-        entry: u64 = self.memory.load(pmd) if pmd != 0 else 0
+        entry: u64 = self.pmdp_get(pmd) if pmd != 0 else 0
         if entry == 0 or self.pmd_is_leaf(entry):
             return entry
-        return self.memory.load(self.pte_offset(entry, address))
+        return self.ptep_get(self.pte_offset(entry, address))
 
     def gup_unshare(self, vma: u64, address: u64) -> u64:
         """A fault with FAULT_FLAG_UNSHARE where ``gup_must_unshare``: VM_FAULT_* bits.
@@ -363,7 +361,7 @@ class Thp(MadvisePages):
         if self.is_vm_hugetlb_page(vma):
             return self.huge.gup_unshare(vma, address)
         pmd: u64 = self.walk(self.vm_mm(vma), address, 1)
-        entry: u64 = self.memory.load(pmd) if pmd != 0 else 0
+        entry: u64 = self.pmdp_get(pmd) if pmd != 0 else 0
         page: u64
         if entry != 0 and self.pmd_is_leaf(entry):
             page = self.page_of(entry & ~PSE)
@@ -373,11 +371,11 @@ class Thp(MadvisePages):
                 self.page_move_anon_rmap(page, vma)
                 return 0
             self.split_huge_pmd(vma, pmd, address)
-            entry = self.memory.load(pmd)
+            entry = self.pmdp_get(pmd)
         if entry == 0:
             return 0
         pte: u64 = self.pte_offset(entry, address)
-        entry = self.memory.load(pte)
+        entry = self.ptep_get(pte)
         if entry & PRESENT == 0 or entry & RW != 0:
             return 0
         page = self.vm_normal_page(entry)

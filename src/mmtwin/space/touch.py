@@ -11,12 +11,12 @@ from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
 
+from mmtwin.machine import context as held
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import MaState
 from mmtwin.space import flags as c
 from mmtwin.space.unmapped_area import UnmappedArea
 
-PAGE_MASK = declare(u64, c.PAGE_MASK)
 VM_READ = declare(u64, c.VM_READ)
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_EXEC = declare(u64, c.VM_EXEC)
@@ -27,6 +27,7 @@ VM_LOCKONFAULT = declare(u64, c.VM_LOCKONFAULT)
 VM_IO = declare(u64, c.VM_IO)
 VM_PFNMAP = declare(u64, c.VM_PFNMAP)
 VM_ACCESS_FLAGS = declare(u64, c.VM_ACCESS_FLAGS)
+ANON_VMA_RWSEM = declare(u64, held.ANON_VMA_RWSEM)
 RLIMIT_STACK = declare(u64, c.RLIMIT_STACK)
 
 
@@ -38,7 +39,7 @@ class Touch(UnmappedArea):
 
         0, ``-EFAULT`` where it would get SIGSEGV (earlier pages stay touched), ``-ENOMEM``.
         """
-        start: u64 = addr & PAGE_MASK
+        start: u64 = addr & self.page_mask
         if length == 0:
             return 0
         end: u64 = self.task_size(mm)
@@ -46,7 +47,7 @@ class Touch(UnmappedArea):
             return -errno.EFAULT
         whole: bint = length <= end - addr
         if whole:
-            end = (addr + length + 0xFFF) & PAGE_MASK
+            end = (addr + length + self.page_size - 1) & self.page_mask
         wanted: u64 = VM_WRITE if write else VM_ACCESS_FLAGS
         while start < end:
             vma: u64 = self.find_vma(mm, start)
@@ -85,7 +86,7 @@ class Touch(UnmappedArea):
         an anon_vma.
         """
         mm: u64 = self.vm_mm(vma)
-        address &= PAGE_MASK
+        address &= self.page_mask
         if address < self.sysctl_mmap_min_addr():
             return -errno.EPERM
         start: u64 = self.vm_start(vma)
@@ -101,22 +102,39 @@ class Touch(UnmappedArea):
         if self.maple.mas_preallocate(mas, vma, GFP_KERNEL) != 0:
             return -errno.ENOMEM
         error: i64 = self.anon_vma_prepare(vma)
-        if error == 0 and address < start:
-            grow: u64 = (start - address) >> 12
-            error = -errno.ENOMEM
-            if grow <= self.vm_pgoff(vma):
-                error = self.acct_stack_growth(vma, self.vm_end(vma) - address, grow)
-            if error == 0:
-                if self.vm_flags(vma) & VM_LOCKED != 0:
-                    self.set_locked_vm(mm, self.locked_vm(mm) + grow)
-                self.vm_stat_account(mm, self.vm_flags(vma), grow)
-                self.anon_vma_interval_tree_pre_update_vma(vma)
-                self.set_vm_start(vma, address)
-                self.set_vm_pgoff(vma, self.vm_pgoff(vma) - grow)
-                self.vma_mas_store(vma, mas)
-                self.anon_vma_interval_tree_post_update_vma(vma)
+        if error == 0:
+            self.context.lock(ANON_VMA_RWSEM)
+            if address < start:
+                grow: u64 = (start - address) >> self.page_shift
+                error = -errno.ENOMEM
+                if grow <= self.vm_pgoff(vma):
+                    error = self.acct_stack_growth(vma, self.vm_end(vma) - address, grow)
+                if error == 0:
+                    self.stack_grows(mas, vma, address, grow)
+            self.context.unlock(ANON_VMA_RWSEM)
         self.maple.mas_destroy(mas)
         return error
+
+    def stack_grows(self, mas: MaState, vma: u64, address: u64, grow: u64) -> None:
+        """Let ``vma`` begin at ``address``, ``grow`` pages lower, by the store set aside.
+
+        6.1 holds ``page_table_lock`` meanwhile, from when faults grew stacks under the mmap lock
+        for reading.
+        """
+        mm: u64 = self.vm_mm(vma)
+        spinning: bint = not self.profile.since(6, 13)
+        if spinning:
+            self.context.enter_atomic()
+        if self.vm_flags(vma) & VM_LOCKED != 0:
+            self.set_locked_vm(mm, self.locked_vm(mm) + grow)
+        self.vm_stat_account(mm, self.vm_flags(vma), grow)
+        self.anon_vma_interval_tree_pre_update_vma(vma)
+        self.set_vm_start(vma, address)
+        self.set_vm_pgoff(vma, self.vm_pgoff(vma) - grow)
+        self.vma_mas_store(vma, mas)
+        self.anon_vma_interval_tree_post_update_vma(vma)
+        if spinning:
+            self.context.leave_atomic()
 
     def acct_stack_growth(self, vma: u64, size: u64, grow: u64) -> i64:
         """May the area become ``size`` bytes by ``grow`` more pages? Charges them: 0 or -ENOMEM."""
@@ -126,7 +144,7 @@ class Touch(UnmappedArea):
             return -errno.ENOMEM
         if size > self.rlimit(mm, RLIMIT_STACK):
             return -errno.ENOMEM
-        if not self.mlock_future_ok(mm, vm_flags, grow << 12):
+        if not self.mlock_future_ok(mm, vm_flags, grow << self.page_shift):
             return -errno.ENOMEM
         return self.vm_enough_memory(mm, grow)
 

@@ -19,9 +19,6 @@ from mmtwin.space.layouts import MM_TOPDOWN_BIT
 from mmtwin.space.munmap import Munmap
 from mmtwin.space.words import failed, is_err, ptr_err
 
-PAGE_MASK = declare(u64, c.PAGE_MASK)
-PAGE_SIZE = declare(u64, c.PAGE_SIZE)
-PMD_SIZE = declare(u64, c.PMD_SIZE)
 TOP = declare(u64, c.MAX)
 VM_GROWSDOWN = declare(u64, c.VM_GROWSDOWN)
 MAP_SHARED = declare(u64, c.MAP_SHARED)
@@ -78,7 +75,7 @@ class UnmappedArea(Munmap):
         start: u64 = found
         if start > self.task_size(mm) - length:
             return -ENOMEM
-        if start & ~PAGE_MASK != 0:
+        if start & ~self.page_mask != 0:
             return -errno.EINVAL
         if start < self.dac_mmap_min_addr() and not self.capable(mm, CAP_SYS_RAWIO):
             return -errno.EPERM
@@ -94,7 +91,7 @@ class UnmappedArea(Munmap):
         if file != 0 and self.huge_page_shift(file) != 0:
             return self.hugetlb_get_unmapped_area(mm, file, addr, length, map_flags)
         if file != 0 and self.file_area(file) == AREA_THP:
-            return self.thp_get_unmapped_area(mm, addr, length, pgoff << 12, map_flags)
+            return self.thp_get_unmapped_area(mm, addr, length, pgoff << self.page_shift, map_flags)
         return self.mm_get_unmapped_area(mm, addr, length, map_flags)
 
     def mm_topdown(self, mm: u64) -> bint:
@@ -112,9 +109,9 @@ class UnmappedArea(Munmap):
     ) -> i64:
         """A place where address and file ``offset`` agree modulo 2 MiB, if a huge page fits."""
         past: u64 = offset + length
-        first: u64 = (offset + PMD_SIZE - 1) & ~(PMD_SIZE - 1)
-        if past > first and past - first >= PMD_SIZE:
-            found: i64 = self.mm_get_unmapped_area(mm, addr, length + PMD_SIZE, map_flags)
+        first: u64 = (offset + self.pmd_size - 1) & ~(self.pmd_size - 1)
+        if past > first and past - first >= self.pmd_size:
+            found: i64 = self.mm_get_unmapped_area(mm, addr, length + self.pmd_size, map_flags)
             if not failed(found):
                 place: u64 = found
                 if place == addr:
@@ -124,7 +121,8 @@ class UnmappedArea(Munmap):
 
     def thp_align(self, mm: u64, found: u64, offset: u64) -> u64:
         """The address in a window padded by 2 MiB that begins at ``found``."""
-        return found + ((offset & (PMD_SIZE - 1)) + PMD_SIZE - (found & (PMD_SIZE - 1))) % PMD_SIZE
+        within: u64 = self.pmd_size - 1
+        return found + ((offset & within) + self.pmd_size - (found & within)) % self.pmd_size
 
     def arch_get_unmapped_area(self, mm: u64, addr: u64, length: u64, map_flags: u64) -> i64:
         """The bottom-up search (legacy layout, MAP_32BIT, and what top-down falls back to)."""
@@ -138,7 +136,7 @@ class UnmappedArea(Munmap):
         if length > end:
             return -ENOMEM
         if addr != 0:
-            addr = (addr + PAGE_SIZE - 1) & PAGE_MASK
+            addr = (addr + self.page_size - 1) & self.page_mask
             above: u64 = self.find_vma(mm, addr)
             if end - length >= addr and (above == 0 or addr + length <= self.vm_start_gap(above)):
                 return addr
@@ -154,7 +152,7 @@ class UnmappedArea(Munmap):
         if map_flags & MAP_FIXED != 0:
             return addr
         if map_flags & MAP_32BIT == 0:
-            hint: u64 = addr & PAGE_MASK
+            hint: u64 = addr & self.page_mask
             if hint != 0 and hint_valid(hint, length, top):
                 above: u64 = self.find_vma(mm, hint)
                 if above == 0 or hint + length <= self.vm_start_gap(above):
@@ -162,7 +160,7 @@ class UnmappedArea(Munmap):
             high: u64 = self.mmap_base(mm)
             if hint > MAP_WINDOW and top > MAP_WINDOW:
                 high += top - MAP_WINDOW
-            found: i64 = self.unmapped_area_topdown(mm, length, PAGE_SIZE, high)
+            found: i64 = self.unmapped_area_topdown(mm, length, self.page_size, high)
             if not failed(found):
                 return found
         return self.arch_get_unmapped_area(mm, addr, length, map_flags)
@@ -185,14 +183,14 @@ class UnmappedArea(Munmap):
             above: u64 = self.find_vma(mm, hint)
             if above == 0 or hint + length <= self.vm_start_gap(above):
                 return hint
-        mask: u64 = size - PAGE_SIZE
+        mask: u64 = size - self.page_size
         legacy: u64 = self.mmap_legacy_base(mm)
         if not self.mm_topdown(mm):
             return self.aligned_area(mm, length, legacy, search_end(top, hint), mask, 0)
         high: u64 = self.mmap_base(mm)
         if hint > MAP_WINDOW and top > MAP_WINDOW:
             high += top - MAP_WINDOW
-        found: i64 = self.aligned_area_topdown(mm, length, PAGE_SIZE, high, mask, 0)
+        found: i64 = self.aligned_area_topdown(mm, length, self.page_size, high, mask, 0)
         if failed(found):
             base: u64 = self.profile.unmapped_base
             return self.aligned_area(mm, length, base, search_end(top, 0), mask, 0)

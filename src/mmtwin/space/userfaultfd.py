@@ -17,7 +17,6 @@ from mmtwin.space import flags as c
 from mmtwin.space.mbind import Mbind
 from mmtwin.space.words import err_ptr, is_err, ptr_err
 
-PAGE_MASK = declare(u64, c.PAGE_MASK)
 VM_MAYWRITE = declare(u64, c.VM_MAYWRITE)
 VM_UFFD_MISSING = declare(u64, c.VM_UFFD_MISSING)
 VM_UFFD_WP = declare(u64, c.VM_UFFD_WP)
@@ -76,7 +75,7 @@ class Userfaultfd(Mbind):
     def uffd_first(self, mm: u64, start: u64, length: u64) -> u64:
         """The first area of the range, or a negative errno as an address."""
         top: u64 = self.task_size(mm)
-        ragged: bint = start & ~PAGE_MASK != 0 or length & ~PAGE_MASK != 0
+        ragged: bint = start & ~self.page_mask != 0 or length & ~self.page_mask != 0
         if ragged or length == 0 or start >= top or length > top - start:
             return err_ptr(-errno.EINVAL)
         vma: u64 = self.find_vma(mm, start)

@@ -6,6 +6,7 @@ cdef class Zap(PageCache):
     cpdef void unmap_vmas(self, MaState mas) except *
     cpdef void free_pgtables(self, MaState mas, unsigned long long floor, unsigned long long ceiling) except *
     cpdef void free_region_tables(self, MaState mas) except *
+    cpdef bint may_have_tables(self, unsigned long long mm) except -1
     cpdef void zap_page_range(self, unsigned long long vma, unsigned long long start, unsigned long long end) except *
     cpdef void unmap_page_range(self, unsigned long long vma, unsigned long long start, unsigned long long end, bint even_cows) except *
     cpdef unsigned long long next_table(self, unsigned long long mm, unsigned long long address, unsigned long long end) except? 0xDEADBEEFDEADBEEF

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from cython import bint, declare
+from cython import int as i32
 from cython import longlong as i64
 from cython import ulonglong as u64
 
@@ -16,7 +17,6 @@ from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.page_cache import PageCache
 
-PMD_SIZE = declare(u64, c.PMD_SIZE)
 PRESENT = declare(u64, p.PRESENT)
 PROTNONE = declare(u64, p.PROTNONE)
 PSE = declare(u64, p.PSE)
@@ -24,6 +24,7 @@ DIRTY = declare(u64, p.DIRTY)
 ACCESSED = declare(u64, p.ACCESSED)
 VM_SEQ_READ = declare(u64, c.VM_SEQ_READ)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
+P4DS = declare(i32, 3)
 MM_SWAPENTS = declare(u64, p.MM_SWAPENTS)
 
 
@@ -57,10 +58,10 @@ class Zap(PageCache):
             start: u64 = self.vm_start(vma)
             end: u64 = self.vm_end(vma)
             vma = self.exit_next(mas)
-            while vma != 0 and self.vm_start(vma) <= end + PMD_SIZE:
+            while vma != 0 and self.vm_start(vma) <= end + self.pmd_size:
                 end = self.vm_end(vma)
                 vma = self.exit_next(mas)
-            if self.pgtables_bytes(mm) == 0:
+            if not self.may_have_tables(mm):
                 return
             above: u64 = self.vm_start(vma) if vma != 0 else ceiling
             self.free_pgd_range(mm, start, end, floor, above)
@@ -72,7 +73,7 @@ class Zap(PageCache):
         if vma == 0:
             return
         mm: u64 = self.vm_mm(vma)
-        if self.pgtables_bytes(mm) == 0:
+        if not self.may_have_tables(mm):
             return
         start: u64 = self.vm_start(vma)
         end: u64 = start
@@ -86,6 +87,10 @@ class Zap(PageCache):
             self.vm_end(below) if below != 0 else 0,
             self.vm_start(above) if above != 0 else 0,
         )
+
+    def may_have_tables(self, mm: u64) -> bint:
+        """Is there anything below the top table? Tables of p4ds are not counted."""
+        return self.top_level > P4DS or self.pgtables_bytes(mm) != 0
 
     def zap_page_range(self, vma: u64, start: u64, end: u64) -> None:
         """Zap the pages of part of an area; the tables stay."""
@@ -102,17 +107,16 @@ class Zap(PageCache):
             self.huge.unmap_range(vma, start, end)
             return
         mm: u64 = self.vm_mm(vma)
-        memory: Memory = self.memory
         at: u64 = start
         while at < end:
             pmd: u64 = self.walk(mm, at, 1)
             if pmd == 0:
                 at = self.next_table(mm, at, end)
                 continue
-            past: u64 = (at & ~(PMD_SIZE - 1)) + PMD_SIZE
+            past: u64 = (at & ~(self.pmd_size - 1)) + self.pmd_size
             if past > end:
                 past = end
-            entry: u64 = memory.load(pmd)
+            entry: u64 = self.pmdp_get(pmd)
             if entry != 0 and self.pmd_is_leaf(entry):
                 entry = self.zap_huge_pmd(vma, pmd, at, past)
             if entry != 0:
@@ -140,21 +144,24 @@ class Zap(PageCache):
     def zap_pte_range(self, vma: u64, pte: u64, start: u64, end: u64, even_cows: bint) -> None:
         """Zap the entries from the one at ``pte`` on, which is that of ``start``."""
         memory: Memory = self.memory
+        translates: bint = self.translates
         mm: u64 = self.vm_mm(vma)
         seldom: bint = self.vm_flags(vma) & VM_SEQ_READ != 0
         locked: bint = self.vm_flags(vma) & VM_LOCKED != 0
         anon: i64 = 0
         while start < end:
             entry: u64 = memory.load(pte)
+            if translates:
+                entry = self.ptep_get(pte)
             if entry == 0:
                 pass
             elif entry & (PRESENT | PROTNONE) != 0:
                 page: u64 = self.vm_normal_page(entry)
                 if page == 0:
-                    memory.store(pte, 0)
+                    self.set_pte(pte, 0)
                 elif self.page_anon(page):
                     if even_cows:
-                        memory.store(pte, 0)
+                        self.set_pte(pte, 0)
                         anon += 1
                         self.page_remove_rmap(page)
                         if locked:
@@ -162,7 +169,7 @@ class Zap(PageCache):
                         self.free_swap_cache(page)
                         self.put_user_page(page)
                 else:
-                    memory.store(pte, 0)
+                    self.set_pte(pte, 0)
                     if entry & DIRTY != 0:
                         self.set_page_flag(page, self.pg_dirty)
                     if entry & ACCESSED != 0 and not seldom:
@@ -182,17 +189,17 @@ class Zap(PageCache):
     def zap_swap_pte(self, mm: u64, pte: u64, entry: u64) -> None:
         """Take away an entry whose page is elsewhere."""
         if self.is_swap_pte(entry):
-            self.memory.store(pte, 0)
+            self.set_pte(pte, 0)
             self.add_mm_counter(mm, MM_SWAPENTS, -1)
             self.swap_free(self.swp_offset(entry))
         elif self.is_migration_pte(entry):
             page: u64 = self.migration_page(entry)
             if not self.page_flag(page, self.pg_locked):
                 raise KernelBug("!PageLocked(p)", "pfn_swap_entry_to_page")
-            self.memory.store(pte, 0)
+            self.set_pte(pte, 0)
             self.add_mm_counter(mm, self.mm_counter(page), -1)
         else:
-            self.memory.store(pte, 0)
+            self.set_pte(pte, 0)
 
     def mark_page_accessed(self, page: u64) -> None:
         """The page was used: reclaim learns of it."""

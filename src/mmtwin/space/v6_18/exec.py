@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import errno
 
+from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
 
+from mmtwin.machine import context as held
 from mmtwin.machine.bug import KernelBug
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import MaState
 from mmtwin.space.v6_18.fork import Fork618
 from mmtwin.space.v6_18.merge import VmaMerge
+
+I_MMAP_RWSEM = declare(u64, held.I_MMAP_RWSEM)
+ANON_VMA_RWSEM = declare(u64, held.ANON_VMA_RWSEM)
 
 
 class Exec618(Fork618):
@@ -43,12 +48,22 @@ class Exec618(Fork618):
             mas.set_range(end, self.vm_end(vma) - 1)
         if self.maple.mas_preallocate(mas, 0, GFP_KERNEL) != 0:
             return -errno.ENOMEM
-        self.anon_vma_interval_tree_pre_update_vma(vma)
-        if self.vm_file(vma) != 0:
+        file: bint = self.vm_file(vma) != 0
+        anon: bint = self.anon_vma(vma) != 0
+        if file:
+            self.context.lock(I_MMAP_RWSEM)
+        if anon:
+            self.context.lock(ANON_VMA_RWSEM)
+            self.anon_vma_interval_tree_pre_update_vma(vma)
+        if file:
             self.vma_interval_tree_remove(vma)
         self.maple.mas_store_prealloc(mas, 0)
         self.vma_set_range(vma, start, end, pgoff)
-        if self.vm_file(vma) != 0:
+        if file:
             self.vma_interval_tree_insert(vma)
-        self.anon_vma_interval_tree_post_update_vma(vma)
+        if anon:
+            self.anon_vma_interval_tree_post_update_vma(vma)
+            self.context.unlock(ANON_VMA_RWSEM)
+        if file:
+            self.context.unlock(I_MMAP_RWSEM)
         return 0

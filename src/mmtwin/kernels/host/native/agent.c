@@ -467,12 +467,12 @@ static void on_fault(int number, siginfo_t *info, void *context)
 
 static void touch(const struct command *command)
 {
-    u64 at = command->args[0], end = at + command->args[1], done = 0;
+    u64 start = command->args[0], at = start, done = 0;
     int (*reach)(u64) = command->args[2] ? (int (*)(u64))agent_store : (int (*)(u64))agent_load;
     s64 result = 0;
 
     fault_signal = fault_code = 0;
-    while (at < end) {
+    while (at - start < command->args[1]) { /* the end may be 2^64 */
         if (reach(at)) {
             result = -EFAULT;
             break;
