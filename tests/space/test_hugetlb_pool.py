@@ -330,6 +330,13 @@ def test_a_file_of_huge_pages_is_cut_at_whole_ones(pool: Pool) -> None:
     assert pool.counts == (4, 4, 0, 0)
 
 
+def test_the_oom_reaper_leaves_huge_pages_alone(pool: Pool) -> None:
+    assert pool.map(0, 1) == pool.touch(0) == 0
+    pool.world.twin.victims.reap(pool.world.mm)
+    pool.check()
+    assert pool.counts == (4, 3, 0, 0)
+
+
 def test_reads_of_another_process_see_pages_of_their_own(pool: Pool) -> None:
     space, mm = pool.world.space, pool.world.mm
     assert pool.map(0, 1) == pool.touch(0) == 0

@@ -22,7 +22,7 @@ ADVICE: Final = (4, 4, 4, 24, 9, 9, 22, 23, 3, 10, 11, 8, 21)
 
 
 def is_huge(area: Area) -> bool:
-    """Does the area consist of huge pages? (Segments of them are told by their place.)"""
+    """Does the area consist of huge pages? (Segments of them are not made.)"""
     return area.name in NAMES
 
 

@@ -139,9 +139,9 @@ class TwinMachine:
         bounds.start_data = bounds.end_data = self.heap  # the agent has zeroed data only
         self.processes = {1: Process(task, mm)}
         if start.huge_pages:
-            space = self.space.huge
-            space.set_nr_hugepages(start.huge_pages)
-            space.set_nr_overcommit_hugepages(start.huge_surplus)
+            pool = self.space.huge
+            pool.set_nr_hugepages(start.huge_pages)
+            pool.set_nr_overcommit_hugepages(start.huge_surplus)
         if start.overcommit:
             sysctl.overcommit_memory = start.overcommit
             sysctl.overcommit_kbytes = 4 * (committed + start.spare)

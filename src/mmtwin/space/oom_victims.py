@@ -103,13 +103,15 @@ class OomVictims:
                 self.reap(mm)
 
     def reap(self, mm: int) -> None:
-        """``__oom_reap_task_mm``: drop anonymous pages, and private ones of files."""
+        """``__oom_reap_task_mm``: drop anonymous pages, and private ones of files; no huge ones."""
         space = self.space
         view = space.view("mm_struct", mm)
         view.flags = view.get("flags") | MMF_OOM_SKIP
         vma = space.find_vma(mm, 0)
         while vma:
             area = space.view("vm_area_struct", vma)
-            if not area.get("vm_ops") or not area.get("vm_flags") & c.VM_SHARED:
+            vm_flags = area.get("vm_flags")
+            kept = vm_flags & (c.VM_HUGETLB | c.VM_PFNMAP)
+            if not kept and (not area.get("vm_ops") or not vm_flags & c.VM_SHARED):
                 space.zap_page_range(vma, area.get("vm_start"), area.get("vm_end"))
             vma = space.find_vma(mm, area.get("vm_end"))
