@@ -163,13 +163,17 @@ class MovePageTables(Fault):
 
     def change_pte_range(self, vma: u64, pte: u64, count: u64) -> None:
         """Change ``count`` entries from the one at ``pte`` on."""
+        memory: Memory = self.memory
+        translates: bint = self.translates
         prot: u64 = self.shared_page_prot(vma)
         vm_flags: u64 = self.vm_flags(vma)
         upgrade: bint = vm_flags & (VM_WRITE | VM_SHARED) == VM_WRITE or (
             self.vma_wants_writenotify(vma)
         )
         while count > 0:
-            entry: u64 = self.ptep_get(pte)
+            entry: u64 = memory.load(pte)
+            if translates:
+                entry = self.ptep_get(pte)
             if self.pte_present(entry):
                 entry = self.pte_modify(entry, prot)
                 if upgrade and self.can_change_pte_writable(vm_flags, entry):
