@@ -37,12 +37,20 @@ def test_a_signal_ends_the_command_with_130_and_an_honest_document(tmp_path):
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ
     ) as replay:
-        time.sleep(1.5)
+        while not reads(replay.pid, trace):
+            assert replay.poll() is None
+            time.sleep(0.05)
         replay.send_signal(signal.SIGINT)
         out, err = replay.communicate(timeout=60)
     assert replay.returncode == 130
     assert b"Traceback" not in err
-    if out:  # the signal may come before the replay has begun
-        document = json.loads(out)
-        assert document["interrupted"]
-        assert not document["ok"]
+    document = json.loads(out)
+    assert document["interrupted"]
+    assert not document["ok"]
+
+
+def reads(pid, trace):
+    """Whether a process has the trace open."""
+    folder = f"/proc/{pid}/fd"
+    open_files = [os.path.join(folder, name) for name in os.listdir(folder)]
+    return any(os.path.islink(link) and os.readlink(link) == str(trace) for link in open_files)
