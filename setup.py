@@ -108,6 +108,7 @@ def options(source: Path) -> CompilationOptions:
         default_options,
         compiler_directives=dict(DIRECTIVES),
         language_level=3,
+        include_path=["."],
         output_file=str(source.with_suffix(".c")),
     )
 

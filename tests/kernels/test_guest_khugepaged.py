@@ -8,7 +8,7 @@ from test_guest_differential import ready
 
 from mmtwin.kernels.abi import HUGE, MAP_ANONYMOUS, MAP_PRIVATE, PAGE, TOP
 from mmtwin.kernels.calls import Call
-from mmtwin.kernels.diff import Differ, on_qemu
+from mmtwin.kernels.diff import KHUGEPAGED_SLEEP, SLEEP_MOST, Differ, on_qemu
 from mmtwin.kernels.host.wire import Report
 from mmtwin.kernels.maps import areas
 from mmtwin.kernels.options import Start
@@ -59,12 +59,12 @@ def scanned_by_guest(differ: Differ) -> None:
     """Let the guest's daemon go round twice."""
     kernel = differ.kernel
     before = int(kernel.read_text(DAEMON + "full_scans"))
-    kernel.write_text(DAEMON + "scan_sleep_millisecs", "0")
+    kernel.write_text(KHUGEPAGED_SLEEP, "0")
     end = time.monotonic() + PATIENCE_SECONDS
     while int(kernel.read_text(DAEMON + "full_scans")) < before + 3:
         assert time.monotonic() < end, "the guest's khugepaged does not scan"
         time.sleep(0.05)
-    kernel.write_text(DAEMON + "scan_sleep_millisecs", "10000")
+    kernel.write_text(KHUGEPAGED_SLEEP, str(SLEEP_MOST))
 
 
 def scanned_by_twin(differ: Differ, **limits: int) -> None:

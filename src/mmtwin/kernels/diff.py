@@ -39,6 +39,9 @@ CALLS_A_RUN: Final = 40
 DETAILS_EVERY: Final = 4
 """One run in so many compares smaps, status and pagemap too; they take the kernel longer."""
 VM: Final = "/proc/sys/vm/"
+KHUGEPAGED_SLEEP: Final = "/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs"
+SLEEP_MOST: Final = (1 << 32) - 1
+"""A guest's khugepaged is not to wake in the middle of a run (once it did: seed 101892)."""
 POOL_TRIES: Final = 50
 POOL_SECONDS: Final = 0.05
 """So often, and so long apart, it is looked whether the last run's huge pages are back."""
@@ -108,6 +111,8 @@ class Differ:
             raise NotHereError(str(reason))
         if self.huge_pool and not kernel.own_machine and not facts.huge_sizes:
             raise NotHereError("there are no huge pages, or vm.nr_hugepages is set already")
+        if kernel.own_machine and facts.thp != "never":
+            kernel.write_text(KHUGEPAGED_SLEEP, str(SLEEP_MOST))
         image = kernel.spawn()
         known = {path: kernel.file_facts(path) for path in (*paths, "/dev/zero", "/dev/null", "/")}
         self.options = Options(
