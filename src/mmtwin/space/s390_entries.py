@@ -8,7 +8,7 @@ Source: arch/s390/include/asm/pgtable.h, include/linux/swap.h and swapops.h of L
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from mmtwin.space import pte_bits as p
 
@@ -48,6 +48,8 @@ MIGRATION_READ: Final = 28
 PFN_BITS: Final = 34
 """MAX_PHYSMEM_BITS - PAGE_SHIFT; young and dirty of a migration entry stand above the frame."""
 
+Pairs: TypeAlias = tuple[tuple[int, int], ...]
+"""A bit of the twin's and the processor's for the same."""
 PTE_BITS: Final = (
     (p.RW, WRITE),
     (p.ACCESSED, YOUNG),
@@ -82,10 +84,7 @@ def pte_to_machine(entry: int) -> int:
         return PTE_EMPTY
     if not entry & (p.PRESENT | p.PROTNONE):
         return _swap_to_machine(entry)
-    raw = _frame(entry) | PRESENT
-    for ours, theirs in PTE_BITS:
-        if entry & ours:
-            raw |= theirs
+    raw = _frame(entry) | PRESENT | _their_bits(entry, PTE_BITS)
     if entry & p.PRESENT:
         raw |= READ
     if raw & (READ | YOUNG) != READ | YOUNG:
@@ -101,11 +100,7 @@ def pte_to_twin(raw: int) -> int:
         return 0
     if not raw & PRESENT:
         return _swap_to_twin(raw)
-    entry = _entry(raw & ORIGIN, bool(raw & READ))
-    for ours, theirs in PTE_BITS:
-        if raw & theirs:
-            entry |= ours
-    return entry
+    return _entry(raw & ORIGIN, bool(raw & READ)) | _our_bits(raw, PTE_BITS)
 
 
 def segment_to_machine(entry: int) -> int:
@@ -114,10 +109,7 @@ def segment_to_machine(entry: int) -> int:
         return SEGMENT_EMPTY
     if not entry & p.PSE:
         return entry & PAGE_TABLE_ORIGIN & ~p.NX
-    raw = _frame(entry) | SEGMENT_LARGE
-    for ours, theirs in SEGMENT_BITS:
-        if entry & ours:
-            raw |= theirs
+    raw = _frame(entry) | SEGMENT_LARGE | _their_bits(entry, SEGMENT_BITS)
     if entry & p.PRESENT:
         raw |= SEGMENT_READ
     if raw & (SEGMENT_READ | SEGMENT_YOUNG) != SEGMENT_READ | SEGMENT_YOUNG:
@@ -134,10 +126,17 @@ def segment_to_twin(raw: int) -> int:
     if not raw & SEGMENT_LARGE:
         return raw & PAGE_TABLE_ORIGIN | p.TABLE
     entry = _entry(raw & LARGE_ORIGIN, bool(raw & SEGMENT_READ)) | p.PSE
-    for ours, theirs in SEGMENT_BITS:
-        if raw & theirs:
-            entry |= ours
-    return entry
+    return entry | _our_bits(raw, SEGMENT_BITS)
+
+
+def _their_bits(entry: int, pairs: Pairs) -> int:
+    """The processor's bits for those of the twin that ``entry`` has."""
+    return sum(theirs for ours, theirs in pairs if entry & ours)
+
+
+def _our_bits(raw: int, pairs: Pairs) -> int:
+    """The twin's bits for those of the processor that ``raw`` has."""
+    return sum(ours for ours, theirs in pairs if raw & theirs)
 
 
 def _frame(entry: int) -> int:
