@@ -174,6 +174,15 @@ class Twin:
             self.pages.run_daemons()
         return memory.mark()
 
+    def new_process(self, pid: int) -> tuple[int, int]:
+        """A process with an empty address space: its ``task_struct`` and ``mm_struct``."""
+        task = self.space.task_alloc(0)
+        mm = self.space.mm_alloc(task)
+        self.space.arch_pick_mmap_layout(mm)
+        self.memory.store(task + self.layouts.task_struct.offset("mm"), mm)
+        self.pids.add(pid, task)
+        return task, mm
+
     def mms(self) -> list[int]:
         """Addresses of the ``mm_struct`` in use, each once, oldest thread first."""
         mm_at = self.layouts.task_struct.offset("mm")

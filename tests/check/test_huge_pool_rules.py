@@ -82,11 +82,7 @@ STEPLESS = {"a wrong index"}
 def test_damage_to_the_pool_shows(kernel: str, name: str) -> None:
     twin = Twin(profile(kernel), ram=256 << 20, hugepages=5)
     space = twin.space
-    task = space.task_alloc(0)
-    twin.pids.add(1, task)
-    mm = space.mm_alloc(task)
-    space.arch_pick_mmap_layout(mm)
-    twin.memory.store(task + twin.layouts.task_struct.offset("mm"), mm)
+    _, mm = twin.new_process(1)
     for at, pages, kind in ((AT, 2, c.MAP_PRIVATE), (AT + 4 * HUGE, 2, c.MAP_SHARED)):
         assert space.sys_mmap(mm, at, pages * HUGE, RW, FLAGS | kind, 0, 0) == at
         assert space.touch(mm, at, 1, True) == 0

@@ -60,11 +60,7 @@ DAMAGE: dict[str, tuple[Callable[[Twin, int], None], set[str]]] = {
 def test_damage_to_pages_shows_in_the_step_and_in_the_whole(kernel: str, name: str) -> None:
     twin = Twin(profile(kernel), ram=64 << 20, keep_journal=True)
     space = twin.space
-    task = space.task_alloc(0)
-    twin.pids.add(1, task)
-    mm = space.mm_alloc(task)
-    space.arch_pick_mmap_layout(mm)
-    twin.memory.store(task + twin.layouts.task_struct.offset("mm"), mm)
+    _, mm = twin.new_process(1)
     space.view("sysctl", space.sysctl).thp_enabled = 0
     checker = Checker(twin)
     mark = twin.memory.mark()

@@ -14,13 +14,8 @@ ANON = flags.MAP_PRIVATE | flags.MAP_ANONYMOUS | flags.MAP_FIXED | flags.MAP_NOR
 
 
 def process(twin: Twin, pid: int) -> int:
-    space = twin.space
-    task = space.task_alloc(0)
-    mm = space.mm_alloc(task)
-    space.arch_pick_mmap_layout(mm)
-    twin.memory.store(task + twin.layouts.task_struct.offset("mm"), mm)
-    twin.pids.add(pid, task)
-    assert space.sys_mmap(mm, BASE, 64 << 20, RW, ANON, 0, 0) == BASE
+    _, mm = twin.new_process(pid)
+    assert twin.space.sys_mmap(mm, BASE, 64 << 20, RW, ANON, 0, 0) == BASE
     return mm
 
 

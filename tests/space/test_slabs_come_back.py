@@ -18,11 +18,10 @@ KERNELS = pytest.mark.parametrize("kernel", ["6.1", "6.18"])
 
 def process(twin: Twin, pid: int, parent: int = 0) -> int:
     """The address space of a new process, a copy of ``parent``'s if that is not 0."""
-    space = twin.space
-    task = space.task_alloc(0)
-    mm = space.dup_mmap(parent, task) if parent else space.mm_alloc(task)
     if not parent:
-        space.arch_pick_mmap_layout(mm)
+        return twin.new_process(pid)[1]
+    task = twin.space.task_alloc(0)
+    mm = twin.space.dup_mmap(parent, task)
     assert mm > 0
     twin.memory.store(task + twin.layouts.task_struct.offset("mm"), mm)
     twin.pids.add(pid, task)

@@ -44,12 +44,8 @@ class World:
         self.space = self.twin.space
         self.space.view("sysctl", self.space.sysctl).vsyscall = 0
         self.checker = Checker(self.twin)
-        self.task = self.space.task_alloc(0)
         self.pid = 1
-        self.twin.pids.add(self.pid, self.task)
-        self.mm = self.space.mm_alloc(self.task)
-        self.space.arch_pick_mmap_layout(self.mm)
-        self.adopt(self.task, self.mm)
+        self.task, self.mm = self.twin.new_process(self.pid)
 
     @property
     def new(self) -> bool:

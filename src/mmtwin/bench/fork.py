@@ -23,11 +23,7 @@ def fork_milliseconds(name: str, areas: int, touched: bool) -> float:
     """
     twin = Twin(PROFILES[name])
     space = twin.space
-    task = space.task_alloc(0)
-    twin.pids.add(1, task)
-    mm = space.mm_alloc(task)
-    space.arch_pick_mmap_layout(mm)
-    twin.memory.store(task + twin.layouts.task_struct.offset("mm"), mm)
+    task, mm = twin.new_process(1)
     for nth in range(areas):
         at = BASE + 2 * PAGE * nth
         if space.sys_mmap(mm, at, PAGE, c.PROT_READ | c.PROT_WRITE, FLAGS, 0, 0) != at:

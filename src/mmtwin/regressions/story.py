@@ -166,12 +166,7 @@ class SpaceBench:
         self.twin = Twin(profile, bugs, ram=ram)
         self.memory = self.twin.memory
         self.space = self.twin.space
-        self.task = self.space.task_alloc(0)
-        self.mm = self.space.mm_alloc(self.task)
-        self.space.arch_pick_mmap_layout(self.mm)
-        at = self.twin.layouts.task_struct.offset("mm")
-        self.twin.memory.store(self.task + at, self.mm)
-        self.twin.pids.add(1, self.task)
+        self.task, self.mm = self.twin.new_process(1)
         self.checker = Checker(self.twin)
         self.mark = self.twin.memory.mark()
 
