@@ -18,6 +18,8 @@ cdef class EntryRules(SpaceCheck):
     cdef bint is_hugetlb(self, unsigned long long page, bint old) except -1
     cdef int kind_of(self, unsigned long long page, bint old) except? -1
     cdef void count_entry(self, unsigned long long mm, int level, unsigned long long entry, long long sign, bint old) except *
+    cdef void count_huge(self, unsigned long long mm, unsigned long long pfn, long long sign, bint old) except *
+    cdef long long cached_size(self, unsigned long long page, bint old) except? -1000000
     cdef void entry_fail(self, str invariant, unsigned long long mm, unsigned long long address, str found, str expected) except *
     cdef void judge_entry(self, unsigned long long mm, unsigned long long address, int level, unsigned long long entry) except *
     cdef void judge_absent(self, unsigned long long mm, unsigned long long address, unsigned long long entry) except *

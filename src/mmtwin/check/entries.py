@@ -211,16 +211,10 @@ class EntryRules(SpaceCheck):
                 self.mapped.bump(page, HUGE_MAPS, sign)
                 self.residents.bump(mm, HUGETLB, 512 * sign)
                 return
-            if level == 1 and not self.partial:
-                self.residents.bump(mm, TABLES, 1)
-            if entry & SPECIAL != 0 or pfn >= self.frames:
-                return
             if level == 1:
-                zero: u64 = self.word(self.huge_zero_at, False)
-                if zero == VMEMMAP + 64 * pfn:
-                    return
-                self.mapped.bump(page, HUGE_MAPS, sign)
-                self.residents.bump(mm, ANONS, 512 * sign)
+                self.count_huge(mm, pfn, sign, old)
+                return
+            if entry & SPECIAL != 0 or pfn >= self.frames:
                 return
             self.mapped.bump(page, MAPS, sign)
             self.residents.bump(mm, self.kind_of(page, old), sign)
@@ -233,6 +227,25 @@ class EntryRules(SpaceCheck):
         elif MIGRATION_READ <= kind <= MIGRATION_WRITE:
             page = self.page_map + 64 * (offset & PFN_PART)
             self.residents.bump(mm, self.kind_of(page, old), sign)
+
+    def count_huge(self, mm: u64, pfn: u64, sign: i64, old: bint) -> None:
+        """A pmd entry that maps a huge page, for which a table is put by unless it is a file's."""
+        page: u64 = self.page_map + 64 * pfn
+        zero: bint = self.word(self.huge_zero_at, False) == VMEMMAP + 64 * pfn
+        kind: i32 = ANONS if zero or pfn >= self.frames else self.kind_of(page, old)
+        if kind == ANONS and not self.partial:
+            self.residents.bump(mm, TABLES, 1)
+        if not zero and pfn < self.frames:
+            self.mapped.bump(page, HUGE_MAPS, sign)
+            self.residents.bump(mm, kind, 512 * sign)
+
+    def cached_size(self, page: u64, old: bint) -> i64:
+        """What a page counts in its inode's ``nrpages``: one of the pool one, other huge ones their
+        small pages."""
+        head: u64 = VMEMMAP + (page - self.page_map)
+        if self.word(page + 64 + COMPOUND_HEAD, old) != head | 1 or self.is_hugetlb(page, old):
+            return 1
+        return 512
 
     def entry_fail(self, invariant: str, mm: u64, address: u64, found: str, expected: str) -> None:
         """Report an entry."""

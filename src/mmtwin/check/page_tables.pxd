@@ -8,7 +8,7 @@ cdef class PageTableCheck(EntryRules):
     cdef void touched_block(self, unsigned long long nth, unsigned long long block) except *
     cdef bint table_moved(self, unsigned long long page) except -1
     cdef void touched_pages(self, unsigned long long nth, unsigned long long block) except *
-    cdef void cached_page(self, unsigned long long counts, unsigned long long mapping, long long sign) except *
+    cdef void cached_page(self, unsigned long long page, unsigned long long counts, unsigned long long mapping, bint old) except *
     cdef void remade_table(self, unsigned long long page) except *
     cdef void area_kept(self, unsigned long long nth, unsigned long long vma) except *
     cdef bint suits(self, unsigned long long vma, unsigned long long address) except -1

@@ -172,18 +172,19 @@ class PageTableCheck(EntryRules):
                 if counts != old_counts:
                     self.mapped.row(page)
                 if counts != old_counts or mapping != old_mapping:
-                    self.cached_page(old_counts, old_mapping, -1)
-                    self.cached_page(counts, mapping, 1)
+                    self.cached_page(page, old_counts, old_mapping, True)
+                    self.cached_page(page, counts, mapping, False)
             pfn += 1
             now_at += 8
             was_at += 8
 
-    def cached_page(self, counts: u64, mapping: u64, sign: i64) -> None:
+    def cached_page(self, page: u64, counts: u64, mapping: u64, old: bint) -> None:
         """A page in a page cache counts in its inode's ``nrpages``."""
         if (counts >> self.refcount_shift) & HALF == 0 or mapping & 7 != 0 or mapping == 0:
             return
         if mapping > I_DATA and self.is_inode(mapping - I_DATA):
-            self.caches_of.bump(mapping - I_DATA, CACHED, sign)
+            size: i64 = self.cached_size(page, old)
+            self.caches_of.bump(mapping - I_DATA, CACHED, -size if old else size)
 
     def remade_table(self, page: u64) -> None:
         """A table that came, went or moved: all its entries as they were, and as they are."""

@@ -93,9 +93,11 @@ class Differ:
         *,
         regressions: Sequence[Override] = (),
         huge_pool: bool = False,
+        collapses: bool = False,
     ) -> None:
         self.kernel = kernel
         self.huge_pool = huge_pool
+        self.collapses = collapses
         self.made = Made()
         try:
             self._set_up(paths, regressions)
@@ -127,6 +129,7 @@ class Differ:
             watches=facts.userfaultfd,
             huge_sizes=facts.huge_sizes,
             huge_pool=self.huge_pool,
+            collapses=self.collapses,
             machine=kernel.machine,
         )
         self.machine = TwinMachine(
@@ -159,7 +162,8 @@ class Differ:
         """One run of random calls on both sides."""
         generator = Generator(Random(seed), self.options)
         start = generator.start()
-        run = Run(seed, start, [], details=seed % DETAILS_EVERY == 0 or start.huge_pages > 0)
+        details = seed % DETAILS_EVERY == 0 or start.huge_pages > 0 or generator.collapses
+        run = Run(seed, start, [], details)
         queue = generator.opening()
 
         def next_call(maps: dict[int, str]) -> Call | None:
@@ -347,8 +351,8 @@ def on_qemu(regressions: Sequence[Override] = (), arch: str = "x86_64") -> Itera
     """The twin and a guest's kernel; AgentError if there is no qemu or no kernel for it."""
     kernel = QemuKernel(guest(arch), files=FILES, segments=SEGMENTS)
     paths = [f"/{name}" for name in FILES]
-    pool = kernel.machine.huge == HUGE
-    with Differ(kernel, paths, regressions=regressions, huge_pool=pool) as differ:
+    huge = kernel.machine.huge == HUGE
+    with Differ(kernel, paths, regressions=regressions, huge_pool=huge, collapses=huge) as differ:
         yield differ
 
 

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
+from typing import Final
 
 from mmtwin.kernels import abi
 from mmtwin.kernels.abi import HUGE, INFINITY, PAGE, TOP
 from mmtwin.kernels.calls import Call
+from mmtwin.kernels.collapse import CollapseCalls
 from mmtwin.kernels.huge import MEMFD_PAGES, HugeCalls
 from mmtwin.kernels.maps import Area, areas
 from mmtwin.kernels.options import Options, Process, Start
 from mmtwin.kernels.ranges import HUGE_ARENA, Ranges
 from mmtwin.kernels.rarer import Rarer
-from mmtwin.kernels.safety import TOUCH_MOST, bounded, reaches
+from mmtwin.kernels.safety import TOUCH_MOST, bounded, collapses, reaches
 
+COLLAPSES: Final = 0.25
+"""So many runs make huge pages by MADV_COLLAPSE, where it is asked for."""
 Kind = Callable[[int, list[Area]], Call | None]
 
 
-class Generator(Rarer, HugeCalls):
+class Generator(Rarer, HugeCalls, CollapseCalls):
     """Draws the calls of one run."""
 
     def __init__(self, random: Random, options: Options) -> None:
@@ -33,6 +37,9 @@ class Generator(Rarer, HugeCalls):
         self.ranges = Ranges(random, options.huge, options.machine)
         self.processes = {1: Process(brk=options.keep_end)}
         self.huge_files = []
+        self.small_files = []
+        self.collapses = False
+        """Is this a run that makes huge pages by MADV_COLLAPSE?"""
         self.strict = False
         """Overcommit mode 2: no files in memory, whose pages are charged one by one."""
         self.loose = False
@@ -74,6 +81,11 @@ class Generator(Rarer, HugeCalls):
             self._weights += [15, 70, 3, 2]
             self.huge_files.append(0)
             return Start(huge_pages=random.randint(1, 5), huge_surplus=random.choice([0, 0, 1, 2]))
+        if self.options.collapses and random.random() < COLLAPSES:
+            self.collapses = True
+            self._kinds += [self._collapse_map, self._collapse_use, self._fork, self._exit]
+            self._weights += [15, 120, 3, 2]
+            return Start()
         draw = random.random()
         if self.options.own_machine and draw < 0.3:
             return Start(max_map_count=random.randint(8, 20))
@@ -97,6 +109,9 @@ class Generator(Rarer, HugeCalls):
             size = HUGE * random.choice([0, 1, MEMFD_PAGES])
             calls.append(Call(1, "memfd_create", (abi.MFD_HUGETLB,), b"huge"))
             calls.append(Call(1, "ftruncate", (process.next_descriptor, size)))
+            process.next_descriptor += 1
+        if self.collapses:
+            calls += self.collapse_opening(process.next_descriptor)
             process.next_descriptor += 1
         for _ in range(random.choice([0, 1, 2, 2, 3, 4])):
             call = self._open()
@@ -147,6 +162,8 @@ class Generator(Rarer, HugeCalls):
             if reaches(whole, self.options.keep_start, self.options.keep_end):
                 continue
             if self.huge_files and self.moves_badly(call, space):
+                continue
+            if not self.options.collapses and collapses(call):
                 continue
             if bounded(call, space, self.options.keep_end, self.task_size):
                 return call

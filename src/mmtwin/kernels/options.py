@@ -36,7 +36,8 @@ class Options:
     (ranges of 2 MiB) switch these off; [``keep_start``, ``keep_end``) is never changed.
     ``seals`` and ``watches`` allow mseal and userfaultfd, where the kernel has them;
     ``huge_sizes`` are log2 of what MAP_HUGETLB may ask for, where no huge pages are reserved;
-    ``huge_pool``: some runs may begin with a pool of huge pages.
+    ``huge_pool``: some runs may begin with a pool of huge pages;
+    ``collapses``: MADV_COLLAPSE may meet whole huge pages' worth of memory.
     ``capabilities`` are those that the process starts with, ``hard_limits`` the hard limits by
     RLIMIT number (none where not listed): no call asks for more. ``own_machine``: the kernel's
     settings may be changed.
@@ -56,6 +57,7 @@ class Options:
     watches: bool = False
     huge_sizes: tuple[int, ...] = ()
     huge_pool: bool = False
+    collapses: bool = False
     machine: Machine = X86_64
 
 

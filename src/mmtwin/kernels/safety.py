@@ -81,13 +81,17 @@ def bounded(call: Call, space: list[Area], heap: int, task_size: int) -> bool:
         return args[1] <= TOUCH_MOST and not touches_clock_pages(call, space)
     if name == "brk":
         return args[0] <= heap + 4 * HUGE or args[0] >= task_size
-    if name.endswith("madvise") and args[2] == abi.MADV_COLLAPSE and args[1] >= HUGE:
-        return False  # its result hangs on the pages that are there
     if name in ("process_vm_readv", "process_vm_writev"):
         return not touches_clock_pages(call, space)
     if name in ("mlock", "mlock2", "mlockall", "madvise", "process_madvise"):
         return sum(area.end - area.start for area in space) <= POPULATE_MOST
     return True
+
+
+def collapses(call: Call) -> bool:
+    """Could the call make huge pages at once? That hangs on what is free."""
+    advises = call.name.endswith("madvise") and call.args[2] == abi.MADV_COLLAPSE
+    return advises and call.args[1] >= HUGE
 
 
 def touches_clock_pages(call: Call, space: list[Area]) -> bool:

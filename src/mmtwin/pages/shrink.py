@@ -185,6 +185,13 @@ class Shrink(Compaction):
             verdict = self._make_way(page, rest, sc)
             if verdict != RECLAIM:
                 return verdict
+        elif (
+            self.page_head(page)
+            and self.test_page_flag(page, self.pg_swapbacked)
+            and (self.rmap is None or not self.rmap.split_folio(page, rest))
+        ):
+            # Of shared memory only single pages are written to swap.
+            return KEEP
         if self.page_mapped(page):
             if self.rmap is not None:
                 self.rmap.try_to_unmap(page)

@@ -10,6 +10,7 @@ cdef class Fault(SwapFault):
     cpdef unsigned long long handle_mm_fault(self, unsigned long long vma, unsigned long long address, bint write) except? 0xDEADBEEFDEADBEEF
     cpdef bint thp_vma_allowable(self, unsigned long long vma, unsigned long long address) except -1
     cpdef unsigned long long create_huge_pmd(self, unsigned long long vma, unsigned long long address, unsigned long long pmd, bint write) except? 0xDEADBEEFDEADBEEF
+    cpdef unsigned long long map_huge_of_file(self, unsigned long long vma, unsigned long long address, unsigned long long pmd, bint write) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long huge_pmd_fault(self, unsigned long long vma, unsigned long long address, unsigned long long pmd, bint write) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long handle_pte_fault(self, unsigned long long vma, unsigned long long address, unsigned long long pte, bint write) except? 0xDEADBEEFDEADBEEF
     cpdef long long handle_range(self, unsigned long long vma, unsigned long long start, unsigned long long end, bint write) except? -1000000

@@ -142,6 +142,10 @@ class Fault(SwapFault):
             if done & VM_FAULT_FALLBACK == 0:
                 return done
         fresh: bint = self.pmdp_get(pmd) == 0
+        if fresh and not self.vma_is_anonymous(vma):
+            done = self.map_huge_of_file(vma, address, pmd, write)
+            if done & VM_FAULT_FALLBACK == 0:
+                return done
         self.fresh_table = fresh
         if not self.pte_alloc(mm, pmd, address):
             return VM_FAULT_OOM
@@ -158,6 +162,10 @@ class Fault(SwapFault):
 
     def create_huge_pmd(self, vma: u64, address: u64, pmd: u64, write: bint) -> u64:
         """A fault where a huge page fits: VM_FAULT_* bits, FALLBACK for small pages."""
+        return VM_FAULT_FALLBACK
+
+    def map_huge_of_file(self, vma: u64, address: u64, pmd: u64, write: bint) -> u64:
+        """Map the huge page that a file has there, if it has one: VM_FAULT_* bits."""
         return VM_FAULT_FALLBACK
 
     def huge_pmd_fault(self, vma: u64, address: u64, pmd: u64, write: bint) -> u64:

@@ -9,6 +9,8 @@ cdef class FileFault(AnonFault):
     cpdef unsigned long long do_read_fault(self, unsigned long long vma, unsigned long long address, unsigned long long pte) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long do_cow_fault(self, unsigned long long vma, unsigned long long address, unsigned long long pte) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long do_shared_fault(self, unsigned long long vma, unsigned long long address, unsigned long long pte) except? 0xDEADBEEFDEADBEEF
+    cpdef void finish_fault(self, unsigned long long vma, unsigned long long address, unsigned long long pte, bint write) except *
+    cpdef bint vma_watched(self, unsigned long long vma) except -1
     cpdef void do_set_pte(self, unsigned long long vma, unsigned long long page, unsigned long long pte, bint write) except *
     cpdef unsigned long long shared_page_prot(self, unsigned long long vma) except? 0xDEADBEEFDEADBEEF
     cpdef bint vma_wants_writenotify(self, unsigned long long vma) except -1

@@ -76,7 +76,7 @@ class FileFault(AnonFault):
         done: u64 = self.file_page(vma, address)
         if done & (VM_FAULT_OOM | VM_FAULT_SIGBUS) != 0:
             return done
-        self.do_set_pte(vma, self.fault_page, pte, False)
+        self.finish_fault(vma, address, pte, False)
         return done
 
     def do_cow_fault(self, vma: u64, address: u64, pte: u64) -> u64:
@@ -102,9 +102,35 @@ class FileFault(AnonFault):
         done: u64 = self.file_page(vma, address)
         if done & (VM_FAULT_OOM | VM_FAULT_SIGBUS) != 0:
             return done
-        self.do_set_pte(vma, self.fault_page, pte, True)
+        self.finish_fault(vma, address, pte, True)
         self.set_page_flag(self.fault_page, self.pg_dirty)
         return done
+
+    def finish_fault(self, vma: u64, address: u64, pte: u64, write: bint) -> None:
+        """Map ``fault_page``; of shared memory, 6.18 maps a large folio at once if it can."""
+        page: u64 = self.fault_page
+        head: u64 = self.pages.compound_head(page)
+        size: u64 = self.pages.folio_nr_pages(head)
+        if size > 1 and self.profile.since(6, 12) and not self.vma_watched(vma):
+            before: u64 = (page - head) >> 6
+            start: u64 = address - before * 0x1000
+            fits: bint = start >= self.vm_start(vma) and start + size * 0x1000 <= self.vm_end(vma)
+            slot: u64 = (pte >> 3) & 511
+            if fits and slot >= before and slot - before + size <= 512:
+                first: u64 = pte - 8 * before
+                nth: u64 = 0
+                while nth < size and self.ptep_get(first + 8 * nth) == 0:
+                    nth += 1
+                if nth == size:
+                    while nth > 0:
+                        nth -= 1
+                        self.do_set_pte(vma, head + 64 * nth, first + 8 * nth, write)
+                    return
+        self.do_set_pte(vma, page, pte, write)
+
+    def vma_watched(self, vma: u64) -> bint:
+        """Does userfaultfd watch the area in any mode (``userfaultfd_armed``)?"""
+        return self.vm_flags(vma) & (c.VM_UFFD | self.vm_uffd_minor()) != 0
 
     def do_set_pte(self, vma: u64, page: u64, pte: u64, write: bint) -> None:
         """Map a page of the cache."""

@@ -1,8 +1,7 @@
-"""khugepaged: the daemon that puts small anonymous pages together to huge ones, a step at a time.
+"""khugepaged: the daemon that puts small pages together to huge ones, a step at a time.
 
 It goes round the address spaces (``mm_slot``), through the areas of each by its maple tree, from
-where it stopped. What a huge page takes the place of must be anonymous, present or swapped out,
-with nobody but page tables referring to it. mm/khugepaged.c of 6.1, without files.
+where it stopped. mm/khugepaged.c.
 
 An address space gets its slot when the daemon first finds an area in it that may have huge pages;
 the kernel gives it one when such an area comes into being.
@@ -18,8 +17,8 @@ from mmtwin.maple.state import MaState
 from mmtwin.memory.allocator import Arena
 from mmtwin.memory.layout import Field, Layout
 from mmtwin.memory.view import View
-from mmtwin.space import flags as c
-from mmtwin.space import pte_bits as p
+from mmtwin.space.collapse import Collapse
+from mmtwin.space.scan_result import DONE, FAILED, PMD_MAPPED, PTE_MAPPED_HUGE, find_pmd
 
 if TYPE_CHECKING:
     from mmtwin.space.space import Space
@@ -51,11 +50,12 @@ MM_SLOT: Final = Layout(
         Field("mm_node_next", 16, 8, "next slot", "pointer"),
         Field("mm_node_prev", 24, 8, "previous slot", "pointer"),
         Field("mm", 32, 8, "struct mm_struct", "pointer"),
+        Field("nr_pte_mapped_thp", 40, 4, "addresses that follow"),
+        Field("pte_mapped_thp", 48, 8, "where ptes map a huge page of a file (6.1)", "word", 8),
     ),
 )
 NODE: Final = 16
-FAILED: Final = "alloc_huge_page_fail"
-DONE: Final = "succeed"
+MAX_PTE_MAPPED_THP: Final = 8
 
 
 class Khugepaged:
@@ -73,6 +73,7 @@ class Khugepaged:
         self.scan.max_ptes_none = self.space.hpage_nr - 1
         self.scan.max_ptes_swap = self.space.hpage_nr // 8
         self.scan.max_ptes_shared = self.space.hpage_nr // 2
+        self.collapse = Collapse(space, self.scan)
         self.arena = Arena(self.memory, MM_SLOT.size, 8, "khugepaged_mm_slot")
         space.khugepaged = self
 
@@ -90,8 +91,28 @@ class Khugepaged:
         """Let an address space be scanned, after all others; without memory it is not."""
         slot = self.arena.alloc(GFP_KERNEL)
         if slot:
+            self.memory.zero(slot, MM_SLOT.size)
             self.memory.store(slot + MM_SLOT.offset("mm"), mm)
             self.space.pages.list_add_tail(slot + NODE, self.head)
+
+    def add_pte_mapped_thp(self, mm: int, address: int) -> bool:
+        """Remember where ptes map a file's huge page, to free the table when the address space is
+        next scanned; False if it is not scanned, or if there is no room."""
+        for slot in self.slots():
+            if slot.mm == mm and slot.nr_pte_mapped_thp < MAX_PTE_MAPPED_THP:
+                at = slot.address + MM_SLOT.offset("pte_mapped_thp")
+                self.memory.store(at + 8 * slot.nr_pte_mapped_thp, address)
+                slot.nr_pte_mapped_thp += 1
+                return True
+        return False
+
+    def collapse_pte_mapped_thps(self, slot: View) -> None:
+        """Free the tables that were remembered."""
+        at = slot.address + MM_SLOT.offset("pte_mapped_thp")
+        for nth in range(slot.nr_pte_mapped_thp):
+            address = self.memory.load(at + 8 * nth)
+            self.collapse.file.collapse_pte_mapped_thp(slot.get("mm"), address, False)
+        slot.nr_pte_mapped_thp = 0
 
     def exit(self, mm: int) -> None:
         """An address space ends: the scan goes on with the next one."""
@@ -137,17 +158,17 @@ class Khugepaged:
 
     def suitable(self, vma: int) -> bool:
         """May the daemon make huge pages in the area?"""
-        space = self.space
-        area = space.view("vm_area_struct", vma)
-        return bool(area.anon_vma and space.thp_eligible(vma))
+        return bool(self.space.hugepage_vma_check(vma, False, True))
 
     def scan_mm_slot(self, pages: int, told: list[tuple[int, int, str]]) -> int:
-        """Scan in one address space, up to the first attempt to make a huge page: pages seen."""
+        """Scan in one address space, until its lock is dropped to make a huge page: pages seen."""
         space, scan = self.space, self.scan
         if not scan.mm_slot:
             scan.mm_slot = scan.mm_head_next - NODE
             scan.cursor = 0
-        mm = View(self.memory, MM_SLOT, scan.get("mm_slot")).mm
+        slot = View(self.memory, MM_SLOT, scan.get("mm_slot"))
+        self.collapse_pte_mapped_thps(slot)
+        mm = slot.get("mm")
         progress = 1
         mas = MaState(mm + space.layouts.mm_struct.offset("mm_mt"), scan.cursor)
         vma = space.maple.mas_find(mas, TOP)
@@ -161,154 +182,26 @@ class Khugepaged:
                 scan.cursor = max(scan.cursor, start)
                 while scan.cursor < end:
                     address = scan.get("cursor")
-                    result, tried = self.scan_pmd(mm, vma, address)
+                    result, unlocked = self.collapse.scan(mm, vma, address)
+                    if result == PTE_MAPPED_HUGE:
+                        result = self.pte_mapped(mm, address)
                     told.append((mm, address, result))
                     scan.pages_collapsed += result == DONE
                     scan.cursor = address + space.pmd_size
                     progress += self.space.hpage_nr
-                    if tried or progress >= pages:
+                    if unlocked or progress >= pages:
                         return progress
             vma = space.maple.mas_find(mas, TOP)
         self.next_slot()
         return progress
 
-    # One huge page.
-
-    def table_of(self, mm: int, address: int) -> tuple[int, str]:
-        """Where the pmd entry lies that leads to ptes, or why there is none."""
-        pmd = self.space.walk(mm, address, 1)
-        entry = self.space.pmdp_get(pmd) if pmd else 0
-        if not entry:
-            return 0, "pmd_null"
-        return (0, "pmd_mapped") if self.space.pmd_is_leaf(entry) else (pmd, DONE)
-
-    def scan_pmd(self, mm: int, vma: int, address: int) -> tuple[str, bool]:
-        """Look at 512 ptes, and make a huge page of them if they suit: what came of it, and
-        whether that was tried."""
-        pmd, result = self.table_of(mm, address)
-        swapped = 0
-        if pmd:
-            result, swapped, referenced = self.judge(vma, pmd, address)
-            if result == DONE and swapped and referenced < self.space.hpage_nr // 2:
-                result = "lack_referenced_page"
-        if result != DONE:
-            return result, False
-        return self.collapse(mm, vma, address), True
-
-    def judge(self, vma: int, pmd: int, address: int) -> tuple[str, int, int]:
-        """What speaks against a huge page, how many pages are swapped out, how many were used."""
-        space, scan = self.space, self.scan
-        none = swapped = shared = referenced = 0
-        writable = False
-        watched = space.view("vm_area_struct", vma).vm_flags & c.VM_UFFD
-        most_none = 0 if watched else scan.max_ptes_none
-        first = space.pte_offset(self.space.pmdp_get(pmd), address)
-        for pte in range(first, first + 8 * self.space.hpage_nr, 8):
-            entry = self.space.ptep_get(pte)
-            if not entry or (space.pte_present(entry) and self.is_zero(entry)):
-                none += 1
-                if none > most_none:
-                    return "exceed_none_pte", swapped, referenced
-                continue
-            if not space.pte_present(entry):
-                swapped += 1
-                if swapped > scan.max_ptes_swap:
-                    return "exceed_swap_pte", swapped, referenced
-                continue
-            page = space.vm_normal_page(entry)
-            shared += bool(page) and space.mapcount(page) > 1
-            wrong = self.unfit(entry, page)
-            if not wrong and shared > scan.max_ptes_shared:
-                wrong = "exceed_shared_pte"
-            if wrong:
-                return wrong, swapped, referenced
-            writable = writable or bool(entry & p.RW)
-            used = entry & p.ACCESSED or space.page_flag(page, space.pg_referenced)
-            referenced += bool(used)
-        if not writable:
-            return "page_ro", swapped, referenced
-        return DONE if referenced else "lack_referenced_page", swapped, referenced
-
-    def is_zero(self, entry: int) -> bool:
-        """Does a present entry map the zero page?"""
-        return bool(self.space.pfn_of(entry) == self.space.zero_pfn)
-
-    def unfit(self, entry: int, page: int) -> str:
-        """Why a present entry's page cannot become part of a huge one; empty if it can."""
-        space = self.space
-        if entry & p.UFFD_WP:
-            return "pte_uffd_wp"
-        if not page:
-            return "page_null"
-        if not space.page_flag(page, space.pages.flag_lru):
-            return "page_lru"
-        if space.page_flag(page, space.pg_locked):
-            return "page_locked"
-        if not space.page_anon(page):
-            return "page_anon"
-        return "" if self.only_mapped(page) else "page_count"
-
-    def only_mapped(self, page: int) -> bool:
-        """Does nobody but page tables (and the swap cache) refer to the page?"""
-        space = self.space
-        head = space.pages.compound_head(page)
-        size = space.pages.folio_nr_pages(head)
-        maps = sum(space.own_mapcount(head + 64 * nth) for nth in range(size))
-        if size > 1:
-            maps += space.compound_mapcount(head)
-        if space.page_flag(head, space.pg_swapcache):
-            maps += size
-        return bool(space.pages.page_ref_count(head) == maps)
-
-    def collapse(self, mm: int, vma: int, address: int) -> str:
-        """``collapse_huge_page``: a huge page in the place of 512 small ones, or why not."""
-        space = self.space
-        head = space.alloc_huge_page()
-        if not head:
-            return FAILED
-        # Memory for it may have been made by reclaiming the very pages.
-        result = self.bring_in(mm, vma, address)
-        pmd = 0
-        if result == DONE:
-            pmd, result = self.table_of(mm, address)
-        if pmd:
-            result, swapped, _ = self.judge(vma, pmd, address)
-            if result == DONE and swapped:
-                result = "pte_non_present"
-        if result != DONE:
-            space.put_user_page(head)
-            return result
-        table = space.table_of(self.space.pmdp_get(pmd))
-        space.set_pmd(pmd, 0)
-        space.count_tables(mm, 0, False)
-        for pte in range(table, table + 8 * self.space.hpage_nr, 8):
-            self.take(mm, vma, pte)
-        space.map_new_huge(vma, address, pmd, head, table)
-        return DONE
-
-    def bring_in(self, mm: int, vma: int, address: int) -> str:
-        """Bring the pages back that are swapped out (``__collapse_huge_page_swapin``)."""
-        space = self.space
-        for at in range(address, address + space.pmd_size, c.PAGE_SIZE):
-            pte = space.pte_at(mm, at)
-            entry = self.space.ptep_get(pte) if pte else 0
-            if entry and not space.pte_present(entry) and space.is_swap_pte(entry):
-                failed = space.do_swap_page(vma, at, pte, False)
-                if failed & (p.VM_FAULT_ERROR | p.VM_FAULT_RETRY):
-                    return "fail"
-        return DONE
-
-    def take(self, mm: int, vma: int, pte: int) -> None:
-        """Take away a small page whose content the huge one has now."""
-        space = self.space
-        entry = self.space.ptep_get(pte)
-        if not entry:
-            return
-        space.set_pte(pte, 0)
-        page = space.vm_normal_page(entry)
-        if page:
-            space.add_mm_counter(mm, p.MM_ANONPAGES, -1)
-            space.page_remove_rmap(page)
-            space.munlock_vma_page(page, vma)
-            space.free_swap_cache(page)
-            space.put_user_page(page)
+    def pte_mapped(self, mm: int, address: int) -> str:
+        """A file's huge page that no pmd entry maps here: its table goes, in 6.1 with the next
+        scan of the address space."""
+        if self.collapse.file.takes_all_tables:
+            result = self.collapse.file.collapse_pte_mapped_thp(mm, address, False)
+            return DONE if result == PMD_MAPPED else result
+        _, result = find_pmd(self.space, mm, address)
+        if result == DONE and not self.add_pte_mapped_thp(mm, address):
+            return PTE_MAPPED_HUGE
+        return result

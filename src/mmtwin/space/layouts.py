@@ -359,6 +359,12 @@ SYSCTL_FIELDS = (
     Field("dac_mmap_min_addr", 152, 8, "vm.mmap_min_addr as set: below it takes CAP_SYS_RAWIO"),
     Field("committed_batch", 160, 8, "vm_committed_as_batch, pages; 0: charges count at once"),
     Field("committed_held", 168, 8, "the batch + what the processor has not yet added (signed)"),
+    Field(
+        "shmem_enabled",
+        176,
+        8,
+        "huge pages of shared memory: 0 never, 1 always, 2 within_size, 3 advise, 4 deny, 5 force",
+    ),
 )
 HSTATE_FIELDS = (
     Field("nr_huge_pages", 0, 8, "huge pages there are (HugePages_Total)"),
@@ -463,7 +469,7 @@ def layouts_for(layout: str) -> Layouts:
         task_struct=Layout("task_struct", 48, own, TASK_FIELDS),
         signal_struct=Layout("signal_struct", 256, own, SIGNAL_FIELDS),
         cred=Layout("cred", 8, own, CRED_FIELDS),
-        sysctl=Layout("sysctl", 176, own, SYSCTL_FIELDS),
+        sysctl=Layout("sysctl", 184, own, SYSCTL_FIELDS),
         hstate=Layout("hstate", 72, own, HSTATE_FIELDS),
         resv_map=Layout("resv_map", 120, source, RESV_MAP_FIELDS),
         file_region=Layout("file_region", 48, source, FILE_REGION_FIELDS),

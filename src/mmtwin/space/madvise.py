@@ -35,7 +35,6 @@ VM_DROPPABLE = declare(u64, c.VM_DROPPABLE_6_18)
 NEVER_KSM = declare(
     u64, c.VM_SHARED | c.VM_MAYSHARE | c.VM_SPECIAL | c.VM_HUGETLB | c.VM_DROPPABLE_6_18
 )
-NO_COLLAPSE = declare(u64, c.VM_NO_KHUGEPAGED | c.VM_NOHUGEPAGE)
 THP_CONFIG = declare(u64, 144)
 SAME = declare(u64, 0xFFFFFFFFFFFFFFFF)
 """``madvise_new_flags``: the advice changes no flags."""
@@ -154,8 +153,7 @@ class Madvise(Mlock):
             else:
                 done = self.madvise_vma_behavior(mm, vma, prev, start, upto, advice)
             if is_err(done):
-                # Resources that ran out may be there again soon.
-                return -errno.EAGAIN if ptr_err(done) == -errno.ENOMEM else ptr_err(done)
+                return ptr_err(done)
             start = self.vm_end(done)
             if start < upto:
                 start = upto
@@ -226,7 +224,8 @@ class Madvise(Mlock):
             name,
         )
         if is_err(done):
-            return done
+            # Resources that ran out may be there again soon.
+            return err_ptr(-errno.EAGAIN) if ptr_err(done) == -errno.ENOMEM else done
         self.set_vm_flags(done, self.vma_flags_kept(done, new))
         self.replace_anon_vma_name(done, name)
         return done
@@ -288,18 +287,8 @@ class Madvise(Mlock):
         return self.populate_range(vma, start, end, write)
 
     def madvise_collapse(self, vma: u64, start: u64, end: u64) -> i64:
-        """Huge pages at once for the 2 MiB blocks inside [start, end).
-
-        0 if all of them (none at all, if both ends round to one address) hold pages that can be
-        put together, else ``-EINVAL``. Without pages on this floor, an area that was ever
-        written counts as full of them.
-        """
-        first: u64 = (self.vm_start(vma) + self.pmd_size - 1) & ~(self.pmd_size - 1)
-        suitable: bint = first + self.pmd_size <= self.vm_end(vma)
-        if not suitable or self.vm_flags(vma) & NO_COLLAPSE != 0 or self.anon_vma(vma) == 0:
-            return -errno.EINVAL
-        low: u64 = (start + self.pmd_size - 1) & ~(self.pmd_size - 1)
-        return 0 if low <= end & ~(self.pmd_size - 1) else -errno.EINVAL
+        """Huge pages at once for the 2 MiB blocks inside [start, end): 0 or a negative errno."""
+        raise TypeError("memory is collapsed by a class further up")
 
     # Names.
 

@@ -7,6 +7,7 @@ cdef class MovePageTables(Fault):
     cpdef void move_back(self, Move move, unsigned long long target, unsigned long long moved) except *
     cpdef bint shift_page_tables(self, unsigned long long vma, unsigned long long start, unsigned long long end, unsigned long long shift) except -1
     cpdef unsigned long long move_entries(self, unsigned long long vma, unsigned long long target, unsigned long long old, unsigned long long new, unsigned long long length) except? 0xDEADBEEFDEADBEEF
+    cpdef bint has_deposit(self, unsigned long long entry) except -1
     cpdef bint moves_pmd(self, unsigned long long entry) except -1
     cpdef void move_pmd(self, unsigned long long pmd, unsigned long long to, unsigned long long old, unsigned long long new) except *
     cpdef bint split_huge_pmd(self, unsigned long long vma, unsigned long long pmd, unsigned long long address) except -1

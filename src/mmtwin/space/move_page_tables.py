@@ -83,6 +83,9 @@ class MovePageTables(Fault):
                 if self.pmd_is_leaf(entry):
                     self.split_huge_pmd(vma, pmd, old + done)
                     entry = self.pmdp_get(pmd)
+                    if entry == 0:  # a file's huge page: the next touch maps it
+                        done += step
+                        continue
                 if not self.pte_alloc(mm, to, new + done):
                     return done
                 self.move_ptes(
@@ -101,12 +104,16 @@ class MovePageTables(Fault):
         """Move a whole pmd entry: a table of ptes, or a huge page and the table put by for it."""
         entry: u64 = self.pmdp_get(pmd)
         self.set_pmd(pmd, 0)
-        if self.pmd_is_leaf(entry):
+        if not self.pmd_is_leaf(entry):
+            self.place_table(self.table_page(self.table_of(entry)), new, 0)
+        elif self.has_deposit(entry):
             table: u64 = self.pgtable_trans_huge_withdraw(pmd, new)
             self.pgtable_trans_huge_deposit(to, table)
-        else:
-            self.place_table(self.table_page(self.table_of(entry)), new, 0)
         self.set_pmd(to, entry)
+
+    def has_deposit(self, entry: u64) -> bint:
+        """Was a table of ptes put by for the huge page? Not for a file's."""
+        return True
 
     def split_huge_pmd(self, vma: u64, pmd: u64, address: u64) -> bint:
         """Let ptes map what the pmd entry at ``pmd`` maps; False without memory."""

@@ -8,6 +8,9 @@ cdef class PageCache(Swap):
     cpdef void set_inode_size(self, unsigned long long inode, unsigned long long size) except *
     cpdef unsigned long long find_get_page(self, unsigned long long inode, unsigned long long index) except? 0xDEADBEEFDEADBEEF
     cpdef bint add_to_page_cache(self, unsigned long long inode, unsigned long long page, unsigned long long index) except -1
+    cpdef bint add_huge_to_page_cache(self, unsigned long long inode, unsigned long long head, unsigned long long index) except -1
+    cpdef void split_across(self, unsigned long long inode, unsigned long long index) except *
+    cpdef bint split_huge_page(self, unsigned long long head) except -1
     cpdef void delete_from_page_cache(self, unsigned long long page) except *
     cpdef void remove_from_page_cache(self, unsigned long long page) except *
     cpdef void leave_page_cache(self, unsigned long long page) except *

@@ -2,7 +2,7 @@
 
 The cache holds a reference to each page and ``nrpages`` counts them. Pages of shared-memory objects
 are swap-backed, and come into being by faults; a file's come from its disk, a readahead window at
-a time.
+a time. A huge page is one entry for all its indexes, with a reference for each.
 """
 
 from __future__ import annotations
@@ -61,8 +61,14 @@ class PageCache(Swap):
         self.memory.store(inode + I_SIZE, size)
 
     def find_get_page(self, inode: u64, index: u64) -> u64:
-        """The page at ``index``, 0 for none; a value stands for one that is swapped out."""
-        return self.xa.load(inode + I_PAGES, index)
+        """The page at ``index``, 0 for none; a value stands for one that is swapped out.
+
+        It may be a part of a huge page.
+        """
+        page: u64 = self.xa.load(inode + I_PAGES, index)
+        if page != 0 and page & 1 == 0 and self.pages.page_head(page):
+            page += 64 * (index - self.page_index(page))
+        return page
 
     def add_to_page_cache(self, inode: u64, page: u64, index: u64) -> bint:
         """Put a page at ``index``; the cache takes a reference. False without memory."""
@@ -76,9 +82,28 @@ class PageCache(Swap):
         self.pages.folio_add_lru(page)
         return True
 
+    def add_huge_to_page_cache(self, inode: u64, head: u64, index: u64) -> bint:
+        """Put a fresh huge page in the place of all that is at its indexes from ``index`` on.
+
+        Its one reference is the cache's then, with one more for each further page. False without
+        memory.
+        """
+        order: i32 = self.pages.compound_order(head)
+        size: i64 = 1 << order
+        if not self.xa.store_order(inode + I_PAGES, index, order, head):
+            return False
+        self.pages.page_ref_add(head, size - 1)
+        self.set_page_mapping(head, inode + I_DATA, index)
+        self.set_page_flag(head, self.pg_uptodate)
+        self.memory.store(inode + self.at_nrpages, self.inode_pages(inode) + size)
+        count_file_page(self.pages, head, size)
+        self.pages.folio_add_lru(head)
+        return True
+
     def delete_from_page_cache(self, page: u64) -> None:
-        """Take a page out; the cache's reference goes."""
+        """Take a page, small or huge, out; the cache's references go."""
         self.remove_from_page_cache(page)
+        self.pages.page_ref_add(page, 1 - self.pages.folio_nr_pages(page))
         self.put_user_page(page)
 
     def remove_from_page_cache(self, page: u64) -> None:
@@ -90,9 +115,10 @@ class PageCache(Swap):
     def leave_page_cache(self, page: u64) -> None:
         """The page is not its inode's any more, which has something else in its place."""
         inode: u64 = self.pages.page_mapping(page) - I_DATA
+        size: i64 = self.pages.folio_nr_pages(page)
         self.set_page_mapping(page, 0, self.page_index(page))
-        self.memory.store(inode + self.at_nrpages, self.inode_pages(inode) - 1)
-        count_file_page(self.pages, page, -1)
+        self.memory.store(inode + self.at_nrpages, self.inode_pages(inode) - size)
+        count_file_page(self.pages, page, -size)
 
     def read_page(self, inode: u64, index: u64, shared_memory: bint) -> u64:
         """A fresh page at ``index``, read from disk or zeroed; 0 without memory."""
@@ -111,7 +137,13 @@ class PageCache(Swap):
         return kind in (FILE_SHMEM, FILE_SYSV)
 
     def truncate_inode_pages(self, inode: u64, first: u64, last: u64) -> None:
-        """Drop the pages ``first`` to ``last`` (inclusive) from the cache; none may be mapped."""
+        """Drop the pages ``first`` to ``last`` (inclusive) from the cache; none may be mapped.
+
+        Huge pages that lie across an end are split; one that cannot be stays.
+        """
+        self.split_across(inode, first)
+        if last < TOP - 1:
+            self.split_across(inode, last + 1)
         index: u64 = self.xa.find(inode + I_PAGES, first, last)
         while index != TOP:
             entry: u64 = self.xa.load(inode + I_PAGES, index)
@@ -119,11 +151,25 @@ class PageCache(Swap):
                 self.xa.erase(inode + I_PAGES, index)
                 self.swap_free(entry >> 1)
             else:
-                self.clear_page_flag(entry, self.pg_dirty)
-                self.delete_from_page_cache(entry)
+                size: u64 = self.pages.folio_nr_pages(entry)
+                begin: u64 = self.page_index(entry)
+                if begin >= first and begin + size - 1 <= last:
+                    self.clear_page_flag(entry, self.pg_dirty)
+                    self.delete_from_page_cache(entry)
+                index = begin + size - 1
             if index >= last:
                 return
             index = self.xa.find(inode + I_PAGES, index + 1, last)
+
+    def split_across(self, inode: u64, index: u64) -> None:
+        """Split the huge page of which ``index`` is a part, but not the first one."""
+        page: u64 = self.find_get_page(inode, index)
+        if page != 0 and page & 1 == 0 and self.pages.compound_head(page) != page:
+            self.split_huge_page(self.pages.compound_head(page))
+
+    def split_huge_page(self, head: u64) -> bint:
+        """Make single pages of a file's huge page, mapped nowhere; False leaves it whole."""
+        raise TypeError("huge pages are split by a class further up")
 
     def evict_inode(self, inode: u64) -> None:
         """The inode goes, and its charge and pages with it."""

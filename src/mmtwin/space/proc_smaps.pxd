@@ -1,14 +1,14 @@
 from mmtwin.memory.memory cimport Memory
 from mmtwin.maple.state cimport MaState
-from mmtwin.space.rmap cimport Rmap
+from mmtwin.space.file_thp cimport FileThp
 
 cdef class Smap:
     cdef readonly unsigned long long resident, shared_clean, shared_dirty, private_clean, private_dirty
-    cdef readonly unsigned long long referenced, anonymous, lazyfree, anonymous_thp, swap, pss, pss_anon
+    cdef readonly unsigned long long referenced, anonymous, lazyfree, anonymous_thp, shmem_thp, swap, pss, pss_anon
     cdef readonly unsigned long long pss_file, pss_shmem, pss_locked, pss_dirty, swap_pss
     cdef readonly unsigned long long shared_hugetlb, private_hugetlb
 
-cdef class ProcSmaps(Rmap):
+cdef class ProcSmaps(FileThp):
     cdef dict smap_bodies
     cpdef void smap_gather_stats(self, unsigned long long vma, Smap mss) except *
     cpdef unsigned long long shmem_swap_usage(self, unsigned long long vma) except? 0xDEADBEEFDEADBEEF

@@ -15,7 +15,7 @@ from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.fields import Caches
-from mmtwin.space.rmap import Rmap
+from mmtwin.space.file_thp import FileThp
 from mmtwin.space.vm_flag_letters import LETTERS, LETTERS_6_1
 
 TOP = declare(u64, c.MAX)
@@ -49,6 +49,7 @@ class Smap:
         self.anonymous = 0
         self.lazyfree = 0
         self.anonymous_thp = 0
+        self.shmem_thp = 0
         self.swap = 0
         self.pss = 0
         self.pss_anon = 0
@@ -72,6 +73,7 @@ class Smap:
             self.anonymous,
             self.lazyfree,
             self.anonymous_thp,
+            self.shmem_thp,
             self.swap,
             self.pss,
             self.pss_locked,
@@ -82,7 +84,7 @@ class Smap:
         )
 
 
-class ProcSmaps(Rmap):
+class ProcSmaps(FileThp):
     """``show_smap`` and ``show_smaps_rollup``.
 
     A record is a function of what it shows, so records once made are kept, as lines of maps are.
@@ -119,8 +121,11 @@ class ProcSmaps(Rmap):
                     else:
                         mss.private_hugetlb += self.pmd_size
                 elif not self.is_huge_zero_pmd(entry):
-                    mss.anonymous_thp += self.pmd_size
                     head: u64 = self.page_of(entry & ~PSE)
+                    if self.page_anon(head):
+                        mss.anonymous_thp += self.pmd_size
+                    else:
+                        mss.shmem_thp += self.pmd_size
                     self.smaps_account(mss, head, entry, self.hpage_nr, locked, False)
             elif entry != 0:
                 pte: u64 = self.pte_offset(entry, at)
@@ -203,15 +208,8 @@ class ProcSmaps(Rmap):
             nth += 1
 
     def thp_eligible(self, vma: u64) -> bint:
-        """Whether smaps says that the area may have huge pages: an aligned 2 MiB fits.
-
-        So it says of any area that ends below 2 MiB: the kernel's subtraction wraps.
-        """
-        end: u64 = self.vm_end(vma)
-        if end < self.pmd_size:
-            return self.thp_possible(vma)
-        last: u64 = (end - self.pmd_size) & ~(self.pmd_size - 1)
-        return last >= self.vm_start(vma) and self.thp_possible(vma)
+        """Whether smaps says that the area may have huge pages."""
+        return self.hugepage_vma_check(vma, True, True)
 
     # Texts.
 
@@ -237,7 +235,7 @@ class ProcSmaps(Rmap):
         values += [
             ("LazyFree", mss.lazyfree),
             ("AnonHugePages", mss.anonymous_thp),
-            ("ShmemPmdMapped", 0),
+            ("ShmemPmdMapped", mss.shmem_thp),
             ("FilePmdMapped", 0),
             ("Shared_Hugetlb", mss.shared_hugetlb),
             ("Private_Hugetlb", mss.private_hugetlb),

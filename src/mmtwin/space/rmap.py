@@ -131,13 +131,18 @@ class Rmap(Thp):
                     vm_flags |= self.vm_flags(vma)
         return referenced, vm_flags
 
-    def try_to_unmap(self, page: int) -> None:
-        """Take every mapping of the page away, its swap entry in their place if it has one."""
+    def try_to_unmap(self, page: int, ignore_mlock: bool = False) -> None:
+        """Take every mapping of the page away, its swap entry in their place if it has one.
+
+        A locked area keeps it unless ``ignore_mlock``.
+        """
         for vma, address in self.rmap_walk(page):
             at = self.mapped_at(vma, address, page)
             if not at:
                 continue
-            if self.vm_flags(vma) & VM_LOCKED or not self.try_to_unmap_one(vma, at, page):
+            if self.vm_flags(vma) & VM_LOCKED and not ignore_mlock:
+                return
+            if not self.try_to_unmap_one(vma, at, page):
                 return
 
     def try_to_unmap_one(self, vma: int, at: int, page: int) -> bool:
@@ -169,7 +174,8 @@ class Rmap(Thp):
         self.set_pte(at, fresh)
         self.add_mm_counter(mm, member, -1)
         self.page_remove_rmap(page)
-        self.pages.page_ref_add(page, -1)
+        self.munlock_vma_page(page, vma)
+        self.pages.page_ref_add(self.pages.compound_head(page), -1)
         return True
 
     def remove_mapping(self, page: int) -> bool:

@@ -2,7 +2,8 @@
 
 A tree of ``struct xa_node`` with 64 slots each. The head is a word: 0 if empty, the entry of
 index 0 alone, or a node (address with binary 10 in its low bits). An entry is an aligned pointer
-or a value ``v`` as ``v << 1 | 1``. Entries of one slot each only.
+or a value ``v`` as ``v << 1 | 1``. An entry may stand for 2^order aligned indexes: it lies in the
+first of its slots, and in the others lie siblings, which tell where that is.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ VALUES_AT = declare(u64, 3)
 PARENT_AT = declare(u64, 8)
 SLOTS_AT = declare(u64, 40)
 NODE_BITS = declare(u64, 2)
+SIBLING_MOST = declare(u64, 63 << 2 | 2)
+"""A sibling is the slot of its entry, moved up by two bits that are binary 10."""
+SLOTS = declare(u64, 64)
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 
 
@@ -39,6 +43,10 @@ class XArray:
         """Does the entry lead to a node?"""
         return entry & 3 == NODE_BITS and entry > 4096
 
+    def is_sibling(self, entry: u64) -> bint:
+        """Does it tell only where the entry of its slot lies?"""
+        return entry & 3 == NODE_BITS and entry <= SIBLING_MOST
+
     def load(self, head: u64, index: u64) -> u64:
         """The entry at ``index``, 0 for none."""
         memory: Memory = self.memory
@@ -51,42 +59,93 @@ class XArray:
             return 0
         while True:
             entry = memory.load(node + SLOTS_AT + 8 * ((index >> shift) & 63))
-            if shift == 0 or not self.is_node(entry):
+            if shift == 0:
+                return entry
+            if not self.is_node(entry):
+                if self.is_sibling(entry):
+                    entry = memory.load(node + SLOTS_AT + 8 * (entry >> 2))
                 return entry
             node = entry - NODE_BITS
             shift -= 6
 
     def store(self, head: u64, index: u64, entry: u64) -> bint:
-        """Make the entry at ``index`` ``entry``, which is not 0; False without memory."""
+        """Make the entry at ``index`` ``entry``, which is not 0; False without memory.
+
+        What stood there before stood for this one index.
+        """
         memory: Memory = self.memory
         if index == 0 and not self.is_node(memory.load(head)):
             memory.store(head, entry)
             return True
-        if not self._reach(head, index):
+        node: u64 = self._node_for(head, index, index, 0)
+        if node == 0:
             return False
-        node: u64 = memory.load(head) - NODE_BITS
-        shift: i32 = memory.load8(node + SHIFT_AT)
-        at: u64
-        while shift > 0:
-            at = node + SLOTS_AT + 8 * ((index >> shift) & 63)
-            found: u64 = memory.load(at)
-            if found == 0:
-                found = self._new_node(shift - 6, (index >> shift) & 63, node)
-                if found == 0:
-                    self._prune(head, node)
-                    return False
-                memory.store(at, found + NODE_BITS)
-                self._count(node, 1)
-                node = found
-            else:
-                node = found - NODE_BITS
-            shift -= 6
-        at = node + SLOTS_AT + 8 * (index & 63)
+        at: u64 = node + SLOTS_AT + 8 * (index & 63)
         old: u64 = memory.load(at)
         memory.store(at, entry)
         if old == 0:
             self._count(node, 1)
         self._count_values(node, (entry & 1) - (old & 1))
+        return True
+
+    def store_order(self, head: u64, index: u64, order: i32, entry: u64) -> bint:
+        """Make ``entry``, a pointer, that of all 2^``order`` indexes from ``index`` on.
+
+        ``order`` is no multiple of 6, ``index`` one of 2^``order``. What stood there goes. False
+        without memory.
+        """
+        memory: Memory = self.memory
+        one: u64 = 1
+        level: i32 = order - order % 6
+        node: u64 = self._node_for(head, index, index + (one << order) - 1, level)
+        if node == 0:
+            return False
+        first: u64 = (index >> level) & 63
+        nth: u64 = first
+        while nth < first + (one << (order % 6)):
+            at: u64 = node + SLOTS_AT + 8 * nth
+            old: u64 = memory.load(at)
+            if old == 0:
+                self._count(node, 1)
+            elif self.is_node(old):
+                self._free_below(old - NODE_BITS)
+            memory.store(at, entry if nth == first else first << 2 | NODE_BITS)
+            nth += 1
+        return True
+
+    def split(self, head: u64, index: u64, order: i32, entry: u64, step: u64) -> bint:
+        """Let each of the 2^``order`` indexes from ``index`` on have an entry of its own: the one
+        they share is ``entry``, then each is ``step`` more than the last. False without memory.
+
+        ``order`` is more than 6.
+        """
+        memory: Memory = self.memory
+        one: u64 = 1
+        level: i32 = order - order % 6
+        upper: u64 = self._node_for(head, index, index + (one << order) - 1, level)
+        first: u64 = (index >> level) & 63
+        last: u64 = first + (one << (order % 6)) - 1
+        fresh: list[u64] = []
+        nth: u64 = first
+        while nth <= last:
+            node: u64 = self._new_node(level - 6, nth, upper)
+            if node == 0:
+                for spare in fresh:
+                    self.nodes.free(spare)
+                return False
+            fresh.append(node)
+            nth += 1
+        nth = first
+        while nth <= last:
+            node = fresh[nth - first]
+            slot: u64 = 0
+            while slot < SLOTS:
+                memory.store(node + SLOTS_AT + 8 * slot, entry)
+                entry += step
+                slot += 1
+            self._count(node, SLOTS)
+            memory.store(upper + SLOTS_AT + 8 * nth, node + NODE_BITS)
+            nth += 1
         return True
 
     def erase(self, head: u64, index: u64) -> u64:
@@ -107,6 +166,8 @@ class XArray:
             entry = memory.load(at)
             if entry == 0:
                 return 0
+            if not self.is_node(entry):
+                return self._erase_order(head, node, (index >> shift) & 63)
             node = entry - NODE_BITS
             shift -= 6
             at = node + SLOTS_AT + 8 * ((index >> shift) & 63)
@@ -117,6 +178,24 @@ class XArray:
             if entry & 1 != 0:
                 self._count_values(node, -1)
             self._prune(head, node)
+        return entry
+
+    def _erase_order(self, head: u64, node: u64, slot: u64) -> u64:
+        """Take the entry of ``slot`` away with its siblings; what it was."""
+        memory: Memory = self.memory
+        entry: u64 = memory.load(node + SLOTS_AT + 8 * slot)
+        if self.is_sibling(entry):
+            slot = entry >> 2
+            entry = memory.load(node + SLOTS_AT + 8 * slot)
+        sibling: u64 = slot << 2 | NODE_BITS
+        memory.store(node + SLOTS_AT + 8 * slot, 0)
+        self._count(node, -1)
+        slot += 1
+        while slot < SLOTS and memory.load(node + SLOTS_AT + 8 * slot) == sibling:
+            memory.store(node + SLOTS_AT + 8 * slot, 0)
+            self._count(node, -1)
+            slot += 1
+        self._prune(head, node)
         return entry
 
     def find(self, head: u64, index: u64, most: u64) -> u64:
@@ -134,7 +213,7 @@ class XArray:
             if shift + 6 < 64 and index >> (shift + 6) != 0:
                 return TOP
             found: u64 = memory.load(node + SLOTS_AT + 8 * ((index >> shift) & 63))
-            while shift > 0 and found != 0:
+            while shift > 0 and self.is_node(found):
                 shift -= 6
                 found = memory.load(found - NODE_BITS + SLOTS_AT + 8 * ((index >> shift) & 63))
             if found != 0:
@@ -155,6 +234,40 @@ class XArray:
             self.memory.store8(node + OFFSET_AT, offset)
             self.memory.store(node + PARENT_AT, parent)
         return node
+
+    def _node_for(self, head: u64, index: u64, last: u64, level: i32) -> u64:
+        """The node whose slots stand for 2^``level`` indexes each, that ``index`` has one in; made
+        where it is missing, in a tree that holds ``last`` too. 0 without memory."""
+        memory: Memory = self.memory
+        if not self._reach(head, last):
+            return 0
+        node: u64 = memory.load(head) - NODE_BITS
+        shift: i32 = memory.load8(node + SHIFT_AT)
+        while shift > level:
+            at: u64 = node + SLOTS_AT + 8 * ((index >> shift) & 63)
+            found: u64 = memory.load(at)
+            if found == 0:
+                found = self._new_node(shift - 6, (index >> shift) & 63, node)
+                if found == 0:
+                    self._prune(head, node)
+                    return 0
+                memory.store(at, found + NODE_BITS)
+                self._count(node, 1)
+                node = found
+            else:
+                node = found - NODE_BITS
+            shift -= 6
+        return node
+
+    def _free_below(self, node: u64) -> None:
+        """Free a node and those that it leads to."""
+        slot: u64 = 0
+        while slot < SLOTS:
+            entry: u64 = self.memory.load(node + SLOTS_AT + 8 * slot)
+            if self.is_node(entry):
+                self._free_below(entry - NODE_BITS)
+            slot += 1
+        self.nodes.free(node)
 
     def _reach(self, head: u64, index: u64) -> bint:
         """Make the tree high enough for ``index``; False without memory."""
