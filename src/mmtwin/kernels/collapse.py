@@ -16,6 +16,8 @@ ARENA_PAGES: Final = 6
 """Where the areas lie, in huge pages: few places, so that they become neighbours."""
 FILE_PAGES: Final = (0, 300, 512, 700, 1024, 1200)
 """Sizes of files in memory, in small pages."""
+SMALL_MOST: Final = 8
+"""Calls that prepare an area of small pages."""
 HUGEPAGE, NOHUGEPAGE, COLD, PAGEOUT = 14, 15, 20, 21
 ADVICE: Final = (4, 4, 8, 9, 9, COLD, PAGEOUT, 22, 23, HUGEPAGE, NOHUGEPAGE, NOHUGEPAGE, 0, 3)
 """madvise: what takes pages away, brings them, or says whether they may be huge."""
@@ -29,9 +31,11 @@ class CollapseCalls:
     processes: dict[int, Process]
     small_files: list[int]
     """Descriptors of files in memory that huge pages are made in."""
+    waiting: list[Call]
+    """Calls that are to come next."""
 
     def collapse_opening(self, descriptor: int) -> list[Call]:
-        """A file in memory, and memory that is small pages for the time being."""
+        """A file in memory."""
         size = self.random.choice(FILE_PAGES) * PAGE + self.random.choice([0, 0, 100])
         self.small_files.append(descriptor)
         return [Call(1, "memfd_create", (0,), b"c"), Call(1, "ftruncate", (descriptor, size))]
@@ -75,8 +79,25 @@ class CollapseCalls:
         flags |= abi.MAP_ANONYMOUS
         return Call(slot, "mmap", (at, length, protection, flags, TOP, 0))
 
+    def _collapse_small(self, slot: int, space: list[Area]) -> Call:
+        """Memory of small pages, written in a pattern; it may be huge ones afterwards."""
+        random = self.random
+        call = self._collapse_map(slot, space)
+        at, length = call.args[:2]
+        self.waiting.append(Call(slot, "madvise", (at, length, NOHUGEPAGE)))
+        step = random.choice([HUGE, HUGE, 64 * PAGE, 200 * PAGE])
+        for place in range(at, at + length, step):
+            size = random.choice([PAGE, 16 * PAGE, step])
+            if random.random() < 0.8:
+                self.waiting.append(Call(slot, "touch", (place, size, random.choice([0, 1, 1]))))
+        self.waiting = self.waiting[:SMALL_MOST]
+        self.waiting.append(Call(slot, "madvise", (at, length, HUGEPAGE)))
+        return call
+
     def _collapse_use(self, slot: int, space: list[Area]) -> Call:
         random = self.random
+        if not any(ARENA <= area.start < ARENA + ARENA_PAGES * HUGE for area in space):
+            return self._collapse_small(slot, space)
         at, length = self.collapse_place(space)
         draw = random.random()
         if draw < 0.32:

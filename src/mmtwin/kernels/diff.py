@@ -342,7 +342,9 @@ def on_host(regressions: Sequence[Override] = (), *, huge_pool: bool = False) ->
                     file.write(content[at : at + PAGE])
             paths.append(str(path))
         kernel = HostKernel(segments=SEGMENTS)
-        with Differ(kernel, paths, regressions=regressions, huge_pool=huge_pool) as differ:
+        with Differ(
+            kernel, paths, regressions=regressions, huge_pool=huge_pool, collapses=True
+        ) as differ:
             yield differ
 
 

@@ -22,7 +22,7 @@ from mmtwin.kernels.ranges import HUGE_ARENA, Ranges
 from mmtwin.kernels.rarer import Rarer
 from mmtwin.kernels.safety import TOUCH_MOST, bounded, collapses, reaches
 
-COLLAPSES: Final = 0.25
+COLLAPSES: Final = 0.4
 """So many runs make huge pages by MADV_COLLAPSE, where it is asked for."""
 Kind = Callable[[int, list[Area]], Call | None]
 
@@ -38,6 +38,7 @@ class Generator(Rarer, HugeCalls, CollapseCalls):
         self.processes = {1: Process(brk=options.keep_end)}
         self.huge_files = []
         self.small_files = []
+        self.waiting = []
         self.collapses = False
         """Is this a run that makes huge pages by MADV_COLLAPSE?"""
         self.strict = False
@@ -83,8 +84,9 @@ class Generator(Rarer, HugeCalls, CollapseCalls):
             return Start(huge_pages=random.randint(1, 5), huge_surplus=random.choice([0, 0, 1, 2]))
         if self.options.collapses and random.random() < COLLAPSES:
             self.collapses = True
-            self._kinds += [self._collapse_map, self._collapse_use, self._fork, self._exit]
-            self._weights += [15, 120, 3, 2]
+            self._kinds += [self._collapse_map, self._collapse_small, self._collapse_use]
+            self._kinds += [self._fork, self._exit]
+            self._weights += [30, 40, 900, 20, 10]
             return Start()
         draw = random.random()
         if self.options.own_machine and draw < 0.3:
@@ -154,8 +156,10 @@ class Generator(Rarer, HugeCalls, CollapseCalls):
         while True:
             slot = self.random.choice(slots)
             space = list(areas(maps[slot]))
+            if self.waiting and self.waiting[0].slot not in maps:
+                self.waiting.clear()
             (kind,) = self.random.choices(self._kinds, self._weights)
-            call = kind(slot, space)
+            call = self.waiting.pop(0) if self.waiting else kind(slot, space)
             if call is None:
                 continue
             whole = self.in_huge_pages(call) if self.huge_files else call

@@ -364,7 +364,7 @@ class TwinMachine:
         file = process.files[descriptor]
         if self.space.view("file", file).f_op == self.space.file_ops[FILE_HUGETLB, AREA_HUGE_2M]:
             return self.space.huge.truncate(self.space.view("file", file).f_inode, size)
-        self._set_size(file, size)
+        self.space.truncate(self.space.view("file", file).f_inode, size)
         return 0
 
     def _fcntl(self, process: Process, call: Call) -> int:
@@ -381,7 +381,3 @@ class TwinMachine:
         """Whether the descriptor of the process is open, on a memfd."""
         file = self.processes[slot].files.get(descriptor, 0)
         return file != 0 and self.space.file_path(file).startswith("/memfd:")
-
-    def _set_size(self, file: int, size: int) -> None:
-        inode = self.space.view("file", file).f_inode
-        self.space.view("inode", inode).i_size = size

@@ -31,7 +31,7 @@ class Collapse:
     def scan(self, mm: int, vma: int, address: int) -> tuple[str, bool]:
         """Put the 2 MiB at ``address`` together if they suit: what came of it in the kernel's
         words, and whether mmap_lock was dropped for it."""
-        if self.space.vma_is_anonymous(vma):
+        if not self.space.view("vm_area_struct", vma).vm_ops:
             return self.anon.scan_pmd(mm, vma, address)
         return self.file.scan_file(mm, vma, address), True
 
@@ -46,7 +46,7 @@ class Collapse:
             return -errno.EINVAL
         size = space.pmd_size
         low, high = (start + size - 1) & -size, end & -size
-        mm = space.vm_mm(vma)
+        mm = space.view("vm_area_struct", vma).get("vm_mm")
         huge, last = 0, "fail"
         for address in range(low, high, size):
             result, _ = self.scan(mm, vma, address)

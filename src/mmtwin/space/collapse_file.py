@@ -18,6 +18,7 @@ from mmtwin.space.scan_result import (
     FAILED,
     PMD_MAPPED,
     PMD_NONE,
+    PMD_NULL,
     PTE_MAPPED_HUGE,
     find_pmd,
 )
@@ -34,19 +35,20 @@ class CollapseFile:
     """``limits`` are the daemon's; without them anything goes that can.
 
     Before 6.5 MADV_COLLAPSE takes away the caller's own page table only, and maps the huge page
-    there; ``mapped_by_ptes`` is told of the others, and the daemon looks after them. Since then
-    all tables go at once.
+    there; the daemon looks after the others. Since then all tables go at once. 6.18 maps it where
+    not even the table for the pmd entry is there.
     """
 
     def __init__(self, space: FileThp, limits: View | None) -> None:
         self.space = space
         self.limits = limits
         self.takes_all_tables = space.profile.since(6, 5)
+        self.makes_tables = space.profile.since(6, 18)
 
     def scan_file(self, mm: int, vma: int, address: int) -> str:
         """Look at what the cache has behind the 2 MiB at ``address``, and put it together."""
         space, limits = self.space, self.limits
-        inode = space.file_inode(space.vm_file(vma))
+        inode = self.inode_of(vma)
         start = space.linear_page_index(vma, address)
         last = start + space.hpage_nr - 1
         present = swapped = 0
@@ -147,47 +149,49 @@ class CollapseFile:
         """Does userfaultfd want to fill holes of the range itself? (6.4)"""
         if not self.takes_all_tables:
             return False
-        last = start + self.space.hpage_nr - 1
-        return any(
-            self.space.vm_flags(vma) & c.VM_UFFD_MISSING
-            for vma in self.mappings(inode, start, last)
-        )
+        areas = self.mappings(inode, start, start + self.space.hpage_nr - 1)
+        return any(area.vm_flags & c.VM_UFFD_MISSING for area in areas)
 
-    def mappings(self, inode: int, first: int, last: int) -> list[int]:
+    def mappings(self, inode: int, first: int, last: int) -> list[View]:
         """The areas that map any of the pages ``first`` to ``last`` of an inode."""
         space = self.space
         found = []
         vma = space.memory.load(inode + I_MMAP)
         while vma:
-            low = space.vm_pgoff(vma)
-            if low <= last and low + space.vma_pages(vma) > first:
-                found.append(vma)
-            vma = space.memory.load(vma + space.layouts.vm_area_struct.offset("shared_next"))
+            area = space.view("vm_area_struct", vma)
+            pages = (area.vm_end - area.vm_start) >> c.PAGE_SHIFT
+            if area.vm_pgoff <= last and area.vm_pgoff + pages > first:
+                found.append(area)
+            vma = area.shared_next
         return found
+
+    def inode_of(self, vma: int) -> int:
+        """The inode that an area maps."""
+        file: int = self.space.view("vm_area_struct", vma).vm_file
+        return self.space.view("file", file).get("f_inode")
 
     # Page tables.
 
     def retract_page_tables(self, inode: int, start: int, mm: int, address: int, head: int) -> str:
         """Free the tables, empty by now, that mapped the small pages: what came of the caller's."""
-        space = self.space
         told = FAIL
-        for vma in self.mappings(inode, start, start):
-            at = space.vm_start(vma) + ((start - space.vm_pgoff(vma)) << c.PAGE_SHIFT)
-            target = space.vm_mm(vma) == mm and at == address
-            result = self.retract(vma, at, target, head)
+        for area in self.mappings(inode, start, start):
+            at = area.vm_start + ((start - area.vm_pgoff) << c.PAGE_SHIFT)
+            target = area.vm_mm == mm and at == address
+            result = self.retract(area, at, target, head)
             if target:
                 told = result
         if not self.takes_all_tables:
             return told
         return DONE if self.limits else PTE_MAPPED_HUGE
 
-    def retract(self, vma: int, address: int, target: bool, head: int) -> str:
+    def retract(self, area: View, address: int, target: bool, head: int) -> str:
         """Free one area's table, and let ``target`` of MADV_COLLAPSE map the huge page."""
         space = self.space
-        mm = space.vm_mm(vma)
-        if space.anon_vma(vma):
+        mm: int = area.vm_mm
+        if area.anon_vma:
             return "page_anon"
-        if address & (space.pmd_size - 1) or space.vm_end(vma) < address + space.pmd_size:
+        if address & (space.pmd_size - 1) or area.vm_end < address + space.pmd_size:
             return "vma_check"
         pmd, result = find_pmd(space, mm, address)
         if result != DONE:
@@ -196,12 +200,12 @@ class CollapseFile:
             if space.khugepaged is not None:
                 space.khugepaged.add_pte_mapped_thp(mm, address)
             return PTE_MAPPED_HUGE
-        if space.vm_flags(vma) & c.VM_UFFD_WP:
+        if area.vm_flags & c.VM_UFFD_WP:
             return "pte_uffd_wp"
         self.free_table(mm, pmd)
         if self.limits or self.takes_all_tables:
             return DONE
-        return DONE if space.do_set_pmd(vma, address, pmd, head, False) else FAIL
+        return DONE if space.do_set_pmd(area.address, address, pmd, head, False) else FAIL
 
     def free_table(self, mm: int, pmd: int) -> None:
         """Free the table of ptes that the entry at ``pmd`` leads to."""
@@ -219,14 +223,15 @@ class CollapseFile:
         pmd, result = find_pmd(space, mm, address)
         if result == PMD_MAPPED:
             return result
-        if not vma or not space.vm_file(vma) or address + space.pmd_size > space.vm_end(vma):
+        area = space.view("vm_area_struct", vma)
+        if not vma or not area.vm_file or address + space.pmd_size > area.vm_end:
             return "vma_check"
         if not space.hugepage_vma_check(vma, False, False):
             return "vma_check"
-        if space.vm_flags(vma) & c.VM_UFFD_WP:
+        if area.vm_flags & c.VM_UFFD_WP:
             return "pte_uffd_wp"
         index = space.linear_page_index(vma, address)
-        head = space.find_get_page(space.file_inode(space.vm_file(vma)), index)
+        head = space.find_get_page(self.inode_of(vma), index)
         if not head or head & 1:
             return "page_null"
         if space.pages.compound_order(head) != space.hpage_order:
@@ -236,8 +241,10 @@ class CollapseFile:
             result = self.clear_table(mm, vma, pmd, head, address)
             if result == DONE:
                 self.free_table(mm, pmd)
-        elif result == PMD_NONE:
-            result = DONE
+        elif result == PMD_NONE or (result == PMD_NULL and self.makes_tables):
+            pmd, result = space.pmd_alloc(mm, address) if install else pmd, DONE
+            if install and not pmd:
+                return FAIL
         if result == DONE and install and not space.do_set_pmd(vma, address, pmd, head, False):
             return FAIL
         return result

@@ -19,6 +19,5 @@ cdef class FileFault(AnonFault):
     cdef bint ends_with(self, unsigned long long inode, unsigned long long index, unsigned long long past) except -1
     cpdef unsigned long long file_page(self, unsigned long long vma, unsigned long long address) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long page_cache_readahead(self, unsigned long long vma, unsigned long long inode, unsigned long long index) except? 0xDEADBEEFDEADBEEF
-    cpdef unsigned long long shmem_swapin(self, unsigned long long inode, unsigned long long index, unsigned long long slot) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long do_kernel_fault(self, unsigned long long vma, unsigned long long address, unsigned long long pte, bint write) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long wp_copy_kernel_page(self, unsigned long long vma, unsigned long long address, unsigned long long pte) except? 0xDEADBEEFDEADBEEF

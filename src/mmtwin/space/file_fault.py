@@ -268,22 +268,6 @@ class FileFault(AnonFault):
         self.put_user_page(wanted)
         return wanted
 
-    def shmem_swapin(self, inode: u64, index: u64, slot: u64) -> u64:
-        """Bring a page of shared memory back from swap; 0 without memory."""
-        page: u64 = self.read_swap(slot)
-        if page == 0:
-            return 0
-        self.delete_from_swap_cache(page)
-        self.pages.folio_isolate_lru(page)
-        self.put_user_page(page)
-        if not self.add_to_page_cache(inode, page, index):
-            self.put_user_page(page)
-            return 0
-        self.set_page_flag(page, self.pg_dirty)
-        self.put_user_page(page)
-        self.swap_free(slot)
-        return page
-
     # The kernel's own pages.
 
     def do_kernel_fault(self, vma: u64, address: u64, pte: u64, write: bint) -> u64:

@@ -218,17 +218,38 @@ class FileThp(Rmap):
     def advise_huge_pmd(self, vma: u64, pmd: u64, start: u64, end: u64, advice: u64) -> u64:
         """Advise a whole huge page, or split it: the entry that leads to ptes, 0 for none."""
         entry: u64 = self.pmdp_get(pmd)
-        if self.vma_is_anonymous(vma) or end - start == self.pmd_size:
+        if end - start == self.pmd_size or self.is_huge_zero_pmd(entry):
             return Thp.advise_huge_pmd(self, vma, pmd, start, end, advice)
-        head: u64 = self.page_of(entry & ~PSE)
-        if self.mapcount(head) == 1:
-            self.split_huge_page(head)
-        return 0
+        if not self.split_for_advice(vma, self.page_of(entry & ~PSE)):
+            return 0
+        return self.pmdp_get(pmd)
 
-    # The file's page itself.
+    def split_for_advice(self, vma: u64, page: u64) -> bint:
+        """Split the huge page that ``page`` is a part of; False if others map it, or it cannot be
+        split."""
+        head: u64 = self.pages.compound_head(page)
+        if self.advises_folios:
+            if self.mapped_elsewhere(head, self.vm_mm(vma)):
+                return False
+        elif self.mapcount(page) != 1:
+            return False
+        return self.split_huge_page(head)
+
+    def mapped_elsewhere(self, head: u64, mm: u64) -> bool:
+        """Does another address space map a part of the page (``folio_maybe_mapped_shared``)?"""
+        for page in range(head, head + 64 * self.hpage_nr, 64):
+            for vma, address in self.rmap_walk(page) if self.mapcount(page) else ():
+                if self.vm_mm(vma) != mm and (
+                    self.mapped_huge_at(vma, address & -self.pmd_size, head)
+                    or self.mapped_at(vma, address, page)
+                ):
+                    return True
+        return False
+
+    # The page itself.
 
     def split_huge_page(self, head: u64) -> bint:
-        """Make single pages of a file's huge page, mapped nowhere; False leaves it whole."""
+        """Make single pages of a huge one; False leaves it whole. A file's are mapped nowhere."""
         pages: Pages = self.pages
         if not pages.folio_isolate_lru(head):
             return False

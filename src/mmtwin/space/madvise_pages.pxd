@@ -2,11 +2,13 @@ from mmtwin.memory.memory cimport Memory
 from mmtwin.space.move_page_tables cimport MovePageTables
 
 cdef class MadvisePages(MovePageTables):
-    cdef bint pageout_keeps_young
+    cdef bint pageout_keeps_young, advises_folios
     cpdef void advise_pages(self, unsigned long long vma, unsigned long long start, unsigned long long end, unsigned long long advice) except *
     cpdef void walk_present(self, unsigned long long vma, unsigned long long start, unsigned long long end, unsigned long long advice) except *
     cpdef unsigned long long advise_huge_pmd(self, unsigned long long vma, unsigned long long pmd, unsigned long long start, unsigned long long end, unsigned long long advice) except? 0xDEADBEEFDEADBEEF
-    cpdef void advise_pte(self, unsigned long long vma, unsigned long long address, unsigned long long pte, unsigned long long entry, unsigned long long advice) except *
+    cpdef bint takes_whole_folio(self, unsigned long long pte, unsigned long long page) except -1
+    cpdef bint split_for_advice(self, unsigned long long vma, unsigned long long page) except -1
+    cpdef bint advise_pte(self, unsigned long long vma, unsigned long long address, unsigned long long pte, unsigned long long entry, unsigned long long advice) except -1
     cpdef void madvise_free_pte(self, unsigned long long pte, unsigned long long entry, unsigned long long page) except *
     cpdef void mark_page_lazyfree(self, unsigned long long page) except *
     cpdef void page_out(self, unsigned long long page) except *

@@ -38,12 +38,13 @@ I_MMAP = declare(u64, 448)
 class MadvisePages(MovePageTables):
     """Advice about pages, and ``populate_vma_page_range``.
 
-    Since 6.9 MADV_PAGEOUT leaves the accessed bits of what it cannot reclaim.
+    Since 6.9 MADV_PAGEOUT leaves the accessed bits of what it cannot reclaim, and a large folio
+    that an area maps as a whole is not split for advice.
     """
 
     def __init__(self, memory: Memory, maple: Maple, caches: Caches, profile: Profile) -> None:
         super().__init__(memory, maple, caches, profile)
-        self.pageout_keeps_young = profile.since(6, 9)
+        self.pageout_keeps_young = self.advises_folios = profile.since(6, 9)
 
     def advise_pages(self, vma: u64, start: u64, end: u64, advice: u64) -> None:
         """Carry out advice that was found good on the pages of [start, end) of one area."""
@@ -98,8 +99,8 @@ class MadvisePages(MovePageTables):
                 pte: u64 = self.pte_offset(entry, at)
                 while at < past:
                     entry = self.ptep_get(pte)
-                    if entry != 0:
-                        self.advise_pte(vma, at, pte, entry, advice)
+                    if entry != 0 and not self.advise_pte(vma, at, pte, entry, advice):
+                        break
                     pte += 8
                     at += 0x1000
             at = past
@@ -108,25 +109,51 @@ class MadvisePages(MovePageTables):
         """Advise or split a huge page: the pmd entry that leads to ptes then, 0 for none."""
         raise TypeError("huge pages are advised by a class further up")
 
-    def advise_pte(self, vma: u64, address: u64, pte: u64, entry: u64, advice: u64) -> None:
-        """MADV_FREE, MADV_COLD or MADV_PAGEOUT on one entry that is not empty."""
+    def advise_pte(self, vma: u64, address: u64, pte: u64, entry: u64, advice: u64) -> bint:
+        """MADV_FREE, MADV_COLD or MADV_PAGEOUT on one entry that is not empty; False: the rest of
+        its table is left alone."""
         if not self.pte_present(entry):
             if advice == MADV_FREE and self.is_swap_pte(entry):
                 self.zap_swap_pte(self.vm_mm(vma), pte, entry)
-            return
+            return True
         page: u64 = self.vm_normal_page(entry)
         if page == 0:
-            return
+            return True
+        if not self.single(page) and not self.takes_whole_folio(pte, page):
+            if self.split_for_advice(vma, page):
+                entry = self.ptep_get(pte)
+                return entry == 0 or self.advise_pte(vma, address, pte, entry, advice)
+            return self.advises_folios
         if advice == MADV_FREE:
             self.madvise_free_pte(pte, entry, page)
-            return
+            return True
         if self.mapcount(page) != 1:
-            return
+            return True
         if entry & ACCESSED != 0 and not (advice == MADV_PAGEOUT and self.pageout_keeps_young):
             self.set_pte(pte, entry & ~ACCESSED)
         self.clear_page_flag(page, self.pg_referenced)
         if advice == MADV_PAGEOUT:
             self.page_out(page)
+        return True
+
+    def takes_whole_folio(self, pte: u64, page: u64) -> bint:
+        """Do the entries from ``pte`` on map all of a large folio, so that it is advised as it is?
+        (6.9)"""
+        if not self.advises_folios or self.pages.compound_head(page) != page:
+            return False
+        size: u64 = self.pages.folio_nr_pages(page)
+        nth: u64 = 0
+        while nth < size:
+            entry: u64 = self.ptep_get(pte + 8 * nth)
+            if not self.pte_present(entry) or self.vm_normal_page(entry) != page + 64 * nth:
+                return False
+            nth += 1
+        return True
+
+    def split_for_advice(self, vma: u64, page: u64) -> bint:
+        """Split the huge page that ``page`` is a part of; False if others map it, or it cannot be
+        split."""
+        raise TypeError("huge pages are split by a class further up")
 
     def madvise_free_pte(self, pte: u64, entry: u64, page: u64) -> None:
         """The page may be dropped unless it is written to again: clean, and not swap-backed.
@@ -219,12 +246,17 @@ class MadvisePages(MovePageTables):
 
     def truncate(self, inode: u64, size: u64) -> None:
         """The file becomes ``size`` bytes long: what lies behind goes, private copies too."""
+        before: u64 = self.i_size_read(inode)
         old: u64 = self.max_index(inode)
         self.set_inode_size(inode, size)
+        if size > before:
+            return
         first: u64 = self.max_index(inode)
         if first < old:
             self.unmap_mapping_range(inode, first, TOP - 1, True)
-            self.truncate_inode_pages(inode, first, TOP - 1)
+        if size & 0xFFF != 0:
+            self.truncate_partial_page(inode, size >> 12)
+        self.truncate_inode_pages(inode, first, TOP - 1)
 
     # Guards (6.13).
 

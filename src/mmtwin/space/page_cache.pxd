@@ -9,6 +9,9 @@ cdef class PageCache(Swap):
     cpdef unsigned long long find_get_page(self, unsigned long long inode, unsigned long long index) except? 0xDEADBEEFDEADBEEF
     cpdef bint add_to_page_cache(self, unsigned long long inode, unsigned long long page, unsigned long long index) except -1
     cpdef bint add_huge_to_page_cache(self, unsigned long long inode, unsigned long long head, unsigned long long index) except -1
+    cpdef unsigned long long i_size_read(self, unsigned long long inode) except? 0xDEADBEEFDEADBEEF
+    cpdef void truncate_partial_page(self, unsigned long long inode, unsigned long long index) except *
+    cpdef unsigned long long shmem_swapin(self, unsigned long long inode, unsigned long long index, unsigned long long slot) except? 0xDEADBEEFDEADBEEF
     cpdef void split_across(self, unsigned long long inode, unsigned long long index) except *
     cpdef bint split_huge_page(self, unsigned long long head) except -1
     cpdef void delete_from_page_cache(self, unsigned long long page) except *

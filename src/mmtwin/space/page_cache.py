@@ -60,6 +60,10 @@ class PageCache(Swap):
         """Set the bytes of a file; its pages are the caller's business."""
         self.memory.store(inode + I_SIZE, size)
 
+    def i_size_read(self, inode: u64) -> u64:
+        """The bytes of a file."""
+        return self.memory.load(inode + I_SIZE)
+
     def find_get_page(self, inode: u64, index: u64) -> u64:
         """The page at ``index``, 0 for none; a value stands for one that is swapped out.
 
@@ -160,6 +164,36 @@ class PageCache(Swap):
             if index >= last:
                 return
             index = self.xa.find(inode + I_PAGES, index + 1, last)
+
+    def truncate_partial_page(self, inode: u64, index: u64) -> None:
+        """Zero a part of the page at ``index``, which of shared memory is dirty then, and swapped
+        in; if it is a part of a huge page, that one is split."""
+        page: u64 = self.find_get_page(inode, index)
+        if page & 1 != 0:
+            page = self.shmem_swapin(inode, index, page >> 1)
+        if page == 0:
+            return
+        if self.page_flag(page, self.pg_swapbacked):
+            self.set_page_flag(page, self.pg_dirty)
+        head: u64 = self.pages.compound_head(page)
+        if self.pages.page_head(head):
+            self.split_huge_page(head)
+
+    def shmem_swapin(self, inode: u64, index: u64, slot: u64) -> u64:
+        """Bring a page of shared memory back from swap; 0 without memory."""
+        page: u64 = self.read_swap(slot)
+        if page == 0:
+            return 0
+        self.delete_from_swap_cache(page)
+        self.pages.folio_isolate_lru(page)
+        self.put_user_page(page)
+        if not self.add_to_page_cache(inode, page, index):
+            self.put_user_page(page)
+            return 0
+        self.set_page_flag(page, self.pg_dirty)
+        self.put_user_page(page)
+        self.swap_free(slot)
+        return page
 
     def split_across(self, inode: u64, index: u64) -> None:
         """Split the huge page of which ``index`` is a part, but not the first one."""

@@ -11,6 +11,7 @@ cdef class Smap:
 cdef class ProcSmaps(FileThp):
     cdef dict smap_bodies
     cpdef void smap_gather_stats(self, unsigned long long vma, Smap mss) except *
+    cpdef bint counts_in_smaps(self, unsigned long long entry) except -1
     cpdef unsigned long long shmem_swap_usage(self, unsigned long long vma) except? 0xDEADBEEFDEADBEEF
     cpdef void smaps_pte_entry(self, Smap mss, unsigned long long entry, bint locked) except *
     cpdef void smaps_account(self, Smap mss, unsigned long long page, unsigned long long entry, unsigned long long count, bint locked, bint migration) except *

@@ -120,7 +120,7 @@ class ProcSmaps(FileThp):
                         mss.shared_hugetlb += self.pmd_size
                     else:
                         mss.private_hugetlb += self.pmd_size
-                elif not self.is_huge_zero_pmd(entry):
+                elif not self.is_huge_zero_pmd(entry) and self.counts_in_smaps(entry):
                     head: u64 = self.page_of(entry & ~PSE)
                     if self.page_anon(head):
                         mss.anonymous_thp += self.pmd_size
@@ -136,6 +136,11 @@ class ProcSmaps(FileThp):
                     pte += 8
                     at += PAGE
             at = past
+
+    def counts_in_smaps(self, entry: u64) -> bint:
+        """Does smaps see a huge page? Before 6.6 not one that may not be accessed (PROT_NONE): it
+        follows the entry as GUP does (``follow_trans_huge_pmd``)."""
+        return entry & PRESENT != 0 or self.profile.since(6, 6)
 
     def shmem_swap_usage(self, vma: u64) -> u64:
         """Bytes of the area's part of a shared-memory object that are swapped out."""

@@ -100,7 +100,7 @@ class Rmap(Thp):
         """Where the pmd entry lies that maps the huge page ``head`` at ``address``; 0 if none."""
         at = self.walk(self.vm_mm(vma), address, 1)
         entry = self.pmdp_get(at) if at else 0
-        if not self.pmd_trans_huge(entry) or self.page_of(entry & ~p.PSE) != head:
+        if entry == 0 or not self.pmd_is_leaf(entry) or self.page_of(entry & ~p.PSE) != head:
             return 0
         return at
 
