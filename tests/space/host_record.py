@@ -1,6 +1,7 @@
-"""Records what this machine's kernel says to ``host_sequences``: run it by hand on a 6.18 kernel.
+"""Records what real kernels say to ``host_sequences`` and ``rare_sequences``; run it by hand.
 
-python tests/space/host_record.py
+python tests/space/host_record.py host      # on a 6.18 kernel
+python tests/space/host_record.py qemu      # in the guest with Debian's 6.1
 """
 
 from __future__ import annotations
@@ -10,19 +11,25 @@ import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from host_sequences import SEQUENCES, P
+from rare_sequences import RARE
 
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.host.facts import read_facts, why_not
 from mmtwin.kernels.host.kernel import HostKernel
 from mmtwin.kernels.host.wire import Answer, Report
 from mmtwin.kernels.maps import areas
+from mmtwin.kernels.qemu.guests import guest
+from mmtwin.kernels.qemu.kernel import QemuKernel
 from mmtwin.kernels.smaps import Scope, counters, fields, records
 
-RECORD = Path(__file__).with_name("host_facts.json")
+HERE = Path(__file__).parent
+RECORDS = {"6.18": HERE / "host_facts.json", "6.1": HERE / "guest_facts.json"}
+"""By profile."""
 SEGMENTS = (P, 3 * P)
-
+ALL = {**SEQUENCES, **RARE}
 
 AGENT = re.compile(r"\S*/agent-\w+")
 
@@ -58,16 +65,17 @@ def seen(maps: str, smaps: str, status: str, scope: Scope) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> int:
+def main(which: str) -> int:
     answers = {}
-    with HostKernel(segments=SEGMENTS) as kernel:
+    made = HostKernel(segments=SEGMENTS) if which == "host" else None
+    with made or QemuKernel(guest("x86_64"), segments=SEGMENTS) as kernel:
         facts = read_facts(kernel)
         reason = why_not(facts)
-        if reason is not None or facts.profile != "6.18":
-            print(reason or "not a 6.18 kernel", file=sys.stderr)
+        if reason is not None or facts.profile not in RECORDS:
+            print(reason or "no record of such a kernel is kept", file=sys.stderr)
             return 2
         files = {path: asdict(kernel.file_facts(path)) for path in ("/", "/dev/zero")}
-        for title, calls in SEQUENCES.items():
+        for title, calls in ALL.items():
             kernel.fresh()
             image = kernel.spawn()
             got = kernel.carry_out(calls, Report.MAPS | Report.SMAPS | Report.STATUS)
@@ -84,9 +92,18 @@ def main() -> int:
         "heap": image.end,
         "answers": answers,
     }
-    RECORD.write_text(json.dumps(record, indent=1) + "\n")
+    RECORDS[facts.profile].write_text(compact(record))
     return 0
 
 
+def compact(record: dict[str, Any]) -> str:
+    """The record as JSON, a line for each answer."""
+    head = {key: value for key, value in record.items() if key != "answers"}
+    lines = (
+        f"{json.dumps(title)}: {json.dumps(said)}" for title, said in record["answers"].items()
+    )
+    return json.dumps(head, indent=1)[:-2] + ',\n "answers": {\n' + ",\n".join(lines) + "}}\n"
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

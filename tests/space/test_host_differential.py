@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from host_record import RECORD, SEGMENTS, results
-from host_sequences import SEQUENCES
+from host_record import ALL, RECORDS, SEGMENTS, results
 
 from mmtwin.cli.diff import finding
 from mmtwin.kernels.abi import PAGE
@@ -101,9 +100,9 @@ def test_a_pin_for_reading_meets_no_batch(differ: Differ) -> None:
 
 def test_recorded_answers_still_hold(differ: Differ) -> None:
     """What the record says, this kernel says."""
-    recorded = json.loads(RECORD.read_text())
+    recorded = json.loads(RECORDS["6.18"].read_text())
     with HostKernel(segments=SEGMENTS) as kernel:
-        for title, calls in SEQUENCES.items():
+        for title, calls in ALL.items():
             kernel.fresh()
             kernel.spawn()
             got = kernel.carry_out(calls, Report.NONE)

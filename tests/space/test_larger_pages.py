@@ -98,6 +98,18 @@ def test_counters_and_limits_count_large_pages(wide: World) -> None:
     wide.check()
 
 
+def test_what_may_be_promised_is_told_in_kilobytes(wide: World) -> None:
+    """6,400 kB are a hundred pages."""
+    charged = wide.in_use()["committed"]
+    wide.sysctl(overcommit_memory=2, overcommit_kbytes=64 * (charged + 100), user_reserve_kbytes=0)
+    assert mmap(wide, AT, 100 * P) == -errno.ENOMEM
+    assert mmap(wide, AT, 99 * P) == AT
+    wide.sysctl(overcommit_kbytes=1)
+    assert mmap(wide, AT + 200 * P, P) == -errno.ENOMEM, (
+        "less than a page is none, not the ratio's share"
+    )
+
+
 def test_the_search_begins_below_the_stack_of_48_bits(wide: World) -> None:
     space = wide.space
     space.arch_pick_mmap_layout(wide.mm)

@@ -7,6 +7,7 @@ from maps_text import STATIC, lines
 from world import FIXED, NONE, RW, B, P, R, World
 
 from mmtwin.space import flags as c
+from mmtwin.space.files import FILE_DEVICE
 
 SHARED = c.MAP_SHARED | c.MAP_ANONYMOUS | c.MAP_FIXED
 
@@ -95,6 +96,43 @@ def test_a_refusal_ends_the_way(world: World) -> None:
     assert world.advise(0, 6, c.MADV_WIPEONFORK) == -errno.EINVAL
     assert world.flags(0) & c.VM_WIPEONFORK
     assert world.flags(4) & c.VM_WIPEONFORK == 0
+
+
+@pytest.mark.parametrize(
+    ("advice", "error"),
+    [
+        (c.MADV_RANDOM, errno.EAGAIN),
+        (c.MADV_POPULATE_WRITE, errno.ENOMEM),
+        (c.MADV_GUARD_INSTALL, errno.ENOMEM),
+    ],
+)
+def test_out_of_memory_is_told_apart_from_a_split_that_failed(
+    new: World, advice: int, error: int
+) -> None:
+    """Only where areas change, want of memory may be over soon."""
+    new.map(0, 4)
+    with new.failing(0):
+        assert new.advise(1, 2, advice) == -error
+
+
+@pytest.mark.parametrize(
+    ("bit", "seal", "result"),
+    [(0, 0, 0), (0x100, 0, -errno.ETXTBSY), (0, 0x10, -errno.EPERM), (0, 8, -errno.EPERM)],
+    ids=["a file", "swapped to", "sealed later", "sealed"],
+)
+def test_holes_in_files_of_all_sorts(world: World, bit: int, seal: int, result: int) -> None:
+    file = world.open()
+    world.map(0, 4, R, c.MAP_SHARED | c.MAP_FIXED, file)
+    inode = world.space.view("inode", world.space.view("file", file).f_inode)
+    inode.i_flags = bit
+    inode.i_seals = seal
+    assert world.advise(1, 2, c.MADV_REMOVE) == result
+
+
+def test_no_holes_in_devices(world: World) -> None:
+    file = world.open("/dev/fb0", kind=FILE_DEVICE)
+    world.map(0, 4, RW, c.MAP_SHARED | c.MAP_FIXED, file)
+    assert world.advise(1, 2, c.MADV_REMOVE) == -errno.ENODEV
 
 
 def test_shared_memory_is_never_merged_by_ksm(world: World) -> None:

@@ -91,7 +91,7 @@ class TwinMachine:
             "shmat": lambda p, c: space.sys_shmat(p.mm, *c.args),
             "shmdt": lambda p, c: space.sys_shmdt(p.mm, *c.args),
             "touch": lambda p, c: space.touch(p.mm, c.args[0], c.args[1], bool(c.args[2])),
-            "mbind": lambda p, c: space.sys_mbind(p.mm, *c.args),
+            "mbind": self._mbind,
             "mseal": self._mseal,
             "pkey_alloc": lambda p, c: self.no_keys,
             "pkey_free": lambda p, c: self.no_keys,
@@ -294,6 +294,11 @@ class TwinMachine:
         before = task.get("personality")
         task.put("personality", call.args[0])
         return before
+
+    def _mbind(self, process: Process, call: Call) -> int:
+        addr, length, mode, mask, most, flags = call.args
+        nodes = mask & ((1 << (most - 1)) - 1) if most else 0
+        return self.space.sys_mbind(process.mm, addr, length, mode, mask, most, flags, nodes)
 
     def _mseal(self, process: Process, call: Call) -> int:
         if not isinstance(self.space, Space618):

@@ -14,7 +14,7 @@ def uncompared(differ: Differ) -> list[str]:
         "Referenced and LazyFree of smaps (pages wait in batches of each processor)",
         "MADV_COLLAPSE of 2 MiB and more (what other processes hold)",
         "which pages of files on a disk are there (what others have read is in the page cache)",
-        "MADV_HWPOISON and MADV_SOFT_OFFLINE (they cost real pages)",
+        "MADV_HWPOISON and MADV_SOFT_OFFLINE (they cost real pages where they are configured)",
     ]
     if not differ.kernel.own_machine:
         lines.append(

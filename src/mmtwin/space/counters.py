@@ -271,8 +271,9 @@ class Counters(Hugetlb):
     def vm_commit_limit(self) -> u64:
         """How many pages may be promised in mode 2."""
         memory: Memory = self.memory
-        allowed: u64 = memory.load(self.sysctl + OVERCOMMIT_KBYTES) >> 2
-        if allowed == 0:
+        kilobytes: u64 = memory.load(self.sysctl + OVERCOMMIT_KBYTES)
+        allowed: u64 = kilobytes >> (self.page_shift - 10)
+        if kilobytes == 0:
             ratio: u64 = memory.load(self.sysctl + OVERCOMMIT_RATIO)
             huge: u64 = 512 * memory.load(self.huge.hstate.address)
             allowed = (memory.load(self.sysctl + TOTALRAM) - huge) * ratio // 100
@@ -296,9 +297,9 @@ class Counters(Hugetlb):
             return -errno.ENOMEM
         allowed: u64 = self.vm_commit_limit()
         if not self.capable(mm, CAP_SYS_ADMIN):
-            admin: u64 = memory.load(self.sysctl + ADMIN_RESERVE) >> 2
+            admin: u64 = memory.load(self.sysctl + ADMIN_RESERVE) >> (self.page_shift - 10)
             allowed = allowed - admin if allowed > admin else 0
-        reserve: u64 = memory.load(self.sysctl + USER_RESERVE) >> 2
+        reserve: u64 = memory.load(self.sysctl + USER_RESERVE) >> (self.page_shift - 10)
         if self.total_vm(mm) >> 5 < reserve:
             reserve = self.total_vm(mm) >> 5
         allowed = allowed - reserve if allowed > reserve else 0

@@ -198,6 +198,7 @@ RLIM_INFINITY: Final = MAX
 CAP_IPC_LOCK: Final = 14
 CAP_SYS_RAWIO: Final = 17
 CAP_SYS_ADMIN: Final = 21
+CAP_SYS_NICE: Final = 23
 CAP_SYS_RESOURCE: Final = 24
 CAP_FULL_SET: Final = (1 << 41) - 1
 

@@ -18,7 +18,6 @@ VM_DONTCOPY = declare(u64, c.VM_DONTCOPY)
 VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
 VM_WIPEONFORK = declare(u64, c.VM_WIPEONFORK)
 VM_LOCKED_MASK = declare(u64, c.VM_LOCKED_MASK)
-VM_UFFD = declare(u64, c.VM_UFFD)
 VM_INIT_DEF_MASK = declare(u64, c.VM_INIT_DEF_MASK)
 MM_MT_FLAGS = declare(u64, c.MM_MT_FLAGS)
 TASK_USAGE = declare(u64, 40)
@@ -142,7 +141,7 @@ class Fork(Exit):
             self.set_vm_mm(tmp, mm)
             if self.vm_userfaultfd_ctx(tmp) != 0:
                 self.set_vm_userfaultfd_ctx(tmp, 0)
-                vm_flags &= ~VM_UFFD
+                vm_flags &= ~self.uffd_flags()
             failed: bint = False
             if vm_flags & VM_WIPEONFORK != 0:
                 self.set_anon_vma(tmp, 0)

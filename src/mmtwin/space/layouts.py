@@ -285,7 +285,7 @@ FILE_6_18 = (
     },
 )
 INODE_MEMBERS = {
-    "i_flags": (4, "S_*; the highest bit, the twin's own, tells a noexec mount"),
+    "i_flags": (4, "S_*; the twin's own: bit 31 tells a noexec mount, bit 30 a stranger's file"),
     "i_sb": (8, "device number, major<<20 | minor (the kernel: the superblock)"),
     "i_mapping": (8, "struct address_space"),
     "i_ino": (8, "inode number"),

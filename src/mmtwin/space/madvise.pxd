@@ -11,7 +11,7 @@ cdef class Madvise(Mlock):
     cpdef long long madvise_new_flags(self, unsigned long long vma, unsigned long long old, unsigned long long advice) except? -1000000
     cpdef unsigned long long madvise_update_vma(self, unsigned long long mm, unsigned long long vma, unsigned long long prev, unsigned long long start, unsigned long long end, unsigned long long new, unsigned long long name) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long madvise_pages(self, unsigned long long mm, unsigned long long vma, unsigned long long start, unsigned long long end, unsigned long long advice) except? 0xDEADBEEFDEADBEEF
-    cpdef bint madvise_remove_allowed(self, unsigned long long vma) except -1
+    cpdef long long madvise_remove_check(self, unsigned long long vma) except? -1000000
     cpdef long long madvise_populate_area(self, unsigned long long vma, unsigned long long start, unsigned long long end, bint write) except? -1000000
     cpdef void advise_pages(self, unsigned long long vma, unsigned long long start, unsigned long long end, unsigned long long advice) except *
     cpdef long long madvise_collapse(self, unsigned long long vma, unsigned long long start, unsigned long long end) except? -1000000

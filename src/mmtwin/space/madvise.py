@@ -8,6 +8,7 @@ from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
 
+from mmtwin.space import files
 from mmtwin.space import flags as c
 from mmtwin.space.mlock import Mlock
 from mmtwin.space.words import err_ptr, is_err, ptr_err
@@ -36,6 +37,12 @@ NEVER_KSM = declare(
     u64, c.VM_SHARED | c.VM_MAYSHARE | c.VM_SPECIAL | c.VM_HUGETLB | c.VM_DROPPABLE_6_18
 )
 THP_CONFIG = declare(u64, 144)
+FILE_DEVICE = declare(u64, files.FILE_DEVICE)
+I_FLAGS = declare(u64, 12)
+I_SEALS = declare(u64, 608)
+S_SWAPFILE = declare(u64, 0x100)
+F_SEAL_WRITES = declare(u64, 0x18)
+"""Against writing, now or through future mappings."""
 SAME = declare(u64, 0xFFFFFFFFFFFFFFFF)
 """``madvise_new_flags``: the advice changes no flags."""
 MADV_NORMAL = declare(u64, c.MADV_NORMAL)
@@ -209,7 +216,10 @@ class Madvise(Mlock):
     def madvise_update_vma(
         self, mm: u64, vma: u64, prev: u64, start: u64, end: u64, new: u64, name: u64
     ) -> u64:
-        """Give [start, end) of an area new flags and name, by merging or splitting."""
+        """Give [start, end) of an area new flags and name, by merging or splitting.
+
+        ``-EAGAIN`` as an address where memory or the map limit forbids it: both may change soon.
+        """
         if new == self.vm_flags(vma) and name == self.anon_vma_name(vma):
             return vma
         done: u64 = self.vma_modify(
@@ -256,8 +266,8 @@ class Madvise(Mlock):
         elif advice == MADV_REMOVE:
             if vm_flags & VM_LOCKED != 0 or self.vm_file(vma) == 0:
                 error = -errno.EINVAL
-            elif not self.madvise_remove_allowed(vma):
-                error = -errno.EACCES
+            else:
+                error = self.madvise_remove_check(vma)
         elif advice == MADV_COLLAPSE:
             error = self.madvise_collapse(vma, start, end)
         if vm_flags & VM_HUGETLB != 0 and advice in (MADV_DONTNEED, MADV_DONTNEED_LOCKED):
@@ -273,9 +283,22 @@ class Madvise(Mlock):
     def advise_pages(self, vma: u64, start: u64, end: u64, advice: u64) -> None:
         """Carry out advice that was found good on the pages of [start, end)."""
 
-    def madvise_remove_allowed(self, vma: u64) -> bint:
-        """Whether holes may be punched through this mapping: shared, and writable some day."""
-        return self.vma_is_shared_maywrite(vma)
+    def madvise_remove_check(self, vma: u64) -> i64:
+        """Whether holes may be punched through this mapping: 0 or a negative errno.
+
+        It must be shared and writable some day, its file a regular one, not swapped to and not
+        sealed against writing, be it only since it was mapped (``vfs_fallocate``).
+        """
+        if not self.vma_is_shared_maywrite(vma):
+            return -errno.EACCES
+        file: u64 = self.vm_file(vma)
+        inode: u64 = self.file_inode(file)
+        if self.memory.load32(inode + I_FLAGS) & S_SWAPFILE != 0:
+            return -errno.ETXTBSY
+        if self.file_kind(file) == FILE_DEVICE:
+            return -errno.ENODEV
+        sealed: bint = self.memory.load32(inode + I_SEALS) & F_SEAL_WRITES != 0
+        return -errno.EPERM if sealed else 0
 
     def madvise_populate_area(self, vma: u64, start: u64, end: u64, write: bint) -> i64:
         """Fault [start, end) of one area in: 0, ``-EINVAL`` if access forbids it, ``-ENOMEM``."""

@@ -13,45 +13,98 @@ from mmtwin.space.sysv_shm import SysvShm
 from mmtwin.space.words import is_err, ptr_err
 
 TOP = declare(u64, c.MAX)
-MPOL_DEFAULT = 0
-MPOL_MAX = declare(u64, 7)
-"""One past the last mode: DEFAULT, PREFERRED, BIND, INTERLEAVE, LOCAL, PREFERRED_MANY, and since
-6.9 WEIGHTED_INTERLEAVE, which counts as known everywhere."""
+INT = declare(u64, 0xFFFFFFFF)
+MPOL_DEFAULT = declare(u64, 0)
+MPOL_PREFERRED = declare(u64, 1)
+MPOL_BIND = declare(u64, 2)
+MPOL_LOCAL = declare(u64, 4)
+MPOL_MAX = declare(u64, 6)
+"""One past the last mode: DEFAULT, PREFERRED, BIND, INTERLEAVE, LOCAL, PREFERRED_MANY; since 6.9
+there is WEIGHTED_INTERLEAVE, too."""
+MPOL_F_NUMA_BALANCING = declare(u64, 0x2000)
+MPOL_F_OF_NODES = declare(u64, 0xC000)
+"""MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES, which exclude each other."""
+MPOL_F_RELATIVE = declare(u64, 0x4000)
 MPOL_MODE_FLAGS = declare(u64, 0xE000)
 MPOL_MF_VALID = declare(u64, 7)
+MPOL_MF_MOVE_ALL = declare(u64, 4)
+CAP_SYS_NICE = declare(u64, c.CAP_SYS_NICE)
+NODES_UNKNOWN = declare(u64, c.MAX)
+ONLY_NODE = declare(u64, 1)
 
 
 class Mbind(SysvShm):
     """``do_mbind``.
 
-    A policy is a number; equal numbers are equal policies, 0 is the default. The nodes of a policy
-    are not modelled: the address of the node mask stands for them.
+    A policy is a number; equal numbers are equal policies, 0 is the default. There is one node,
+    number 0; no page ever lies on a wrong one (so MPOL_MF_STRICT finds none).
     """
 
     def sys_mbind(
-        self, mm: u64, start: u64, length: u64, mode: u64, nmask: u64, maxnode: u64, flags: u64
+        self,
+        mm: u64,
+        start: u64,
+        length: u64,
+        mode: u64,
+        nmask: u64,
+        maxnode: u64,
+        flags: u64,
+        nodes: u64 = NODES_UNKNOWN,
     ) -> i64:
         """mbind(2): 0 or a negative errno; areas before one that cannot be split stay changed.
 
-        ``-ENOSYS`` without NUMA.
+        ``nodes`` are the bits at the address ``nmask``, as far as ``maxnode`` reaches. Where they
+        are not known, the address stands for them. ``-ENOSYS`` without NUMA.
         """
         if not self.profile.numa:
             return -errno.ENOSYS
-        if flags & ~MPOL_MF_VALID != 0 or mode & ~MPOL_MODE_FLAGS >= MPOL_MAX:
+        mode &= INT
+        flags &= INT
+        mode_flags: u64 = mode & MPOL_MODE_FLAGS
+        mode &= ~MPOL_MODE_FLAGS
+        if mode >= MPOL_MAX + (1 if self.profile.since(6, 9) else 0):
             return -errno.EINVAL
+        if mode_flags & MPOL_F_OF_NODES == MPOL_F_OF_NODES:
+            return -errno.EINVAL
+        if mode_flags & MPOL_F_NUMA_BALANCING != 0 and mode != MPOL_BIND:
+            return -errno.EINVAL
+        if nmask == 0 or maxnode == 1:
+            nodes = 0
+        elif (maxnode - 1) & TOP > self.page_size << 3:
+            return -errno.EINVAL
+        if flags & ~MPOL_MF_VALID != 0:
+            return -errno.EINVAL
+        if flags & MPOL_MF_MOVE_ALL != 0 and not self.capable(mm, CAP_SYS_NICE):
+            return -errno.EPERM
         if start & ~self.page_mask != 0:
             return -errno.EINVAL
         end: u64 = (start + ((length + self.page_size - 1) & self.page_mask)) & TOP
         if end < start:
             return -errno.EINVAL
-        if mode == MPOL_DEFAULT and nmask != 0 and maxnode > 1:
-            return -errno.EINVAL
         if end == start:
             return 0
+        if not self.mpol_nodes_fit(mode, mode_flags, nodes):
+            return -errno.EINVAL
         policy: u64 = 0
         if mode != MPOL_DEFAULT:
-            policy = self.memory.strings.number(f"mempolicy {mode:#x} {nmask:#x} {maxnode}")
+            if mode == MPOL_PREFERRED and nodes == 0:
+                mode = MPOL_LOCAL
+            if nodes == NODES_UNKNOWN:
+                named = f"{nmask:#x} {maxnode}"
+            else:
+                named = f"{nodes if mode_flags & MPOL_F_OF_NODES != 0 else nodes & ONLY_NODE:#x}"
+            policy = self.memory.strings.number(f"mempolicy {mode | mode_flags:#x} {named}")
         return self.mbind_ranges(mm, start, end, policy)
+
+    def mpol_nodes_fit(self, mode: u64, mode_flags: u64, nodes: u64) -> bint:
+        """Whether the mode can have these nodes (``mpol_new``, ``mpol_set_nodemask``)."""
+        if mode == MPOL_DEFAULT:
+            return nodes == 0
+        if mode == MPOL_LOCAL or (mode == MPOL_PREFERRED and nodes == 0):
+            return nodes == 0 and mode_flags & MPOL_F_OF_NODES == 0
+        if mode_flags & MPOL_F_OF_NODES == MPOL_F_RELATIVE:
+            return nodes != 0  # folded onto those that there are
+        return nodes & ONLY_NODE != 0
 
     def mbind_ranges(self, mm: u64, start: u64, end: u64, policy: u64) -> i64:
         """Give every area of [start, end) the policy.

@@ -116,4 +116,4 @@ class ProcMaps(BinfmtElf):
             name = self.memory.strings.string(name).replace("\n", "\\012")
         if not name:
             return head + "\n"
-        return f"{head:<{NAME_COLUMN}}{name}\n"
+        return f"{head:<{NAME_COLUMN - 1}} {name}\n"

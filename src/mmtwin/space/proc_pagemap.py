@@ -19,6 +19,8 @@ PM_FILE = 1 << 61
 PM_SWAP = 1 << 62
 PM_PRESENT = 1 << 63
 SOFT_DIRTY = 136
+S_FOREIGN = 0x40000000
+"""The twin's own bit of i_flags: the caller neither owns the file nor may write to it."""
 PMD_SIZE = c.PMD_SIZE
 
 
@@ -92,11 +94,24 @@ class ProcPagemap(ProcStatus):
         found = bytearray()
         for address in range(start, start + length, c.PAGE_SIZE):
             vma = self.find_vma(mm, address)
-            if self.is_vm_hugetlb_page(vma):
+            if not self.can_do_mincore(vma):
+                found.append(1)
+            elif self.is_vm_hugetlb_page(vma):
                 found.append(self.huge_in_core(vma, address, start))
             else:
                 found.append(self.in_core(vma, address))
         return bytes(found)
+
+    def can_do_mincore(self, vma: int) -> bool:
+        """Whether the caller may know; else all pages are said to be in.
+
+        What others have in the page cache is no business of one who neither owns the file nor may
+        write to it, and of the kernel's own pages nothing is told.
+        """
+        if self.vma_is_anonymous(vma):
+            return True
+        file = self.vm_file(vma)
+        return bool(file) and not self.view("inode", self.file_inode(file)).i_flags & S_FOREIGN
 
     def huge_in_core(self, vma: int, address: int, start: int) -> int:
         """1 if an area of huge pages has one mapped there, in a vector from ``start`` on.

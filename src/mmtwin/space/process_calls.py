@@ -38,6 +38,8 @@ class ProcessCalls(Userfaultfd):
         length = taken
         if not self.process_madvise_valid(advice, length):
             return -errno.EINVAL
+        if not self.profile.since(6, 13) and not self.capable(mm, c.CAP_SYS_NICE):
+            return -errno.EPERM
         if length == 0:
             return 0
         error: i64 = self.sys_madvise(mm, start, length, advice)

@@ -42,7 +42,8 @@ LETTERS: Final = {
     42: "sl",
 }
 """Linux 6.18."""
-LETTERS_6_1: Final = {bit: code for bit, code in LETTERS.items() if bit not in (11, 40, 42)} | {
-    19: "??"
+LETTERS_6_1: Final = {bit: code for bit, code in LETTERS.items() if bit < 40 and bit != 11} | {
+    19: "??",
+    37: "ui",
 }
-"""6.1 has no letters for VM_LOCKONFAULT."""
+"""6.1 has no letters for VM_LOCKONFAULT, and VM_UFFD_MINOR is its bit 37."""
