@@ -69,7 +69,8 @@ class AreaRules(Lookup):
     ) -> None:
         self.stale_offsets = options.pop("stale_offsets", False)
         protection = options.pop("protection")
-        self.page_shift = options.pop("page_shift")
+        page_shift: int = options.pop("page_shift")
+        self.page_shift = page_shift
         self.page_mask = c.MAX - (1 << self.page_shift) + 1
         self.prot_none, self.prot_read, self.prot_write, self.prot_nx = protection
         super().__init__(memory, **options)

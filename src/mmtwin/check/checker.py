@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from mmtwin.check.huge_pool import HugePoolCheck
+from mmtwin.check.machine_entries import TRANSLATIONS
 from mmtwin.check.page_step import PageStepCheck
 from mmtwin.check.page_tables import PageTableCheck
 from mmtwin.check.slabs import slab_violations
@@ -47,6 +48,7 @@ class Checker:
             twin.caches,
             twin.space.sysctl,
             twin.space.page_facts(),
+            translation=TRANSLATIONS[twin.profile.machine],
             root_at=era.root_offset,
             flags_at=era.flags_offset,
             old_metadata=era.gap_none != 0,

@@ -37,11 +37,8 @@ OFFSET_MASK = declare(u64, (1 << p.SWP_OFFSET_BITS) - 1)
 PFN_PART = declare(u64, (1 << p.SWP_PFN_BITS) - 1)
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_HUGETLB = declare(u64, c.VM_HUGETLB)
-PAGE = declare(u64, 4096)
 
-# struct page of a table, and of a user page.
-PT_MM = declare(u64, 0x20)
-PT_PLACE = declare(u64, 0x28)
+# struct page of a user page.
 MAPPING = declare(u64, 0x18)
 INDEX = declare(u64, 0x20)
 COMPOUND_HEAD = declare(u64, 8)
@@ -50,6 +47,7 @@ COMPOUND_MAPCOUNT = declare(u64, 0x54)
 COMPOUND_DTOR = declare(u64, 0x50)
 HUGETLB_PAGE_DTOR = declare(u64, 2)
 I_DATA = declare(u64, 376)
+SWAP_MAP = declare(u64, 24)
 FOPS_MAXBYTES = declare(u64, 16)
 AVC_ANON_VMA = declare(u64, 8)
 SAME_VMA = declare(u64, 16)
@@ -61,8 +59,11 @@ FILES = declare(i32, 0)
 ANONS = declare(i32, 1)
 SWAPS = declare(i32, 2)
 SHMEMS = declare(i32, 3)
-TABLES = declare(i32, 4)
+TABLE_BYTES = declare(i32, 4)
 HUGETLB = declare(i32, 5)
+LINKS = declare(i32, 6)
+SPARES = declare(i32, 7)
+"""Entries that lead to tables, or for which one is put by, less such tables: of a step alone."""
 MAPS = declare(i32, 0)
 HUGE_MAPS = declare(i32, 1)
 NAMED = declare(i32, 0)
@@ -72,7 +73,8 @@ CACHED = declare(i32, 0)
 class EntryRules(SpaceCheck):
     """The rules of single entries, and what they add to the sums.
 
-    ``facts`` are the engine's: where it keeps its zero pages, swap counts and page flags.
+    Entries are told in the bits of ``pte_bits``. ``facts`` are the engine's: where it keeps its
+    zero pages, swap counts and page flags, and of how many bits of an address a table decides.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class EntryRules(SpaceCheck):
         **options: Any,
     ) -> None:
         super().__init__(memory, layouts, caches, sysctl, **options)
-        mm = layouts.mm_struct
+        mm = self.mm_layout = layouts.mm_struct
         self.at_pgd = mm.offset("pgd")
         self.at_tables = mm.offset("pgtables_bytes")
         self.at_rss = mm.offset("rss_stat")
@@ -96,6 +98,9 @@ class EntryRules(SpaceCheck):
         self.page_map = caches.memmap
         self.frames = facts["frames"]
         self.top_level = facts["levels"] - 1
+        self.leaf_bits = facts["leaf_bits"]
+        self.table_bits = facts["table_bits"]
+        self.huge_pages = facts["huge_pages"]
         self.table_type = facts["table_type"]
         self.zero_pfn = facts["zero_pfn"]
         self.huge_zero_at = facts["huge_zero_at"]
@@ -124,15 +129,16 @@ class EntryRules(SpaceCheck):
         self.near_mm = 0
         self.near_vma = 0
 
-    def is_table(self, pfn: u64, old: bint) -> bint:
-        """Is, or was, the frame a page table?"""
-        return self.counts_table(self.word(self.page_map + 64 * pfn + COUNTS, old))
+    def shift_of(self, level: i32) -> i32:
+        """How many bits of an address an entry of ``level`` does not look at."""
+        if level == 0:
+            return self.page_shift
+        return self.page_shift + self.leaf_bits + self.table_bits * (level - 1)
 
-    def counts_table(self, counts: u64) -> bint:
-        """Are these the ``_mapcount`` and ``_refcount`` of a page table in use?"""
-        return (counts >> self.mapcount_shift) & HALF == self.table_type and (
-            counts >> self.refcount_shift
-        ) & HALF != 0
+    def entries_of(self, level: i32) -> u64:
+        """How many entries a table of ``level`` has."""
+        one: u64 = 1
+        return one << (self.table_bits if level > 0 else self.leaf_bits)
 
     # A VMA.
 
@@ -150,35 +156,22 @@ class EntryRules(SpaceCheck):
             expected = f"at most {most:#x}"
             self.vma_fail("VM-42", vma, "vm_pgoff + pages", f"{past:#x}", expected)
 
-    def space(self, mm: u64) -> None:
-        """An address space's own fields, its top table among them."""
-        SpaceCheck.space(self, mm)
-        if self.top_level < 0:
-            return
-        pgd: u64 = self.word_at(mm + self.at_pgd)
-        pfn: u64 = (pgd - self.base) >> 12
-        if (
-            pgd < self.base
-            or pgd & (PAGE - 1) != 0
-            or pfn >= self.frames
-            or not self.is_table(pfn, False)
-            or self.word_at(self.page_map + 64 * pfn + PT_MM) != mm
-            or self.word_at(self.page_map + 64 * pfn + PT_PLACE) != self.top_level
-        ):
-            self.mm_fail("VM-48", mm, "pgd", f"{pgd:#x}", "a top table of this address space")
-
     # An entry.
+
+    def leads(self, level: i32, entry: u64) -> bint:
+        """Does an entry lead to a table, rather than map a page?"""
+        return level > 1 or (level == 1 and entry & (PSE | PRESENT) == PRESENT)
 
     def pfn_of(self, entry: u64) -> u64:
         """The frame in a present entry."""
         if entry & PRESENT == 0:
             entry = ~entry
-        return (entry & PFN_MASK) >> 12
+        return (entry & PFN_MASK) >> self.page_shift
 
     def head_of(self, page: u64, old: bint) -> u64:
         """The head of the compound page that a struct page belongs to."""
         word: u64 = self.word(page + COMPOUND_HEAD, old)
-        if word & 1 != 0 and word >= VMEMMAP:
+        if word & 1 != 0 and word >= VMEMMAP and word - VMEMMAP < 64 * self.frames:
             return self.page_map + (word - 1 - VMEMMAP)
         return page
 
@@ -193,15 +186,17 @@ class EntryRules(SpaceCheck):
             return ANONS
         return SHMEMS if self.word(head, old) & self.swapbacked != 0 else FILES
 
+    def count_table(self, mm: u64, level: i32, sign: i64, kind: i32) -> None:
+        """A table that an entry leads to, or that is put by for it."""
+        if self.partial:
+            self.residents.bump(mm, kind, sign)
+        elif level <= PUDS:
+            self.residents.bump(mm, TABLE_BYTES, 8 * self.entries_of(level))
+
     def count_entry(self, mm: u64, level: i32, entry: u64, sign: i64, old: bint) -> None:
         """Add an entry to the sums, or with -1 take it away."""
-        if level > 1:
-            if not self.partial and level - 1 <= PUDS:
-                self.residents.bump(mm, TABLES, 1)
-            return
-        if level == 1 and entry & (PSE | PRESENT) == PRESENT:
-            if not self.partial:
-                self.residents.bump(mm, TABLES, 1)
+        if self.leads(level, entry):
+            self.count_table(mm, level - 1, sign, LINKS)
             return
         page: u64
         if entry & (PRESENT | PROTNONE) != 0:
@@ -209,7 +204,7 @@ class EntryRules(SpaceCheck):
             page = self.page_map + 64 * pfn
             if level == 1 and pfn < self.frames and self.is_hugetlb(page, old):
                 self.mapped.bump(page, HUGE_MAPS, sign)
-                self.residents.bump(mm, HUGETLB, 512 * sign)
+                self.residents.bump(mm, HUGETLB, self.huge_pages * sign)
                 return
             if level == 1:
                 self.count_huge(mm, pfn, sign, old)
@@ -220,24 +215,38 @@ class EntryRules(SpaceCheck):
             self.residents.bump(mm, self.kind_of(page, old), sign)
             return
         kind: u64 = entry >> 59
-        offset: u64 = (~entry >> 9) & OFFSET_MASK
         if kind < MAX_SWAPFILES:
             self.residents.bump(mm, SWAPS, sign)
-            self.slots.bump(self.word_at(self.swap_info + 24) + 8 * offset, NAMED, sign)
+            slot: u64 = self.swap_slot(entry)
+            if slot != 0:
+                self.slots.bump(slot, NAMED, sign)
         elif MIGRATION_READ <= kind <= MIGRATION_WRITE:
-            page = self.page_map + 64 * (offset & PFN_PART)
-            self.residents.bump(mm, self.kind_of(page, old), sign)
+            page = self.moving_page(entry)
+            if page != 0:
+                self.residents.bump(mm, self.kind_of(page, old), sign)
+
+    def swap_slot(self, entry: u64) -> u64:
+        """Where the count of the slot in a swap entry stands; 0 if there is no such slot."""
+        offset: u64 = (~entry >> 9) & OFFSET_MASK
+        if entry >> 59 != 0 or offset == 0 or offset >= self.word_at(self.swap_info):
+            return 0
+        return self.word_at(self.swap_info + SWAP_MAP) + 8 * offset
+
+    def moving_page(self, entry: u64) -> u64:
+        """The page in a migration entry; 0 if it is no frame of memory."""
+        pfn: u64 = (~entry >> 9) & OFFSET_MASK & PFN_PART
+        return self.page_map + 64 * pfn if pfn < self.frames else 0
 
     def count_huge(self, mm: u64, pfn: u64, sign: i64, old: bint) -> None:
         """A pmd entry that maps a huge page, for which a table is put by unless it is a file's."""
         page: u64 = self.page_map + 64 * pfn
         zero: bint = self.word(self.huge_zero_at, False) == VMEMMAP + 64 * pfn
         kind: i32 = ANONS if zero or pfn >= self.frames else self.kind_of(page, old)
-        if kind == ANONS and not self.partial:
-            self.residents.bump(mm, TABLES, 1)
+        if kind == ANONS:
+            self.count_table(mm, 0, sign, SPARES)
         if not zero and pfn < self.frames:
             self.mapped.bump(page, HUGE_MAPS, sign)
-            self.residents.bump(mm, kind, 512 * sign)
+            self.residents.bump(mm, kind, self.huge_pages * sign)
 
     def cached_size(self, page: u64, old: bint) -> i64:
         """What a page counts in its inode's ``nrpages``: one of the pool one, other huge ones their
@@ -245,7 +254,7 @@ class EntryRules(SpaceCheck):
         head: u64 = VMEMMAP + (page - self.page_map)
         if self.word(page + 64 + COMPOUND_HEAD, old) != head | 1 or self.is_hugetlb(page, old):
             return 1
-        return 512
+        return self.huge_pages
 
     def entry_fail(self, invariant: str, mm: u64, address: u64, found: str, expected: str) -> None:
         """Report an entry."""
@@ -253,7 +262,7 @@ class EntryRules(SpaceCheck):
 
     def judge_entry(self, mm: u64, address: u64, level: i32, entry: u64) -> None:
         """The rules of one entry that stands for a page."""
-        if level > 1 or (level == 1 and entry & (PSE | PRESENT) == PRESENT):
+        if self.leads(level, entry):
             return
         if not (self.near_first <= address <= self.near_last and self.near_mm == mm):
             self.near_vma = self.find(mm + self.at_tree, address, False)
@@ -285,9 +294,12 @@ class EntryRules(SpaceCheck):
     def judge_absent(self, mm: u64, address: u64, entry: u64) -> None:
         """An entry whose page is elsewhere."""
         kind: u64 = entry >> 59
-        if MIGRATION_READ <= kind <= MIGRATION_WRITE:
-            page: u64 = self.page_map + 64 * ((~entry >> 9) & PFN_PART)
-            if self.word_at(self.head_of(page, False)) & self.locked == 0:
+        if kind < MAX_SWAPFILES:
+            if self.swap_slot(entry) == 0:
+                self.entry_fail("VM-46", mm, address, f"{entry:#x}", "a slot of the swap area")
+        elif MIGRATION_READ <= kind <= MIGRATION_WRITE:
+            page: u64 = self.moving_page(entry)
+            if page == 0 or self.word_at(self.head_of(page, False)) & self.locked == 0:
                 self.entry_fail("VM-44", mm, address, f"{entry:#x}", "a page that is locked")
 
     def judge_page(self, mm: u64, vma: u64, address: u64, entry: u64, page: u64) -> None:
@@ -295,7 +307,9 @@ class EntryRules(SpaceCheck):
         head: u64 = self.head_of(page, False)
         mapping: u64 = self.word_at(head + MAPPING)
         index: u64 = self.word_at(head + INDEX) + ((page - head) >> 6)
-        wanted: u64 = self.word_at(vma + self.at_pgoff) + ((address - self.word_at(vma)) >> 12)
+        wanted: u64 = self.word_at(vma + self.at_pgoff) + (
+            (address - self.word_at(vma)) >> self.page_shift
+        )
         if self.word_at(vma + self.at_flags) & VM_HUGETLB != 0:
             wanted = wanted >> self.huge_index_shift
         if mapping & 1 != 0:
@@ -376,9 +390,16 @@ class EntryRules(SpaceCheck):
                 self.mm_fail("VM-38", mm, f"rss_stat[{member}]", f"{pages}", expected)
             member += 1
         pages = self.since(mm + self.at_tables, was)
-        if pages != 4096 * self.residents.sum(nth, TABLES):
-            expected = f"{self.residents.sum(nth, TABLES)} tables"
+        if pages != self.residents.sum(nth, TABLE_BYTES):
+            expected = f"{self.residents.sum(nth, TABLE_BYTES)}"
             self.mm_fail("VM-36", mm, "pgtables_bytes", f"{pages}", expected)
+        links: i64 = self.residents.sum(nth, LINKS)
+        spares: i64 = self.residents.sum(nth, SPARES)
+        if links != 0 or spares != 0:
+            more = f"{links} entries more, {spares} huge pages"
+            self.mm_fail("VM-53", mm, "tables", more, "0 and 0")
+        if self.at_usage == 0:
+            return
         pages = self.since(mm + self.at_usage, was)
         if pages != self.residents.sum(nth, HUGETLB):
             expected = f"{self.residents.sum(nth, HUGETLB)}"

@@ -384,7 +384,7 @@ _ALL = (
     ),
     _vm(
         36,
-        "pgtables_bytes is 4096 for each page table below the pgd, put by for a huge page or not.",
+        "pgtables_bytes is the size of the tables below the pgd, put by for a huge page or not.",
         "mm_inc_nr_ptes(), check_mm()",
         "entries.EntryRules.resident_sums",
     ),
@@ -454,7 +454,7 @@ _ALL = (
         "__filemap_add_folio()",
         "entries.EntryRules.sums_of_tables",
     ),
-    _vm(48, "mm->pgd is its own top table.", "pgd_alloc()", "entries.EntryRules.space"),
+    _vm(48, "pgd is the mm's own top table, and asce's.", "pgd_alloc()", "tables.TableRules.space"),
     _vm(49, "hugetlb_usage is 512 a huge page.", "check_mm()", "entries.EntryRules.resident_sums"),
     _vm(50, "The pool's lists are as counted.", "struct hstate", "huge_pool.HugePoolCheck.lists"),
     _vm(
@@ -463,6 +463,8 @@ _ALL = (
         "hugetlb_acct_memory(), struct resv_map",
         "huge_pool.HugePoolCheck.promises",
     ),
+    _vm(52, "Processor and kernel read an entry alike.", "set_pte()", "tables.TableRules.read"),
+    _vm(53, "A table has one entry, at its place.", "pmd_populate()", "tables.TableRules.below"),
 )
 
 REGISTRY: dict[str, Invariant] = {invariant.id: invariant for invariant in _ALL}

@@ -1,15 +1,25 @@
-from mmtwin.check.entries cimport EntryRules
-from mmtwin.check.space_step cimport SpaceCheck
+cimport cython
 
-cdef class PageTableCheck(EntryRules):
+from mmtwin.check.tables cimport TableRules
+
+cdef class PageTableCheck(TableRules):
     cpdef list everything(self)
+    @cython.final
+    cdef unsigned long long judge_word(self, unsigned long long mm, unsigned long long address, int level, unsigned long long entry) except? 0xDEADBEEFDEADBEEF
     cdef void walk_table(self, unsigned long long mm, unsigned long long table, int level, unsigned long long first) except *
     cpdef list since_mark(self, unsigned long long mark)
+    @cython.final
     cdef void touched_block(self, unsigned long long nth, unsigned long long block) except *
-    cdef bint table_moved(self, unsigned long long page) except -1
+    @cython.final
+    cdef void old_word(self, unsigned long long mm, int level, unsigned long long raw) except *
+    @cython.final
+    cdef void new_word(self, unsigned long long mm, unsigned long long address, int level, unsigned long long raw) except *
+    cdef void tops_changed(self) except *
+    cdef void remade_entries(self, unsigned long long table, unsigned long long mm, unsigned long long first, int level, bint old) except *
+    @cython.final
     cdef void touched_pages(self, unsigned long long nth, unsigned long long block) except *
     cdef void cached_page(self, unsigned long long page, unsigned long long counts, unsigned long long mapping, bint old) except *
-    cdef void remade_table(self, unsigned long long page) except *
+    cdef void remade_table(self, unsigned long long table) except *
     cdef void area_kept(self, unsigned long long nth, unsigned long long vma) except *
     cdef bint suits(self, unsigned long long vma, unsigned long long address) except -1
     cdef bint replaces(self, unsigned long long vma, unsigned long long prior) except -1

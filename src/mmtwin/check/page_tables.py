@@ -12,8 +12,7 @@ from cython import int as i32
 from cython import longlong as i64
 from cython import ulonglong as u64
 
-from mmtwin.check.entries import EntryRules
-from mmtwin.check.space_step import SpaceCheck
+from mmtwin.check.tables import TableRules
 from mmtwin.check.violation import Violation
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
@@ -22,32 +21,39 @@ TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 HALF = declare(u64, 0xFFFFFFFF)
 PRESENT = declare(u64, p.PRESENT)
 PSE = declare(u64, p.PSE)
-PFN_MASK = declare(u64, p.PFN_MASK)
 VM_WRITE = declare(u64, c.VM_WRITE)
 WAS_THERE = declare(i32, 0)
 IS_THERE = declare(i32, 1)
-PAGE = declare(u64, 4096)
+LEVEL_MASK = declare(u64, 0x7FF)
+FIRST_MASK = declare(u64, 0xFFFFFFFFFFFFF000)
+NO_TABLE = declare(u64, 0xFFFFFFFFFFFFFFFF)
+PUT_BY = declare(u64, 0x800)
+"""Instead of a place: the table is put by for a huge page and maps nothing."""
 
 # struct page of a table, and of a user page.
 PT_MM = declare(u64, 0x20)
-PT_PLACE = declare(u64, 0x28)
 MAPPING_WORD = declare(u64, 3)
 COUNTS_WORD = declare(u64, 6)
 I_DATA = declare(u64, 376)
 
+HALF_BYTES = declare(u64, 2048)
+"""s390: two tables share a page."""
+
 PUDS = declare(i32, 2)
-TABLES = declare(i32, 4)
+TABLE_BYTES = declare(i32, 4)
+LINKS = declare(i32, 6)
+SPARES = declare(i32, 7)
 CACHED = declare(i32, 0)
 
 
-class PageTableCheck(EntryRules):
+class PageTableCheck(TableRules):
     """All that :class:`SpaceCheck` judges, and page tables."""
 
     # Everything.
 
     def everything(self) -> list[Violation]:
         """Check every address space that was taken, with its page tables."""
-        SpaceCheck.everything(self)
+        TableRules.everything(self)
         if self.top_level < 0:
             return self.found
         self.clear()
@@ -60,32 +66,41 @@ class PageTableCheck(EntryRules):
             self.residents.row(mm)
             pgd: u64 = self.word_at(mm + self.at_pgd)
             if pgd != 0 and self.aligned(pgd):
-                self.walk_table(mm, pgd, self.top_level, 0)
+                self.walk_table(mm, pgd, self.top_of(mm, False), 0)
         self.sums_of_tables()
         return self.found
 
     def walk_table(self, mm: u64, table: u64, level: i32, first: u64) -> None:
         """Visit every entry of a table and of the tables below."""
         one: u64 = 1
-        size: u64 = one << (12 + 9 * level)
+        size: u64 = one << self.shift_of(level)
+        entries: u64 = self.entries_of(level)
+        empty: u64 = self.empty_of(level)
         nth: u64 = 0
-        while nth < 512:
-            entry: u64 = self.word_at(table + 8 * nth)
-            if entry != 0:
+        while nth < entries:
+            raw: u64 = self.word_at(table + 8 * nth)
+            if raw != empty:
                 address: u64 = first + nth * size
-                self.count_entry(mm, level, entry, 1, False)
-                self.judge_entry(mm, address, level, entry)
-                if level > 0 and entry & (PSE | PRESENT) == PRESENT:
-                    lower: u64 = self.base + (entry & PFN_MASK)
-                    if self.aligned(lower):
+                entry: u64 = self.read(mm, address, level, raw)
+                if entry != 0:
+                    self.count_entry(mm, level, entry, 1, False)
+                    lower: u64 = self.judge_word(mm, address, level, entry)
+                    if lower != 0:
                         self.walk_table(mm, lower, level - 1, address)
             nth += 1
+
+    def judge_word(self, mm: u64, address: u64, level: i32, entry: u64) -> u64:
+        """Judge an entry of any level; the table that it leads to, 0 for none."""
+        if self.leads(level, entry):
+            return self.below(mm, address, level, entry)
+        self.judge_entry(mm, address, level, entry)
+        return 0
 
     # A step.
 
     def since_mark(self, mark: u64) -> list[Violation]:
         """Check what changed since ``mark``, page tables too."""
-        SpaceCheck.since_mark(self, mark)
+        TableRules.since_mark(self, mark)
         if self.top_level < 0:
             return self.found
         self.clear()
@@ -93,12 +108,21 @@ class PageTableCheck(EntryRules):
         overlay = self.overlay
         first_map: u64 = (self.page_map - self.base) >> 8
         last_map: u64 = first_map + (self.frames >> 2)
+        last_block: u64 = self.frames << (self.page_shift - 8)
+        if self.at_asce != 0:
+            self.tops_changed()
         while nth < overlay.count:
             block: u64 = overlay.blocks[nth]
             if first_map <= block < last_map:
                 self.touched_pages(nth, block)
-            elif block >> 4 < self.frames:
+            elif block < last_block:
                 self.touched_block(nth, block)
+            nth += 1
+        nth = 0
+        while nth < self.live.count:
+            mm: u64 = self.live.address(nth)
+            if self.resident_changed(mm):
+                self.residents.row(mm)
             nth += 1
         nth = 0
         while nth < self.walked.count:
@@ -108,47 +132,49 @@ class PageTableCheck(EntryRules):
         while nth < self.areas.count:
             self.area_kept(nth, self.areas.address(nth))
             nth += 1
-        nth = 0
-        while nth < self.live.count:
-            mm: u64 = self.live.address(nth)
-            if self.resident_changed(mm):
-                self.residents.row(mm)
-            nth += 1
         self.sums_of_tables()
         return self.found
 
     def touched_block(self, nth: u64, block: u64) -> None:
         """A block of a frame that is a table and was the same one: its changed entries."""
-        pfn: u64 = block >> 4
-        page: u64 = self.page_map + 64 * pfn
-        if not self.is_table(pfn, False):
+        table: u64 = self.table_around(block)
+        if table == 0 or self.table_moved(table):
             return
-        if not self.is_table(pfn, True) or self.table_moved(page):
+        if self.at_asce != 0 and self.walked.has(table):
             return
-        mm: u64 = self.word_at(page + PT_MM)
-        place: u64 = self.word_at(page + PT_PLACE)
-        level: i32 = place & 4095
+        place: u64 = self.place_of(table, False)
+        if place & PUT_BY != 0:
+            return
+        mm: u64 = self.word_at(self.table_page(table) + PT_MM)
+        level: i32 = place & LEVEL_MASK
+        empty: u64 = self.empty_of(level)
         one: u64 = 1
-        size: u64 = one << (12 + 9 * level)
-        address: u64 = (place & ~(PAGE - 1)) + size * 32 * (block & 15)
+        size: u64 = one << self.shift_of(level)
+        address: u64 = (place & FIRST_MASK) + size * ((self.base + (block << 8) - table) >> 3)
         word: u64 = 0
         while word < 32:
             new: u64 = self.w[32 * block + word]
             old: u64 = self.overlay.images[32 * nth + word]
             if new != old:
-                if old != 0:
-                    self.count_entry(mm, level, old, -1, True)
-                if new != 0:
-                    self.count_entry(mm, level, new, 1, False)
-                    self.judge_entry(mm, address, level, new)
+                if old != empty:
+                    self.old_word(mm, level, old)
+                if new != empty:
+                    self.new_word(mm, address, level, new)
             address += size
             word += 1
 
-    def table_moved(self, page: u64) -> bint:
-        """Does the table map another place, or another address space, than at the mark?"""
-        return self.word_at(page + PT_MM) != self.was_at(page + PT_MM) or (
-            self.word_at(page + PT_PLACE) != self.was_at(page + PT_PLACE)
-        )
+    def old_word(self, mm: u64, level: i32, raw: u64) -> None:
+        """Take away from the sums what a word of a table said at the mark."""
+        entry: u64 = self.told(level, raw)
+        if entry != 0:
+            self.count_entry(mm, level, entry, -1, True)
+
+    def new_word(self, mm: u64, address: u64, level: i32, raw: u64) -> None:
+        """Judge what a word of a table says now, and add it to the sums."""
+        entry: u64 = self.read(mm, address, level, raw)
+        if entry != 0:
+            self.count_entry(mm, level, entry, 1, False)
+            self.judge_word(mm, address, level, entry)
 
     def touched_pages(self, nth: u64, block: u64) -> None:
         """Four struct pages of which words changed: tables that came or went, and user pages."""
@@ -162,17 +188,21 @@ class PageTableCheck(EntryRules):
             old_counts: u64 = self.overlay.images[was_at + COUNTS_WORD]
             now: bint = self.counts_table(counts)
             was: bint = self.counts_table(old_counts)
-            page: u64 = self.page_map + 64 * pfn
             if now or was:
-                if now != was or self.table_moved(page):
-                    self.walked.row(page)
-            else:
+                table: u64 = self.base + (pfn << self.page_shift)
+                if self.table_moved(table):
+                    self.walked.row(table)
+                if self.at_asce != 0 and self.table_moved(table + HALF_BYTES):
+                    self.walked.row(table + HALF_BYTES)
+            if not (now and was):
                 mapping: u64 = self.w[now_at + MAPPING_WORD]
                 old_mapping: u64 = self.overlay.images[was_at + MAPPING_WORD]
+                page: u64 = self.page_map + 64 * pfn
                 if counts != old_counts:
                     self.mapped.row(page)
-                if counts != old_counts or mapping != old_mapping:
+                if not was and (counts != old_counts or mapping != old_mapping):
                     self.cached_page(page, old_counts, old_mapping, True)
+                if not now and (counts != old_counts or mapping != old_mapping):
                     self.cached_page(page, counts, mapping, False)
             pfn += 1
             now_at += 8
@@ -186,30 +216,52 @@ class PageTableCheck(EntryRules):
             size: i64 = self.cached_size(page, old)
             self.caches_of.bump(mapping - I_DATA, CACHED, -size if old else size)
 
-    def remade_table(self, page: u64) -> None:
+    def tops_changed(self) -> None:
+        """s390: a table that is on top no longer counts in ``pgtables_bytes`` from then on."""
+        nth: u64 = 0
+        while nth < self.live.count:
+            mm: u64 = self.live.address(nth)
+            if self.overlay.changed((mm + self.at_asce - self.base) >> 3):
+                pgd: u64 = self.was_at(mm + self.at_pgd)
+                if self.old_trees.has(mm + self.at_tree) and self.aligned(pgd):
+                    self.walked.row(pgd)
+            nth += 1
+
+    def remade_table(self, table: u64) -> None:
         """A table that came, went or moved: all its entries as they were, and as they are."""
-        pfn: u64 = (page - self.page_map) >> 6
-        table: u64 = self.base + (pfn << 12)
+        page: u64 = self.table_page(table)
         for old in (True, False):
-            if not self.is_table(pfn, old):
+            place: u64 = self.place_of(table, old)
+            if place == NO_TABLE:
                 continue
             mm: u64 = self.word(page + PT_MM, old)
-            place: u64 = self.word(page + PT_PLACE, old)
-            level: i32 = place & 4095
-            if level <= PUDS and level < self.top_level:
-                self.residents.bump(mm, TABLES, -1 if old else 1)
-            one: u64 = 1
-            size: u64 = one << (12 + 9 * level)
-            address: u64 = place & ~(PAGE - 1)
-            nth: u64 = 0
-            while nth < 512:
-                entry: u64 = self.word(table + 8 * nth, old)
-                if entry != 0:
-                    self.count_entry(mm, level, entry, -1 if old else 1, old)
-                    if not old:
-                        self.judge_entry(mm, address, level, entry)
-                address += size
-                nth += 1
+            level: i32 = place & LEVEL_MASK
+            entries: u64 = self.entries_of(level)
+            if level <= PUDS and level < self.top_of(mm, old):
+                size: i64 = 8 * entries
+                self.residents.bump(mm, TABLE_BYTES, -size if old else size)
+            if level < self.top_of(mm, old):
+                spare: bint = place & PUT_BY != 0
+                self.residents.bump(mm, SPARES if spare else LINKS, 1 if old else -1)
+            if place & PUT_BY == 0:
+                self.remade_entries(table, mm, place & FIRST_MASK, level, old)
+
+    def remade_entries(self, table: u64, mm: u64, first: u64, level: i32, old: bint) -> None:
+        """The entries of a table, to be taken away as they were or added as they are."""
+        one: u64 = 1
+        size: u64 = one << self.shift_of(level)
+        entries: u64 = self.entries_of(level)
+        empty: u64 = self.empty_of(level)
+        nth: u64 = 0
+        while nth < entries:
+            raw: u64 = self.word(table + 8 * nth, old)
+            if raw == empty:
+                pass
+            elif old:
+                self.old_word(mm, level, raw)
+            else:
+                self.new_word(mm, first + nth * size, level, raw)
+            nth += 1
 
     def area_kept(self, nth: u64, vma: u64) -> None:
         """A VMA that changed: no entries stay where it was, and those it has still suit it."""
@@ -242,8 +294,8 @@ class PageTableCheck(EntryRules):
 
     def replaces(self, vma: u64, prior: u64) -> bint:
         """Does the VMA have what ``prior`` had at the mark, so that its entries suit it?"""
-        linear: u64 = self.word_at(vma + self.at_pgoff) - (self.word_at(vma) >> 12)
-        was: u64 = self.was_at(prior + self.at_pgoff) - (self.was_at(prior) >> 12)
+        linear: u64 = self.word_at(vma + self.at_pgoff) - (self.word_at(vma) >> self.page_shift)
+        was: u64 = self.was_at(prior + self.at_pgoff) - (self.was_at(prior) >> self.page_shift)
         lost: u64 = self.was_at(prior + self.at_flags) & ~self.word_at(vma + self.at_flags)
         return (
             linear & TOP == was & TOP
@@ -271,25 +323,30 @@ class PageTableCheck(EntryRules):
         """Judge every entry that maps part of [start, end)."""
         pgd: u64 = self.word_at(mm + self.at_pgd)
         if pgd != 0 and self.aligned(pgd):
-            self.rejudge_table(mm, pgd, self.top_level, 0, start, end)
+            self.rejudge_table(mm, pgd, self.top_of(mm, False), 0, start, end)
 
     def rejudge_table(
         self, mm: u64, table: u64, level: i32, first: u64, start: u64, end: u64
     ) -> None:
         """Judge the entries of a table and those below that map part of [start, end)."""
-        one: u64 = 1
-        shift: i32 = 12 + 9 * level
+        shift: i32 = self.shift_of(level)
+        entries: u64 = self.entries_of(level)
+        empty: u64 = self.empty_of(level)
         nth: u64 = (start - first) >> shift if start > first else 0
-        while nth < 512 and first + (nth << shift) < end:
-            entry: u64 = self.word_at(table + 8 * nth)
-            address: u64 = first + (nth << shift)
-            if entry != 0:
-                if level == 0 or entry & (PSE | PRESENT) != PRESENT:
-                    self.judge_entry(mm, address, level, entry)
-                elif self.aligned(self.base + (entry & PFN_MASK)):
-                    lower: u64 = self.base + (entry & PFN_MASK)
+        last: u64 = (end - 1 - first) >> shift
+        if last >= entries:
+            last = entries - 1
+        while nth <= last:
+            raw: u64 = self.word_at(table + 8 * nth)
+            if raw != empty:
+                address: u64 = first + (nth << shift)
+                entry: u64 = self.told(level, raw)
+                lower: u64 = self.table_below(level, entry) if self.leads(level, entry) else 0
+                if lower != 0:
                     self.rejudge_table(mm, lower, level - 1, address, start, end)
-            nth += one
+                elif entry != 0:
+                    self.judge_entry(mm, address, level, entry)
+            nth += 1
 
     def resident_changed(self, mm: u64) -> bint:
         """Did a counter of resident pages or of tables change?"""

@@ -33,13 +33,13 @@ class Migration:
         """Lock the page at ``address`` and put a migration entry in its place."""
         memory = space.memory
         at = space.pte_at(mm, address)
-        entry = memory.load(at)
+        entry = space.ptep_get(at)
         page = space.page_of(entry)
         vma = space.vma_lookup(mm, address)
         anon_vma = memory.load(vma + space.layouts.vm_area_struct.offset("anon_vma"))
         migration = cls(space, mm, page, anon_vma, space.page_index(page), entry)
         space.set_page_flag(page, space.pg_locked)
-        memory.store(at, migration.in_place())
+        space.set_pte(at, migration.in_place())
         space.page_remove_rmap(page)
         return migration
 
@@ -60,8 +60,8 @@ class Migration:
             if first <= self.index <= last:
                 address = area.get("vm_start") + (self.index - area.get("vm_pgoff")) * PAGE
                 at = space.pte_at(self.mm, address)
-                if at and memory.load(at) == self.in_place():
-                    memory.store(at, self.entry)
+                if at and space.ptep_get(at) == self.in_place():
+                    space.set_pte(at, self.entry)
                     space.mapcount_add(self.page, 1)
                     found = True
             avc = memory.load(avc + TREE_NEXT)

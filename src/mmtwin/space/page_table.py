@@ -32,6 +32,8 @@ TOP32 = declare(u64, 0xFFFFFFFF)
 PT_MM = declare(u64, 0x20)
 PT_PLACE = declare(u64, 0x28)
 """struct page of a table: its first address and its level (the kernel: its lock)."""
+PUT_BY = declare(u64, 0x800)
+"""Instead: a table that maps nothing, put by for a huge page."""
 PG_TABLE = declare(u64, 0xFFFFFBFF)
 PG_TABLE_6_10 = declare(u64, 0xF2000000)
 """page_type of a table, in place of _mapcount."""
@@ -259,6 +261,7 @@ class PageTable(ProcMaps):
         owner: u64 = pages.pfn_to_page((pmd - self.memory.base) >> 12)
         page: u64 = pages.pfn_to_page((table - self.memory.base) >> 12)
         pages.st(page + pages.o_lru, pages.ld(owner + PMD_HUGE_PTE))
+        pages.st(page + PT_PLACE, PUT_BY)
         pages.st(owner + PMD_HUGE_PTE, page)
 
     def pgtable_trans_huge_withdraw(self, pmd: u64, address: u64) -> u64:

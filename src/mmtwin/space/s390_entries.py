@@ -129,6 +129,32 @@ def segment_to_twin(raw: int) -> int:
     return entry | _our_bits(raw, SEGMENT_BITS)
 
 
+def region_to_machine(level: int, entry: int) -> int:
+    """The entry of a region table of ``level`` that leads where ``entry`` leads."""
+    if entry == 0:
+        return region_empty(level)
+    return entry & p.PFN_MASK | region_empty(level) & TYPE_MASK | REGION_LENGTH
+
+
+def region_to_twin(raw: int) -> int:
+    """What the entry ``raw`` of a region table says, 0 if nothing."""
+    return 0 if raw & SEGMENT_INVALID else raw & ORIGIN & p.PFN_MASK | p.TABLE
+
+
+def to_machine(level: int, entry: int) -> int:
+    """The word of a table of ``level`` that says what ``entry`` says."""
+    if level > 1:
+        return region_to_machine(level, entry)
+    return segment_to_machine(entry) if level else pte_to_machine(entry)
+
+
+def to_twin(level: int, raw: int) -> int:
+    """What the word ``raw`` of a table of ``level`` says, 0 if nothing."""
+    if level > 1:
+        return region_to_twin(raw)
+    return segment_to_twin(raw) if level else pte_to_twin(raw)
+
+
 def _their_bits(entry: int, pairs: Pairs) -> int:
     """The processor's bits for those of the twin that ``entry`` has."""
     return sum(theirs for ours, theirs in pairs if entry & ours)

@@ -40,12 +40,21 @@ ASCE_BITS = 0x1C3
 HALF_USED = 24
 """The bit of a page's ``_refcount`` that says that its first half is a page table."""
 PMD_HUGE_PTE = 16
-PT_MM, PT_LEVEL = 0x20, 0x28
+PT_MM = 0x20
+PT_PLACES = (0x28, 0x18)
+"""struct page of tables: first address and level of the first (or only) one, and of the second."""
+PUT_BY = 0x800
+"""Instead: a page table that is put by for a huge page, and whose words are a list's."""
 
 
 def shift_of(level: int) -> int:
     """How many bits of an address an entry of ``level`` does not look at."""
     return 12 if level == 0 else 9 + 11 * level
+
+
+def place_of(address: int, level: int) -> int:
+    """The first address that the table of ``level`` for ``address`` maps, and its level."""
+    return address & -(1 << shift_of(level + 1)) | level
 
 
 def slot_of(table: int, level: int, address: int) -> int:
@@ -68,8 +77,11 @@ class SpaceS390Tables(SpaceS390):
         self.asce_offset = mm.offset("asce")
 
     def page_facts(self) -> dict[str, int]:
-        """The rules of entries are x86's: tables are not held against VMAs here."""
-        return super().page_facts() | {"levels": 0}
+        """Tables of another size, and as many levels as the address space has."""
+        return super().page_facts() | {
+            "leaf_bits": PAGE_TABLE_ENTRIES.bit_length() - 1,
+            "table_bits": CRST_ENTRIES.bit_length() - 1,
+        }
 
     # Entries.
 
@@ -103,21 +115,23 @@ class SpaceS390Tables(SpaceS390):
 
     def pt_alloc_one(self, mm: int, address: int, level: int) -> int:
         """A table of empty entries; 0 without memory."""
-        return self.crst_table_alloc(mm, level) if level else self.page_table_alloc(mm)
+        if level:
+            return self.crst_table_alloc(mm, address, level)
+        return self.page_table_alloc(mm, address)
 
-    def crst_table_alloc(self, mm: int, level: int) -> int:
-        """A region or segment table of empty entries; 0 without memory."""
+    def crst_table_alloc(self, mm: int, address: int, level: int) -> int:
+        """A region or segment table of empty entries for ``address``; 0 without memory."""
         page = self.pages.alloc_pages(GFP_KERNEL, CRST_ORDER, 0)
         if page == 0:
             return 0
         self.mark_table(page, mm)
-        self.pages.st(page + PT_LEVEL, level)
         table = self.memory.base + (self.pages.page_to_pfn(page) << 12)
+        self.note_place(table, place_of(address, level))
         self.memory.fill(table, CRST_BYTES, e.region_empty(level))
         return table
 
-    def page_table_alloc(self, mm: int) -> int:
-        """A page table: the free half of a page that has one already, or of a fresh page."""
+    def page_table_alloc(self, mm: int, address: int) -> int:
+        """A page table for ``address``: the free half of a page that has one, or of a fresh one."""
         pages: Pages = self.pages
         head = mm + self.list_offset
         if not pages.list_empty(head):
@@ -125,30 +139,35 @@ class SpaceS390Tables(SpaceS390):
             half = pages.page_ref_count(page) >> HALF_USED & 1
             pages.page_ref_add(page, 1 << HALF_USED + half)
             pages.list_del(page + pages.o_lru)
-            return self.memory.base + (pages.page_to_pfn(page) << 12) + half * PAGE_TABLE_BYTES
+            table = self.memory.base + (pages.page_to_pfn(page) << 12) + half * PAGE_TABLE_BYTES
+            self.note_place(table, place_of(address, 0))
+            return table
         page = pages.alloc_pages(GFP_KERNEL, 0, 0)
         if page == 0:
             return 0
         self.mark_table(page, mm)
-        pages.st(page + PT_LEVEL, 0)
         pages.page_ref_add(page, 1 << HALF_USED)
         table = self.memory.base + (pages.page_to_pfn(page) << 12)
         self.memory.fill(table, 2 * PAGE_TABLE_BYTES, e.PTE_EMPTY)
         pages.list_add(page + pages.o_lru, head)
+        self.note_place(table, place_of(address, 0))
         return table
 
-    def place_table(self, page: int, address: int, level: int) -> None:
-        """Two tables may share a page, which so cannot tell what they map."""
+    def note_place(self, table: int, place: int) -> None:
+        """Note in the struct page of a table what it maps: :func:`place_of`, or PUT_BY."""
+        half = table // PAGE_TABLE_BYTES & 1
+        self.pages.st(self.table_page(table) + PT_PLACES[half], place)
 
     def pt_free(self, table: int) -> None:
         """Free a table; the page of a page table goes with its other half."""
         pages = self.pages
         page = self.table_page(table)
-        if pages.ld(page + PT_LEVEL):
+        if not pages.page_ref_count(page) >> HALF_USED:
             self.unmark_table(page)
             pages.free_pages(page, CRST_ORDER)
             return
-        half = table >> 11 & 1
+        half = table // PAGE_TABLE_BYTES & 1
+        pages.st(page + PT_PLACES[half], 0)
         left = pages.page_ref_add(page, -(1 << HALF_USED + half)) >> HALF_USED
         if left:
             mm = pages.ld(page + PT_MM)
@@ -173,7 +192,7 @@ class SpaceS390Tables(SpaceS390):
     def mm_alloc_pgd(self, mm: int) -> bool:
         """Give a new address space its top table, for 4 TiB; False without memory."""
         self.pages.list_init(mm + self.list_offset)
-        table = self.crst_table_alloc(mm, TOPS[REGION2_SIZE])
+        table = self.crst_table_alloc(mm, 0, TOPS[REGION2_SIZE])
         if table == 0:
             return False
         self.set_context(mm, table, REGION2_SIZE)
@@ -196,7 +215,7 @@ class SpaceS390Tables(SpaceS390):
         limit = self.asce_limit(oldmm)
         if limit != REGION2_SIZE:
             table, level = self.pgd(mm), TOPS.get(limit, 4)
-            self.pages.st(self.table_page(table) + PT_LEVEL, level)
+            self.note_place(table, level)
             self.memory.fill(table, CRST_BYTES, e.region_empty(level))
             self.set_context(mm, table, limit)
         return super().dup_mm(oldmm, mm)
@@ -211,7 +230,7 @@ class SpaceS390Tables(SpaceS390):
             added.append(4)
         tables: list[int] = []
         for level in added:
-            table = self.crst_table_alloc(mm, level)
+            table = self.crst_table_alloc(mm, 0, level)
             if table == 0:
                 for spare in tables:
                     self.pt_free(spare)
@@ -243,13 +262,12 @@ class SpaceS390Tables(SpaceS390):
 
     def link(self, slot: int, level: int, table: int) -> None:
         """Let the entry of a region table lead to the table below."""
-        kind = e.region_empty(level) & e.TYPE_MASK
-        self.memory.store(slot, (table - self.memory.base) | kind | e.REGION_LENGTH)
+        self.memory.store(slot, e.region_to_machine(level, self.entry_of(table)))
 
     def below(self, slot: int, level: int) -> int:
         """The table that the entry at ``slot``, of a region table, leads to; 0 for none."""
-        entry = self.memory.load(slot)
-        return 0 if entry == e.region_empty(level) else self.memory.base + (entry & e.ORIGIN)
+        entry = e.region_to_twin(self.memory.load(slot))
+        return self.memory.base + (entry & p.PFN_MASK) if entry else 0
 
     def walk(self, mm: int, address: int, level: int) -> int:
         """Where the entry of ``level`` for ``address`` lies; 0 if a table above is missing."""
@@ -272,7 +290,7 @@ class SpaceS390Tables(SpaceS390):
         while at > level:
             table = self.below(slot, at)
             if table == 0:
-                table = self.crst_table_alloc(mm, at - 1)
+                table = self.crst_table_alloc(mm, address, at - 1)
                 if table == 0:
                     return 0
                 self.link(slot, at, table)
@@ -293,7 +311,7 @@ class SpaceS390Tables(SpaceS390):
         """Give the entry at ``pmd`` a page table if it has none; False without memory."""
         if self.memory.load(pmd) != e.SEGMENT_EMPTY:
             return True
-        table = self.page_table_alloc(mm)
+        table = self.page_table_alloc(mm, address)
         if table == 0:
             return False
         self.set_pmd(pmd, self.entry_of(table))
@@ -327,6 +345,7 @@ class SpaceS390Tables(SpaceS390):
 
     def pgtable_trans_huge_deposit(self, pmd: int, table: int) -> None:
         """Put a page table by for the huge page whose entry lies at ``pmd``."""
+        self.note_place(table, PUT_BY)
         owner = self.put_by_for(pmd)
         first = self.pages.ld(owner)
         if first:
@@ -345,6 +364,7 @@ class SpaceS390Tables(SpaceS390):
             self.pages.st(owner, self.pages.ld(table))
             self.pages.list_del(table)
         self.memory.fill(table, 16, e.PTE_EMPTY)
+        self.note_place(table, place_of(address, 0))
         return table
 
     def put_by_for(self, pmd: int) -> int:

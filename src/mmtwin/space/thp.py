@@ -62,6 +62,9 @@ class Thp(MadvisePages):
         return {
             "frames": self.pages.frames,
             "levels": self.top_level + 1,
+            "leaf_bits": 9,
+            "table_bits": 9,
+            "huge_pages": self.hpage_nr,
             "table_type": self.table_type >> self.map_shift,
             "zero_pfn": self.zero_pfn,
             "huge_zero_at": self.huge_zero_at,
