@@ -2,6 +2,7 @@ from mmtwin.memory cimport words_of
 
 cdef class AddressSet:
     cdef unsigned long long mask, generation
+    cdef int shift
     cdef readonly unsigned long long count
     cdef object held
     cdef unsigned long long *table

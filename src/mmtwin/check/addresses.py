@@ -13,6 +13,9 @@ if not cython.compiled:
     from mmtwin.memory.held import words_of
 
 FIRST_SIZE = 256
+TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
+GOLDEN = declare(u64, 0x9E3779B97F4A7C15)
+"""2^64 / the golden ratio: neighbours are put far from each other (Knuth, multiplicative hash)."""
 WIDTH = declare(u64, 3)
 """Words of a place in the table: the address, the generation that put it there, its row."""
 
@@ -25,6 +28,7 @@ class AddressSet:
 
     def __init__(self) -> None:
         self.mask = FIRST_SIZE - 1
+        self.shift = 64 - self.mask.bit_length()
         self.count = 0
         self.generation = 1
         self.held = array("Q", bytes(8 * 3 * FIRST_SIZE))
@@ -39,7 +43,7 @@ class AddressSet:
         """Where ``address`` is kept in the table, or the free place where it would go."""
         table = self.table
         generation: u64 = self.generation
-        at: u64 = ((address >> 3) ^ (address >> 17)) & self.mask
+        at: u64 = ((address * GOLDEN) & TOP) >> self.shift
         while table[WIDTH * at + 1] == generation and table[WIDTH * at] != address:
             at = (at + 1) & self.mask
         return WIDTH * at
@@ -68,6 +72,7 @@ class AddressSet:
         old = self.table
         size: u64 = self.mask + 1
         self.mask = 2 * size - 1
+        self.shift -= 1
         self.held = array("Q", bytes(16 * len(held)))
         self.table = words_of(self.held)
         nth: u64 = 0

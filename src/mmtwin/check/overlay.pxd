@@ -6,6 +6,7 @@ cdef class Overlay:
     cdef unsigned long long *w
     cdef readonly unsigned long long count
     cdef unsigned long long room, mask, tag
+    cdef int shift
     cdef list held
     cdef object held_table
     cdef unsigned long long *blocks

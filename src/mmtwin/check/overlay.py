@@ -25,6 +25,8 @@ GENERATION = declare(u64, 1 << 40)
 """Step of the tag that sets one load's entries apart; block numbers are below it."""
 LAST_TAG = declare(u64, 0xFFFFFF << 40)
 NONE = declare(u64, 0xFFFFFFFFFFFFFFFF)
+GOLDEN = declare(u64, 0x9E3779B97F4A7C15)
+"""2^64 / the golden ratio, as in ``addresses``."""
 FIRST_BLOCKS = 256
 
 KEPT_SHIFT = 16
@@ -71,6 +73,7 @@ class Overlay:
     def _new_table(self) -> None:
         """An empty table: for each place a tag (generation and block number) and an index."""
         self.mask = 2 * self.room - 1
+        self.shift = 64 - self.mask.bit_length()
         self.held_table = array("Q", bytes(16 * (self.mask + 1)))
         self.table = words_of(self.held_table)
 
@@ -87,6 +90,8 @@ class Overlay:
             self._new_table()
         at: u64 = journal.present
         held: u64 = journal.first
+        words = journal.words
+        images = self.images
         last: u64 = NONE
         image: u64 = 0
         before: u64 = NONE
@@ -96,8 +101,8 @@ class Overlay:
             index: u64
             old: u64
             if at >= held:
-                index = journal.words[2 * (at - held)]
-                old = journal.words[2 * (at - held) + 1]
+                index = words[2 * (at - held)]
+                old = words[2 * (at - held) + 1]
             else:
                 index = journal.entry_index(at)
                 old = journal.entry_old(at)
@@ -112,13 +117,14 @@ class Overlay:
                     image_before = image
                     last = block
                     image = self._touch(block) * WORDS
-            self.images[image + (index & 31)] = old
+                    images = self.images
+            images[image + (index & 31)] = old
 
     def _place(self, block: u64) -> u64:
         """Where in the table a block is kept, or the free place where it would go."""
         table = self.table
         wanted: u64 = self.tag | block
-        at: u64 = (block ^ (block >> 9)) & self.mask
+        at: u64 = ((block * GOLDEN) & NONE) >> self.shift
         while table[2 * at] >= self.tag and table[2 * at] != wanted:
             at = (at + 1) & self.mask
         return 2 * at
@@ -158,7 +164,7 @@ class Overlay:
         table = self.table
         block: u64 = index >> 5
         wanted: u64 = self.tag | block
-        at: u64 = (block ^ (block >> 9)) & self.mask
+        at: u64 = ((block * GOLDEN) & NONE) >> self.shift
         while table[2 * at] >= self.tag:
             if table[2 * at] == wanted:
                 return table[2 * at + 1]
@@ -170,7 +176,7 @@ class Overlay:
         table = self.table
         block: u64 = index >> 5
         wanted: u64 = self.tag | block
-        at: u64 = (block ^ (block >> 9)) & self.mask
+        at: u64 = ((block * GOLDEN) & NONE) >> self.shift
         while table[2 * at] >= self.tag:
             if table[2 * at] == wanted:
                 return self.images[table[2 * at + 1] * WORDS + (index & 31)]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cython import declare
 from cython import ulonglong as u64
 
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.memory.allocator import Allocator
 from mmtwin.memory.memory import Memory
 
-BUCKETS = 256
-PID = 0
-TASK = 8
-HASH_NEXT = 16
-NEXT = 24
-PREV = 32
 ENTRY_SIZE = 40
+BUCKETS = declare(u64, 256)
+PID = declare(u64, 0)
+TASK = declare(u64, 8)
+HASH_NEXT = declare(u64, 16)
+NEXT = declare(u64, 24)
+PREV = declare(u64, 32)
 
 
 class Pids:

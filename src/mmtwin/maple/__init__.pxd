@@ -24,6 +24,8 @@ cdef inline unsigned long long word(Nodes nodes, unsigned long long x, unsigned 
 cdef inline int put(Nodes nodes, unsigned long long x, unsigned long long node, int k, unsigned long long value) except -1:
     cdef unsigned long long at = x + k
     if x != 0 and <unsigned int> k < 32:
+        if nodes.memory.w[at] == value:
+            return 0
         if nodes.memory.journal is not None:
             return nodes.memory.poke(at, value)
         nodes.memory.w[at] = value  # what poke does without a journal

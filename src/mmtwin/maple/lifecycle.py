@@ -14,7 +14,7 @@ from cython import ulonglong as u64
 
 from mmtwin.machine.bug import KernelBug
 from mmtwin.machine.gfp import DIRECT_RECLAIM, GFP_KERNEL
-from mmtwin.maple.era import SHARP, WORST
+from mmtwin.maple.era import SHARP
 from mmtwin.maple.state import MaState, WrState
 from mmtwin.maple.steps import Steps
 
@@ -255,7 +255,7 @@ class Lifecycle(Steps):
         leaf's new size: none for an exact fit or a slot store, one for an append or node store, and
         where the leaf may get too small as for a rebalance. Later by store type.
         """
-        if self.era.prealloc == WORST:
+        if self.prealloc_worst:
             return 1 + height_of(self, mas.tree) * 3
         wr: WrState = self.wr_begin(mas, entry)
         index: u64 = mas.index

@@ -104,7 +104,7 @@ class Maple(Lifecycle):
 
     def mt_init_flags(self, tree: u64, flags: uint) -> None:
         """Make the words at ``tree`` an empty tree."""
-        self.memory.zero(tree, self.era.tree_size)
+        self.memory.zero(tree, self.tree_size)
         self.set_flags(tree, flags)
 
     def mtree_empty(self, tree: u64) -> bint:
@@ -126,7 +126,7 @@ class Maple(Lifecycle):
         self.set_root(tree, 0)
         if root & 3 == 2 and root > 4096:
             self.mte_destroy_walk(root & ~2, tree)
-        self.set_flags(tree, flags_of(self, tree) & 0xFFFFFF83 if self.era.keeps_flags else 0)
+        self.set_flags(tree, flags_of(self, tree) & 0xFFFFFF83 if self.keeps_flags else 0)
 
     def mtree_destroy(self, tree: u64) -> None:
         """Free all nodes, taking the tree's lock."""

@@ -23,7 +23,7 @@ from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.machine.bug import KernelBug
-from mmtwin.maple.era import HEIGHT, Era, era_of
+from mmtwin.maple.era import HEIGHT, WORST, Era, era_of
 from mmtwin.memory.allocator import Allocator
 from mmtwin.memory.errors import BadAccess
 from mmtwin.memory.memory import Memory
@@ -118,6 +118,9 @@ class Nodes:
         self.walk_resumes = known.walk_resumes
         self.depth_base = known.depth_base
         self.by_height = known.prealloc == HEIGHT
+        self.prealloc_worst = known.prealloc == WORST
+        self.keeps_flags = known.keeps_flags
+        self.tree_size = known.tree_size
         self._lay_out(known)
 
     def _lay_out(self, era: Era) -> None:

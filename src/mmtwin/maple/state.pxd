@@ -2,6 +2,7 @@ cdef class MaState:
     cdef public unsigned long long tree, index, last, node, min, max, alloc
     cdef public int status, depth, offset, mas_flags, end, store_type
     cdef MaState spare
+    cdef void begin(self, unsigned long long tree, unsigned long long index) noexcept
     cdef void copy_from(self, MaState other) noexcept
     cpdef void reset(self) noexcept
     cpdef void set(self, unsigned long long index) noexcept
@@ -15,6 +16,8 @@ cdef class MaState:
     cpdef bint is_start(self) except -1
     cpdef bint is_active(self) except -1
     cpdef bint is_ptr(self) except -1
+
+cpdef MaState cursor(unsigned long long tree, unsigned long long index)
 
 cdef class BigNode:
     cdef unsigned long long pivot[68]

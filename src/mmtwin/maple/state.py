@@ -56,9 +56,15 @@ class MaState:
     """
 
     def __init__(self, tree: u64, index: u64 = 0, last: int | None = None) -> None:
+        self.begin(tree, index)
+        if last is not None:
+            self.last = last
+
+    def begin(self, tree: u64, index: u64) -> None:
+        """Stand before the first operation, on ``index``."""
         self.tree = tree
         self.index = index
-        self.last = index if last is None else last
+        self.last = index
         self.node = 0
         self.min = 0
         self.max = TOP
@@ -150,6 +156,13 @@ class MaState:
             f"<MaState {STATUS_NAMES[self.status]} {self.index:#x}-{self.last:#x}{where} "
             f"tree={self.tree:#x}>"
         )
+
+
+def cursor(tree: u64, index: u64) -> MaState:
+    """``MaState(tree, index)``, at a third of the cost where both are C numbers."""
+    mas: MaState = MaState.__new__(MaState)
+    mas.begin(tree, index)
+    return mas
 
 
 class BigNode:

@@ -148,8 +148,17 @@ class Memory:
             value &= 0xFFFFFFFFFFFFFFFF  # a count below zero wraps, as in C
         old: u64 = self.w[index]
         if old != value:
-            if self.journal is not None:
-                self.journal.append(index, old)
+            journal: Journal | None = self.journal
+            if journal is not None:
+                slot: u64 = journal.end - journal.first
+                if journal.present == journal.end and slot != journal.chunk_entries:
+                    # The usual case of Journal.append, without a call: this is the hottest place.
+                    journal.words[2 * slot] = index
+                    journal.words[2 * slot + 1] = old
+                    journal.end += 1
+                    journal.present = journal.end
+                else:
+                    journal.append(index, old)
             self.w[index] = value
             self.d[index >> 9] = 1
         return 0

@@ -11,11 +11,12 @@ cdef inline unsigned long long load(Memory memory, unsigned long long address) e
 cdef inline int store(Memory memory, unsigned long long address, unsigned long long value) except -1:
     cdef unsigned long long offset = address - memory.base
     if offset < memory.limit and offset & 7 == 0:
+        if memory.w[offset >> 3] == value:
+            return 0
         if memory.journal is not None:
             return memory.poke(offset >> 3, value)
-        if memory.w[offset >> 3] != value:  # what poke does without a journal
-            memory.w[offset >> 3] = value
-            memory.d[offset >> 12] = 1
+        memory.w[offset >> 3] = value  # what poke does without a journal
+        memory.d[offset >> 12] = 1
         return 0
     memory.store(address, value)
     return 0

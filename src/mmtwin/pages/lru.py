@@ -31,6 +31,9 @@ NODE_SIZE = declare(u64, n.NODE_SIZE)
 NODE_STAT = declare(u64, n.NODE_STAT)
 KSWAPD_WOKEN = declare(u64, n.WORD["kswapd_woken"])
 KCOMPACTD_ORDER = declare(u64, n.WORD["kcompactd_max_order"])
+NR_MLOCK = declare(u64, n.NODE_STAT + n.STAT["mlock"])
+CULLED = declare(u64, n.EVENT["unevictable_pgs_culled"])
+RESCUED = declare(u64, n.EVENT["unevictable_pgs_rescued"])
 ZONE_LRU = declare(u64, c.ZONE_LRU)
 ZONE_USED = declare(u64, c.ZONE_USED)
 UNEVICTABLE = declare(i32, n.LRU_UNEVICTABLE)
@@ -301,16 +304,16 @@ class Lru(GfpRequest):
         if self.ld(page) & self.pg_mlocked != 0:
             return 0
         self.set_page_flag(page, self.pg_mlocked)
-        self.mod_node_page_state(self.page_to_nid(page), "mlock", self.folio_nr_pages(page))
-        return 0
+        node: u64 = self.pgdat(self.page_to_nid(page))
+        return add(self.memory, node + NR_MLOCK, self.folio_nr_pages(page))
 
     def clear_mlocked(self, page: u64) -> i32:
         """The page is not locked into memory any more; returns 0."""
         if self.ld(page) & self.pg_mlocked == 0:
             return 0
         self.clear_page_flag(page, self.pg_mlocked)
-        self.mod_node_page_state(self.page_to_nid(page), "mlock", -self.folio_nr_pages(page))
-        return 0
+        node: u64 = self.pgdat(self.page_to_nid(page))
+        return add(self.memory, node + NR_MLOCK, -self.folio_nr_pages(page))
 
     def mlock_new_folio(self, page: u64) -> i32:
         """A fresh page in a locked area becomes known to reclaim, as unevictable; returns 0."""
@@ -331,7 +334,7 @@ class Lru(GfpRequest):
         self.lruvec_del_folio(page)
         self.st(page, (flags & ~self.pg_active) | self.pg_unevictable)
         self.st(page + self.o_lru + 8, 1)
-        self.count_vm_event("unevictable_pgs_culled")
+        add(self.memory, self.events + CULLED, 1)
         return self.lruvec_add_folio(page)
 
     def munlock_folio(self, page: u64) -> i32:
@@ -346,7 +349,7 @@ class Lru(GfpRequest):
         if flags & both == both:
             self.lruvec_del_folio(page)
             self.clear_page_flag(page, self.pg_unevictable)
-            self.count_vm_event("unevictable_pgs_rescued")
+            add(self.memory, self.events + RESCUED, 1)
             return self.lruvec_add_folio(page)
         return 0
 

@@ -46,6 +46,7 @@ AT_PREV = declare(u64, SLAB_PREV)
 AT_FREELIST = declare(u64, SLAB_FREELIST)
 AT_COUNTERS = declare(u64, SLAB_COUNTERS)
 STRUCT_PAGE = declare(u64, STRUCT_PAGE_SIZE)
+PAGE_BYTES = declare(u64, PAGE)
 COUNT = declare(u64, 0xFFFF)
 AT_FREE_LIST, AT_NEXT_NEW, AT_END_NEW, AT_IN_USE, AT_CPU_FIRST = 0, 8, 16, 24, 32
 """The control words: those of an :class:`Arena`, about the cpu's slab but the last, which counts
@@ -171,11 +172,11 @@ class SlabCache(Arena):
         memory: Memory = self.memory
         if address < memory.base or address - memory.base >= memory.size:
             return 0
-        page: u64 = self.memmap + (address - memory.base) // PAGE * STRUCT_PAGE
+        page: u64 = self.memmap + (address - memory.base) // PAGE_BYTES * STRUCT_PAGE
         if load(memory, page + AT_CACHE) != self.number:
             return 0
         first: u64 = load(memory, page + AT_FIRST)
-        return self.memmap + (first - memory.base) // PAGE * STRUCT_PAGE
+        return self.memmap + (first - memory.base) // PAGE_BYTES * STRUCT_PAGE
 
     def _add_partial(self, head: u64) -> i32:
         """Put a slab at the end of the partial list; returns 0."""
@@ -211,8 +212,7 @@ class SlabCache(Arena):
             store(memory, self.control + EMPTY, load(memory, head + AT_NEXT))
         counters: u64 = load(memory, head + AT_COUNTERS)
         first: u64 = load(memory, head + AT_FIRST)
-        page: u64 = PAGE
-        end: u64 = first + (page << (counters >> 32))
+        end: u64 = first + (PAGE_BYTES << (counters >> 32))
         store(memory, self.control + FREE_LIST, load(memory, head + AT_FREELIST))
         store(memory, self.control + CPU_FIRST, first)
         store(memory, self.control + NEXT_NEW, end)
@@ -256,7 +256,7 @@ class SlabCache(Arena):
         if memory.watcher is not None:
             memory.watcher.on_release(first, PAGE << order)
         memory.fill(first, PAGE << order, 0)
-        page: u64 = pages.pfn_to_page((first - memory.base) // PAGE)
+        page: u64 = pages.pfn_to_page((first - memory.base) // PAGE_BYTES)
         pages.mod_node_page_state(pages.page_to_nid(page), "slab_unreclaimable", -(1 << order))
         return pages.free_pages(page, order)
 
@@ -275,10 +275,10 @@ class SlabCache(Arena):
         size: u64 = self.memory.load(self.control + END_NEW) - first
         at: u64 = 0
         while at < size:
-            frame: u64 = (first - self.memory.base + at) // PAGE
-            self.memory.store(self.memmap + frame * STRUCT_PAGE_SIZE + SLAB_CACHE, self.number)
-            self.memory.store(self.memmap + frame * STRUCT_PAGE_SIZE + SLAB_FIRST, first)
-            at += PAGE
+            frame: u64 = (first - self.memory.base + at) // PAGE_BYTES
+            self.memory.store(self.memmap + frame * STRUCT_PAGE + AT_CACHE, self.number)
+            self.memory.store(self.memmap + frame * STRUCT_PAGE + AT_FIRST, first)
+            at += PAGE_BYTES
         return first
 
     def _new_slab(self) -> u64:
@@ -302,14 +302,13 @@ class SlabCache(Arena):
             page = pages.alloc_pages(gfp, order)
             if page == 0:
                 return 0
-        first: u64 = memory.base + pages.page_to_pfn(page) * PAGE
-        size: u64 = PAGE
-        size = size << order
-        head: u64 = self.memmap + (first - memory.base) // PAGE * STRUCT_PAGE
+        first: u64 = memory.base + pages.page_to_pfn(page) * PAGE_BYTES
+        size: u64 = PAGE_BYTES << order
+        head: u64 = self.memmap + (first - memory.base) // PAGE_BYTES * STRUCT_PAGE
         objects: u64 = size // self.stride
         upper: u64 = order
-        memory.store(head + SLAB_FREELIST, 0)
-        memory.store(head + SLAB_COUNTERS, upper << 32 | objects << 16 | objects)
+        memory.store(head + AT_FREELIST, 0)
+        memory.store(head + AT_COUNTERS, upper << 32 | objects << 16 | objects)
         all_objects: u64 = memory.load(self.control + NR_OBJECTS)
         memory.store(self.control + NR_OBJECTS, all_objects + objects)
         memory.store(self.control + CPU_FIRST, first)
@@ -377,8 +376,8 @@ class SlabCaches:
         """
         if address < self.memory.base or address - self.memory.base >= self.memory.size:
             return 0
-        frame: u64 = (address - self.memory.base) // PAGE
-        number: u64 = self.memory.load(self.memmap + frame * STRUCT_PAGE_SIZE + SLAB_CACHE)
+        frame: u64 = (address - self.memory.base) // PAGE_BYTES
+        number: u64 = self.memory.load(self.memmap + frame * STRUCT_PAGE + AT_CACHE)
         last: u64 = 2 * len(self.caches)
         return number if number & 1 == 0 and number <= last else 0
 
@@ -388,8 +387,8 @@ class SlabCaches:
         if number == 0:
             return 0
         cache: SlabCache = self.caches[number // 2 - 1]
-        frame: u64 = (address - self.memory.base) // PAGE
-        first: u64 = self.memory.load(self.memmap + frame * STRUCT_PAGE_SIZE + SLAB_FIRST)
+        frame: u64 = (address - self.memory.base) // PAGE_BYTES
+        first: u64 = self.memory.load(self.memmap + frame * STRUCT_PAGE + AT_FIRST)
         return first + (address - first) // cache.stride * cache.stride
 
     def owner(self, address: int) -> SlabCache | None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 
+from cython import declare
+from cython import int as i32
+from cython import longlong as i64
+from cython import ulonglong as u64
+
+from mmtwin.machine.pids import Pids
+from mmtwin.memory.memory import Memory
 from mmtwin.memory.view import View
 from mmtwin.replay.feed import Feed
 from mmtwin.replay.files import Files
 from mmtwin.space import flags as c
 from mmtwin.space.files import SHMEM_DEV
+from mmtwin.space.space import Space
+from mmtwin.space.v6_18 import Space618
 from mmtwin.trace import calls
 from mmtwin.trace.maps import parse_maps
 from mmtwin.trace.records import Call, Child, Exec, Gone, Limits, Record, Touch
@@ -19,8 +29,16 @@ AHEAD_FOR_FLAGS = 512
 """Records to look ahead for the ``clone`` line that follows a ``child`` line."""
 PR_SET_VMA = 0x53564D41
 MAP_TYPE = 0xF
-LOW = 0xFFFFFFFF
+LOW = declare(u64, 0xFFFFFFFF)
 PAGE_MASK = ~0xFFF
+MAP_ANONYMOUS = declare(u64, c.MAP_ANONYMOUS)
+MMAP = declare(i32, calls.MMAP)
+MUNMAP = declare(i32, calls.MUNMAP)
+MPROTECT = declare(i32, calls.MPROTECT)
+MREMAP = declare(i32, calls.MREMAP)
+MADVISE = declare(i32, calls.MADVISE)
+MLOCK = declare(i32, calls.MLOCK)
+MUNLOCK = declare(i32, calls.MUNLOCK)
 BRK_DISTANCE = 1 << 30
 """How far above the image the first program break may lie: arch_randomize_brk, 1 GiB at most."""
 PROGRAM_DISTANCE = 1 << 40
@@ -50,28 +68,29 @@ class Processes:
 
     def __init__(self, twin: Twin, feed: Feed) -> None:
         self.twin = twin
-        self.space = space = twin.space
+        self.memory: Memory = twin.memory
+        self.pids: Pids = twin.pids
+        self.space: Space = twin.space
         self.feed = feed
         self.files = Files(twin)
         self.inferred: set[int] = set()
         """Lines whose answer showed a random base that exec had drawn."""
         self._at_mm = twin.layouts.task_struct.offset("mm")
-        self._calls: dict[int, Callable[[int, Call], int | None]] = {
-            calls.MMAP: self._mmap,
+        self._rarer = self._rarer_calls()
+
+    def _rarer_calls(self) -> dict[int, Callable[[int, Call], int | None]]:
+        """What carries a call out, by its number, but for those of :meth:`_call`."""
+        space = self.twin.space
+        return {
             calls.BRK: self._brk,
-            calls.MUNMAP: lambda mm, r: space.sys_munmap(mm, *r.args[:2]),
-            calls.MPROTECT: lambda mm, r: space.sys_mprotect(mm, *r.args[:3]),
             calls.PKEY_MPROTECT: lambda mm, r: space.sys_pkey_mprotect(mm, *r.args[:4]),
-            calls.MREMAP: lambda mm, r: space.sys_mremap(mm, *r.args[:5]),
-            calls.MADVISE: lambda mm, r: space.sys_madvise(mm, *r.args[:3]),
-            calls.MLOCK: lambda mm, r: space.sys_mlock(mm, *r.args[:2]),
             calls.MLOCK2: lambda mm, r: space.sys_mlock2(mm, *r.args[:3]),
-            calls.MUNLOCK: lambda mm, r: space.sys_munlock(mm, *r.args[:2]),
             calls.MLOCKALL: lambda mm, r: space.sys_mlockall(mm, r.args[0]),
             calls.MUNLOCKALL: lambda mm, r: space.sys_munlockall(mm),
             calls.MSYNC: lambda mm, r: space.sys_msync(mm, *r.args[:3]),
             calls.REMAP_FILE_PAGES: lambda mm, r: space.sys_remap_file_pages(mm, *r.args[:5]),
             calls.MBIND: lambda mm, r: space.sys_mbind(mm, *r.args),
+            calls.MSEAL: self._mseal,
             calls.PRCTL: self._prctl,
             calls.SHMAT: self._shmat,
             calls.SHMDT: lambda mm, r: space.sys_shmdt(mm, r.args[0]),
@@ -82,17 +101,16 @@ class Processes:
 
         :class:`Unpredictable` if the record does not hold what the result hangs on.
         """
-        match record:
-            case Call():
-                return self._call(record)
-            case Touch():
-                self.space.touch(self.mm(record.pid), record.addr, record.len, record.write)
-            case Exec():
-                self._exec(record)
-            case Child():
-                self._child(record)
-            case Gone():
-                self._gone(record.pid)
+        if isinstance(record, Call):
+            return self._call(record)
+        if isinstance(record, Touch):
+            self.space.touch(self.mm(record.pid), record.addr, record.len, record.write)
+        elif isinstance(record, Exec):
+            self._exec(record)
+        elif isinstance(record, Child):
+            self._child(record)
+        elif isinstance(record, Gone):
+            self._gone(record.pid)
         return None
 
     def _call(self, record: Call) -> int | None:
@@ -102,16 +120,33 @@ class Processes:
             self._rename(record.renamed)
         if record.op in NO_EFFECT:
             return None
-        function = self._calls.get(record.op)
+        op: i32 = record.op
+        mm: u64 = self.mm(record.pid)
+        if op == MMAP:
+            return self._mmap(mm, record)
+        first, second, third, fourth, fifth, _ = record.args
+        if op == MUNMAP:
+            return self.space.sys_munmap(mm, first, second)
+        if op == MPROTECT:
+            return self.space.sys_mprotect(mm, first, second, third)
+        if op == MREMAP:
+            return self.space.sys_mremap(mm, first, second, third, fourth, fifth)
+        if op == MADVISE:
+            return self.space.sys_madvise(mm, first, second, third)
+        if op == MLOCK:
+            return self.space.sys_mlock(mm, first, second)
+        if op == MUNLOCK:
+            return self.space.sys_munlock(mm, first, second)
+        function = self._rarer.get(record.op)
         if function is None:
             raise Unpredictable(f"{record.name_of_call} is not carried out")
-        return function(self.mm(record.pid), record)
+        return function(mm, record)
 
     # Who is who.
 
-    def mm(self, pid: int) -> int:
+    def mm(self, pid: u64) -> u64:
         """The address space of a thread, 0 if it has none."""
-        return self.twin.memory.load(self._task(pid) + self._at_mm)
+        return self.memory.load(self._task(pid) + self._at_mm)
 
     def maps(self, pid: int) -> str:
         """The twin's /proc/PID/maps of a thread."""
@@ -126,8 +161,8 @@ class Processes:
         """The members of an address space by name."""
         return View(self.twin.memory, self.twin.layouts.mm_struct, mm)
 
-    def _task(self, pid: int) -> int:
-        task = self.twin.pids.find(pid)
+    def _task(self, pid: u64) -> u64:
+        task: u64 = self.pids.find(pid)
         if task == 0:
             raise Unpredictable("the thread is not known")
         return task
@@ -254,10 +289,10 @@ class Processes:
 
     # Calls that need more than their arguments.
 
-    def _mmap(self, mm: int, record: Call) -> int:
+    def _mmap(self, mm: u64, record: Call) -> i64:
         addr, length, prot, flags, _, offset = record.args
-        file = 0
-        if not flags & c.MAP_ANONYMOUS:
+        file: u64 = 0
+        if flags & MAP_ANONYMOUS == 0:
             if record.file is None:
                 raise Unpredictable("what the descriptor stands for is not recorded")
             file = self.files.of_mmap(mm, record)
@@ -278,6 +313,11 @@ class Processes:
                 view.brk = record.ret
                 self.inferred.add(record.line)
         return self.space.sys_brk(mm, record.args[0])
+
+    def _mseal(self, mm: int, record: Call) -> int:
+        if isinstance(self.space, Space618):
+            return self.space.sys_mseal(mm, *record.args[:3])
+        return -errno.ENOSYS
 
     def assume_written(self, record: Record) -> None:
         """Write to what a call gave, as programs do, where the trace has no ``touch`` lines.

@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from cython import ulonglong as u64
+
 from mmtwin.machine.bug import KernelBug, KernelWarning
 from mmtwin.memory.errors import BadAccess, PoisonedAccess
+from mmtwin.memory.memory import Memory
 from mmtwin.replay.feed import Feed
 from mmtwin.replay.finding import Counts, Finding
 from mmtwin.replay.maps_diff import differing_lines
@@ -52,6 +55,7 @@ class Replay:
         on_step: Callable[[int], None] | None = None,
     ) -> None:
         self.twin = twin
+        self.memory: Memory = twin.memory
         self.feed = Feed(records)
         self.processes = Processes(twin, self.feed)
         self.settler = Settler(self)
@@ -88,7 +92,7 @@ class Replay:
         self.record = record
         self.step += 1
         self.counts.calls += 1
-        mark = self.twin.memory.mark()
+        mark: u64 = self.memory.mark()
         try:
             mark = self.twin.begin_step()
             self.twin.victims.running = record.pid
@@ -104,17 +108,18 @@ class Replay:
         except BadAccess as access:
             self.died = True
             self.find("bug", f"unable to handle a {access}", {"address": f"{access.address:#x}"})
-        self.settler.early.pop(record.line, None)
+        if self.settler.early:
+            self.settler.early.pop(record.line, None)
         self.counts.inferred = len(self.processes.inferred)
         if self.twin.keep_journal:
-            self.marks.append(self.twin.memory.mark())
+            self.marks.append(self.memory.mark())
         if self.check is not None and not self.died:
             self.counts.checks += 1
             self.findings += self.check(self, self.twin.checked_from)
         if self.on_step is not None:
             self.on_step(self.step)
 
-    def _carry_out(self, record: Record, mark: int) -> None:
+    def _carry_out(self, record: Record, mark: u64) -> None:
         if not self.compare:
             self.result = self.processes.carry_out(record)
             self.counts.agreed += 1
@@ -143,7 +148,7 @@ class Replay:
 
     def rewind(self, mark: int) -> None:
         """Take everything back to where the journal stood at ``mark``."""
-        self.twin.memory.rewind(mark)
+        self.memory.rewind(mark)
         self.processes.files.rewound(mark)
 
     def attempt(self, record: Record) -> Outcome:

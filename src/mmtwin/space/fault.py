@@ -19,6 +19,9 @@ from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.swap_fault import SwapFault
 
+PAGE_SIZE = declare(u64, c.PAGE_SIZE)
+PAGE_MASK = declare(u64, c.PAGE_MASK)
+VM_ACCESS_FLAGS = declare(u64, c.VM_ACCESS_FLAGS)
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_HUGETLB = declare(u64, c.VM_HUGETLB)
 VM_SHARED = declare(u64, c.VM_SHARED)
@@ -52,7 +55,7 @@ class Fault(SwapFault):
         memory: Memory = self.memory
         translates: bint = self.translates
         size: u64 = self.pmd_size
-        at: u64 = start & c.PAGE_MASK
+        at: u64 = start & PAGE_MASK
         pte: u64 = 0
         while at < end:
             pte = self.pte_at(mm, at) if pte == 0 or at & (size - 1) == 0 else pte + 8
@@ -211,14 +214,14 @@ class Fault(SwapFault):
         """
         if address >= self.task_size(mm):
             return p.SIGSEGV
-        at: u64 = address & c.PAGE_MASK
+        at: u64 = address & PAGE_MASK
         vma: u64 = self.find_vma(mm, at)
         if vma == 0 or (at < self.vm_start(vma) and self.expand_stack(vma, at) != 0):
             return p.SIGSEGV
-        wanted: u64 = VM_WRITE if write else c.VM_ACCESS_FLAGS
+        wanted: u64 = VM_WRITE if write else VM_ACCESS_FLAGS
         if self.vm_flags(vma) & wanted == 0:
             return p.SIGSEGV
-        bits: u64 = self.fault_range(vma, at, at + c.PAGE_SIZE, write)
+        bits: u64 = self.fault_range(vma, at, at + PAGE_SIZE, write)
         if bits & VM_FAULT_SIGSEGV:
             return p.SIGSEGV
         return p.SIGBUS if bits & VM_FAULT_ERROR else 0

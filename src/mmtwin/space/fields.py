@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from cython import cfunc, declare, exceptval, inline
+from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.machine.context import Context
@@ -26,8 +27,8 @@ VM_EXEC = declare(u64, c.VM_EXEC)
 VM_SHARED = declare(u64, c.VM_SHARED)
 VM_PKEY_BITS = declare(u64, c.VM_PKEY_BITS)
 
-PTE_PKEY_SHIFT = 59
-PKEY_SHIFT = 32
+PTE_PKEY_SHIFT = declare(i32, 59)
+PKEY_SHIFT = declare(i32, 32)
 
 
 class Caches(Protocol):

@@ -2,6 +2,8 @@ from mmtwin.space.files cimport Files
 
 cdef class Hugetlb(Files):
     cdef readonly unsigned long long hugetlb_vm_ops
+    cdef unsigned long long nr_huge_pages_at
+    cdef bint has_huge_pages(self) except -1
     cdef int hstate_sizelog(self, unsigned long long log) except -1
     cdef int huge_page_shift(self, unsigned long long file) except -1
     cdef bint is_vm_hugetlb_page(self, unsigned long long vma) except -1

@@ -56,6 +56,11 @@ class Hugetlb(Files):
     def take_huge_pages(self, huge: HugePages) -> None:
         """Let huge pages and promises of them be kept there."""
         self.huge = huge
+        self.nr_huge_pages_at = huge.at_nr
+
+    def has_huge_pages(self) -> bint:
+        """Is there any page in the pool, free or in use?"""
+        return self.memory.load(self.nr_huge_pages_at) != 0
 
     def hstate_sizelog(self, log: u64) -> i32:
         """log2 of the page size that MAP_HUGETLB's size field asks for; 0 if there is none such."""

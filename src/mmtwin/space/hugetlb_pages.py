@@ -352,7 +352,7 @@ class HugePages(HugeReserve):
         (task_work), so that what replaces an area can neither be promised nor get its pages.
         """
         space, held = self.space, []
-        vma = space.find_vma(mm, start) if self.memory.load(self.at_nr) else 0
+        vma = space.find_vma(mm, start)
         while vma and self.area(vma, "vm_start") < start + length:
             if self.area(vma, "vm_flags") & c.VM_HUGETLB:
                 held.append(self.area(vma, "vm_file"))

@@ -1,5 +1,5 @@
 from mmtwin.maple.maple cimport Maple
-from mmtwin.maple.state cimport MaState
+from mmtwin.maple.state cimport MaState, cursor
 from mmtwin.space.vma_alloc cimport VmaAlloc
 
 cdef class Lookup(VmaAlloc):

@@ -11,7 +11,7 @@ from cython import ulonglong as u64
 from mmtwin.machine.bug import KernelBug
 from mmtwin.machine.profile import Profile
 from mmtwin.maple.maple import Maple
-from mmtwin.maple.state import MaState
+from mmtwin.maple.state import MaState, cursor
 from mmtwin.memory.memory import Memory
 from mmtwin.space.fields import Caches
 from mmtwin.space.vma_alloc import VmaAlloc
@@ -28,7 +28,7 @@ class Lookup(VmaAlloc):
 
     def vma_iterator(self, mm: u64, addr: u64) -> MaState:
         """A cursor on the address space's tree, to start at ``addr``."""
-        return MaState(self.mm_mt(mm), addr)
+        return cursor(self.mm_mt(mm), addr)
 
     def find_vma(self, mm: u64, addr: u64) -> u64:
         """The first VMA with end > ``addr``, which may begin above it; 0 for none."""

@@ -141,14 +141,17 @@ class Mmap(MmapRegion):
     ) -> i64:
         """Map, then fault the pages in if the flags ask for it; failures of that are ignored."""
         fixed: bint = map_flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) == MAP_FIXED
-        replaced: list[int] = self.huge.hold_files(mm, addr, length) if fixed else []
+        replaced: list[int] | None = None
+        if fixed and self.has_huge_pages():
+            replaced = self.huge.hold_files(mm, addr, length)
         found: i64 = self.do_mmap(mm, file, addr, length, prot, map_flags, 0, pgoff)
         if not failed(found):
             locked: bint = (self.def_flags(mm) | (map_flags & MAP_LOCKED)) & VM_LOCKED != 0
             if locked or map_flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE:
                 self.mm_populate(mm, found, (length + self.page_size - 1) & self.page_mask, True)
-        for gone in replaced:
-            self.fput(gone)
+        if replaced is not None:
+            for gone in replaced:
+                self.fput(gone)
         return found
 
     def do_mmap(

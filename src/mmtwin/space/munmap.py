@@ -21,6 +21,7 @@ from mmtwin.space.merge import Merge
 VM_LOCKED = declare(u64, c.VM_LOCKED)
 VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
 TOP = declare(u64, c.MAX)
+LOCK_EXTERN = declare(u64, c.MT_FLAGS_LOCK_EXTERN)
 MAPLE_TREE_SIZE = 24
 
 
@@ -89,7 +90,7 @@ class Munmap(Merge):
                 self.maple.mas_destroy(mas)
                 return error
         tree: u64 = self.stack.alloc(GFP_KERNEL)
-        self.maple.mt_init_flags(tree, c.MT_FLAGS_LOCK_EXTERN)
+        self.maple.mt_init_flags(tree, LOCK_EXTERN)
         detach: Detach = Detach(tree)
         error = self.munmap_gather(mas, detach, mm, start, end)
         if error == 0:

@@ -8,6 +8,7 @@ mm/migrate.c.
 from __future__ import annotations
 
 from cython import declare
+from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.pages.pages import Pages
@@ -17,6 +18,7 @@ from mmtwin.space import pte_bits as p
 from mmtwin.space.hugetlb_pages import HugePages
 from mmtwin.space.thp import Thp
 
+PAGE_SIZE = declare(u64, c.PAGE_SIZE)
 PSE = declare(u64, p.PSE)
 RW = declare(u64, p.RW)
 ACCESSED = declare(u64, p.ACCESSED)
@@ -229,31 +231,33 @@ class Rmap(Thp):
 
     def mlock_vma_pages_range(self, vma: u64, start: u64, end: u64) -> None:
         """Lock or unlock the pages that [start, end) maps, as its area's flags are now."""
-        mm = self.vm_mm(vma)
+        mm: u64 = self.vm_mm(vma)
         if self.pgtables_bytes(mm) == 0:
             return
-        at: int = start
+        at: u64 = start
         while at < end:
-            pmd = self.walk(mm, at, 1)
-            entry = self.pmdp_get(pmd) if pmd else 0
-            past: int = min((at | (self.pmd_size - 1)) + 1, end)
-            if entry and self.pmd_is_leaf(entry):
+            pmd: u64 = self.walk(mm, at, 1)
+            entry: u64 = self.pmdp_get(pmd) if pmd != 0 else 0
+            past: u64 = (at | (self.pmd_size - 1)) + 1
+            if past > end:
+                past = end
+            if entry != 0 and self.pmd_is_leaf(entry):
                 if not self.is_huge_zero_pmd(entry):
                     self.mlock_by_area(vma, self.page_of(entry & ~PSE))
-            elif entry:
-                for address in range(at, past, 4096):
-                    pte = self.ptep_get(self.pte_offset(entry, address))
-                    page = self.vm_normal_page(pte) if self.pte_present(pte) else 0
-                    if page and self.single(page):
-                        self.mlock_by_area(vma, page)
+                at = past
+            while entry != 0 and at < past:
+                pte: u64 = self.ptep_get(self.pte_offset(entry, at))
+                page: u64 = self.vm_normal_page(pte) if self.pte_present(pte) else 0
+                if page != 0 and self.single(page):
+                    self.mlock_by_area(vma, page)
+                at += PAGE_SIZE
             at = past
 
-    def mlock_by_area(self, vma: u64, page: u64) -> None:
-        """The area that maps the page has become a locked one, or is none any more."""
-        if self.vm_flags(vma) & VM_LOCKED:
-            self.pages.mlock_folio(page)
-        else:
-            self.pages.munlock_folio(page)
+    def mlock_by_area(self, vma: u64, page: u64) -> i32:
+        """The area that maps the page has become a locked one, or is none any more; returns 0."""
+        if self.vm_flags(vma) & VM_LOCKED != 0:
+            return self.pages.mlock_folio(page)
+        return self.pages.munlock_folio(page)
 
     # Huge pages.
 

@@ -41,7 +41,8 @@ class Zap(PageCache):
         while vma != 0:
             self.unmap_page_range(vma, self.vm_start(vma), self.vm_end(vma), True)
             vma = self.exit_next(mas)
-        self.huge.finish_unmap()
+        if self.has_huge_pages():
+            self.huge.finish_unmap()
 
     def free_pgtables(self, mas: MaState, floor: u64, ceiling: u64) -> None:
         """Free the tables of the areas that ``mas`` walks from its beginning.
