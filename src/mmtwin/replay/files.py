@@ -95,11 +95,16 @@ class Files:
     def _shown(self, path: str, record: Call) -> tuple[int, int, int] | None:
         """What the maps after the call show for the file, preferably where it was mapped."""
         found = None
-        for line in parse_maps(record.maps) if record.maps else ():
+        text, end = record.maps or "", f"{path}\n"
+        at = text.find(end)
+        while at >= 0:
+            first = text.rfind("\n", 0, at) + 1
+            (line,) = parse_maps(text[first : at + len(end)])
             if line.name == path:
                 found = (line.major, line.minor, line.inode)
                 if line.start == record.ret:
                     break
+            at = text.find(end, at + 1)
         return found
 
     def number_shared_object(self, record: Call) -> None:
