@@ -1,6 +1,7 @@
 """Random calls: the same seed the same run, nothing that hurts; shrinking; comparing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -9,7 +10,8 @@ from mmtwin.kernels.abi import TOP
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.compare import Comparison, Inodes, Outcome, first_difference, shown
 from mmtwin.kernels.generate import Generator
-from mmtwin.kernels.maps import areas
+from mmtwin.kernels.huge import is_huge
+from mmtwin.kernels.maps import area_of, areas
 from mmtwin.kernels.options import Options
 from mmtwin.kernels.safety import bounded, reaches
 from mmtwin.kernels.shrink import shrink
@@ -72,6 +74,29 @@ def test_every_kind_of_call_is_drawn() -> None:
     wanted += " munlockall msync mincore remap_file_pages prctl shmat shmdt touch fork setrlimit"
     wanted += " capset open memfd_create ftruncate"
     assert set(wanted.split()) <= names
+
+
+def test_segments_of_huge_pages_are_drawn_with_a_pool() -> None:
+    """They have the places behind the other segments; so many runs with a pool have some."""
+    options = replace(OPTIONS, huge_pool=True)
+    runs, attached = 0, set()
+    for seed in range(60):
+        generator = Generator(Random(seed), options)
+        start = generator.start()
+        runs += bool(start.huge_segments)
+        assert start.huge_pages or not start.huge_segments
+        calls = [generator.next({1: MAPS}) for _ in range(40 if start.huge_segments else 0)]
+        places = {call.args[0] for call in calls if call.name == "shmat"}
+        attached |= places
+        assert places <= set(range(options.segments + len(start.huge_segments)))
+    assert runs > 5
+    assert attached >= {2, 3}
+
+
+def test_areas_of_huge_pages_are_told_by_name_and_device() -> None:
+    line = "30000000-30200000 rw-s 00000000 {} 5 {} (deleted)"
+    told = [("00:0f", "/SYSV00000000"), ("00:01", "/SYSV00000000"), ("00:0f", "/anon_hugepage")]
+    assert [is_huge(area_of(line.format(*one))) for one in told] == [True, False, True]
 
 
 def test_shrinking() -> None:

@@ -9,7 +9,8 @@ import pytest
 from host_record import ALL, RECORDS, SEGMENTS, results
 
 from mmtwin.cli.diff import finding
-from mmtwin.kernels.abi import PAGE
+from mmtwin.kernels import abi
+from mmtwin.kernels.abi import HUGE, PAGE
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.diff import Differ, compare, on_host
 from mmtwin.kernels.host.agent import KernelDiedError
@@ -118,6 +119,19 @@ def test_a_process_that_dies_is_told_of(differ: Differ) -> None:
     with pytest.raises(KernelDiedError, match="ended by signal 11"):
         kernel.carry_out([Call(1, "look"), fatal, Call(1, "look")])
     assert kernel.spawn(2).maps == image.maps
+
+
+def test_segments_of_huge_pages_where_there_are_none(differ: Differ) -> None:
+    """Without promises such a segment can be had, but not touched; the other one is none."""
+    first = differ.options.segments
+    start = Start(huge_segments=((HUGE, 0), (HUGE, abi.SHM_NORESERVE)))
+    calls = [
+        Call(1, "shmat", (first, 16 * HUGE, 0)),
+        Call(1, "shmat", (first + 1, 16 * HUGE, 0)),
+        Call(1, "touch", (16 * HUGE, PAGE, 1)),
+    ]
+    assert differ.rerun(start, calls) is None
+    assert differ.made.answers[0][0].result == -errno.EINVAL
 
 
 def test_wrong_calls_are_refused(differ: Differ) -> None:

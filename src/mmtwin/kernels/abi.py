@@ -42,6 +42,9 @@ SHM_RDONLY: Final = 0o10000
 SHM_RND: Final = 0o20000
 SHM_REMAP: Final = 0o40000
 SHM_EXEC: Final = 0o100000
+SHM_HUGETLB: Final = 0o4000
+SHM_NORESERVE: Final = 0o10000
+"""Of shmget, as the one before."""
 
 MFD_ALLOW_SEALING: Final = 2
 MFD_HUGETLB: Final = 4

@@ -33,7 +33,7 @@ class AsTrace:
     ) -> None:
         self.start = start
         self.facts = facts
-        self.segments = segments
+        self.segments = [*segments, *(size for size, _ in start.huge_segments)]
         self.heap = heap
         self.machine = machine
         self.limits = {which: soft for which, (soft, _) in facts.limits.items()}

@@ -8,7 +8,8 @@ to. Names are those of the trace format (system calls and ``touch``), and
 - ``open(flags)``, ``memfd_create(flags)``: with the path or name as text; descriptors count from 0;
 - ``fcntl(descriptor, command, value)``: to seal memfds;
 - ``setrlimit(resource, soft, hard)``; ``capset(mask)``: the capabilities kept;
-- ``shmat(segment, addr, flags)``: the segment's place in the list made before the run;
+- ``shmat(segment, addr, flags)``: the segment's place in the list made before the run, those of
+  huge pages last;
 - ``mbind(addr, length, mode, mask, maxnode, flags)``: the mask itself, 0 for a null pointer;
 - ``process_madvise(addr, length, advice, flags)``, ``process_vm_readv(addr, length)``,
   ``process_vm_writev(addr, length)``: one range of the process itself;

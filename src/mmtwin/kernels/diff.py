@@ -237,6 +237,7 @@ class Differ:
             self.kernel.set_vm("max_map_count", start.max_map_count or self.facts.max_map_count)
         if self.huge_pool:
             self._set_pool(start)
+        self.kernel.make_huge_segments(start.huge_segments)
         image = self.kernel.spawn(personality=start.personality, stack_limit=start.stack_limit)
         self.made = Made(image.maps)
         charged = 0

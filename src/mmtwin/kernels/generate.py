@@ -37,6 +37,7 @@ class Generator(Rarer, HugeCalls, CollapseCalls):
         self.ranges = Ranges(random, options.huge, options.machine)
         self.processes = {1: Process(brk=options.keep_end)}
         self.huge_files = []
+        self.huge_segments = range(0)
         self.small_files = []
         self.waiting = []
         self.collapses = False
@@ -81,7 +82,15 @@ class Generator(Rarer, HugeCalls, CollapseCalls):
             self._kinds += [self._huge_map, self._huge_use, self._fork, self._exit]
             self._weights += [15, 70, 3, 2]
             self.huge_files.append(0)
-            return Start(huge_pages=random.randint(1, 5), huge_surplus=random.choice([0, 0, 1, 2]))
+            segments = self.draw_huge_segments()
+            if segments:
+                self._kinds += [self._huge_attach, self._shmdt]
+                self._weights += [25, 8]
+            return Start(
+                huge_pages=random.randint(1, 5),
+                huge_surplus=random.choice([0, 0, 1, 2]),
+                huge_segments=segments,
+            )
         if self.options.collapses and random.random() < COLLAPSES:
             self.collapses = True
             self._kinds += [self._collapse_map, self._collapse_small, self._collapse_use]

@@ -16,14 +16,17 @@ ARENA: Final = 0x30000000
 ARENA_PAGES: Final = 6
 """Where huge pages are mapped: few places, so that areas become neighbours."""
 MEMFD_PAGES: Final = 3
+SEGMENT_PAGES: Final = 3
 NAMES: Final = ("/anon_hugepage (deleted)", "/memfd:huge (deleted)")
+SEGMENT: Final = "/SYSV00000000 (deleted)"
+SHMEM_DEVICE: Final = "00:01"
 ADVICE: Final = (4, 4, 4, 24, 9, 9, 22, 23, 3, 10, 11, 8, 21)
 """madvise: DONTNEED, REMOVE and populate above all."""
 
 
 def is_huge(area: Area) -> bool:
-    """Does the area consist of huge pages? (Segments of them are not made.)"""
-    return area.name in NAMES
+    """Does the area consist of huge pages? Segments of small ones are on shared memory's device."""
+    return area.name in NAMES or (area.name == SEGMENT and area.device != SHMEM_DEVICE)
 
 
 class HugeCalls:
@@ -34,6 +37,39 @@ class HugeCalls:
     processes: dict[int, Process]
     huge_files: list[int]
     """Descriptors of files of huge pages."""
+    huge_segments: range
+    """Places of the segments of huge pages among the segments."""
+
+    def draw_huge_segments(self) -> tuple[tuple[int, int], ...]:
+        """Bytes and flags of the segments that the run begins with."""
+        random = self.random
+        first, count = self.options.segments, random.choice([0, 1, 1, 2])
+        self.huge_segments = range(first, first + count)
+        return tuple(
+            (
+                HUGE * random.randint(1, SEGMENT_PAGES) - random.choice([0, 0, PAGE, 1]),
+                random.choice([0, 0, abi.SHM_NORESERVE]),
+            )
+            for _ in self.huge_segments
+        )
+
+    def _huge_attach(self, slot: int, space: list[Area]) -> Call:
+        """shmat of a segment of huge pages, most often to where it can be."""
+        random = self.random
+        at = ARENA + random.randrange(ARENA_PAGES) * HUGE
+        at += random.choice([0] * 8 + [PAGE, HUGE // 2 + 1])
+        flags = 0
+        for bit, chance in (
+            (abi.SHM_RDONLY, 0.2),
+            (abi.SHM_RND, 0.2),
+            (abi.SHM_REMAP, 0.5),
+            (abi.SHM_EXEC, 0.1),
+        ):
+            if random.random() < chance:
+                flags |= bit
+        if random.random() < 0.1:
+            at = 0
+        return Call(slot, "shmat", (random.choice(self.huge_segments), at, flags))
 
     def huge_place(self, space: list[Area]) -> tuple[int, int]:
         """A range that begins in an area of huge pages, most often whole huge pages."""

@@ -69,6 +69,7 @@ class TwinMachine:
         self._apply(facts)
         self._first = self.space.task_alloc(0)
         self._limits(facts)
+        self.segments = len(segments)
         self._segments(segments)
         self._beginning = self.twin.memory.mark()
         space = self.space
@@ -142,6 +143,8 @@ class TwinMachine:
             pool = self.space.huge
             pool.set_nr_hugepages(start.huge_pages)
             pool.set_nr_overcommit_hugepages(start.huge_surplus)
+        if start.huge_segments:
+            self._huge_segments(start.huge_segments)
         if start.overcommit:
             sysctl.overcommit_memory = start.overcommit
             sysctl.overcommit_kbytes = 4 * (committed + start.spare)
@@ -241,6 +244,16 @@ class TwinMachine:
         for shmid, size in enumerate(sizes):
             if self.space.shm_create(mm, shmid, 0, size) != 0:
                 raise MemoryError(f"no memory for a segment of {size} bytes")
+
+    def _huge_segments(self, wanted: Sequence[tuple[int, int]]) -> None:
+        """Segments of huge pages, each attached where nobody looks; see the agent's."""
+        space = self.space
+        holder = space.mm_alloc(self._first)
+        for nth, (size, flags) in enumerate(wanted):
+            shmid = self.segments + nth
+            if space.shm_create(holder, shmid, 0, size, abi.SHM_HUGETLB | flags) == 0:
+                space.sys_shmat(holder, shmid, (nth + 1) << 32, 0)
+                space.shm_remove(shmid)
 
     # Processes.
 

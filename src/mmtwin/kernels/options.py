@@ -15,7 +15,8 @@ class Start:
 
     None leaves a limit as it is. ``overcommit`` is vm.overcommit_memory; in mode 2 ``spare`` pages
     may be charged beyond those that are. ``huge_pages`` is vm.nr_hugepages, ``huge_surplus``
-    vm.nr_overcommit_hugepages.
+    vm.nr_overcommit_hugepages; ``huge_segments`` are segments of huge pages, made then: their bytes
+    and shmget flags.
     """
 
     personality: int = 0
@@ -25,6 +26,7 @@ class Start:
     spare: int = 0
     huge_pages: int = 0
     huge_surplus: int = 0
+    huge_segments: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

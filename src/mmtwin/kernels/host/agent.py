@@ -7,10 +7,11 @@ image (``Image``): such a process dies, and ``KernelDiedError`` says so.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -20,6 +21,7 @@ from mmtwin.kernels import abi
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.host.build import AgentError
 from mmtwin.kernels.host.machines import X86_64, Machine
+from mmtwin.kernels.host.segments import Segments
 from mmtwin.kernels.host.wire import (
     SCRATCH_BYTES,
     SLOTS,
@@ -38,8 +40,7 @@ BATCH: Final = 256
 
 O_WRONLY: Final = 1
 O_APPEND: Final = 0o2000
-IPC_RMID: Final = 0
-IPC_CREAT: Final = 0o1000
+REFUSED: Final = (errno.ENOMEM, errno.EPERM)
 TMPFS_MAGIC: Final = 0x01021994
 CAPABILITY_VERSION_3: Final = 0x20080522
 
@@ -78,7 +79,7 @@ class FileFacts:
     tmpfs: bool = False
 
 
-class Agent(ABC):
+class Agent(Segments):
     """A controller and its workers.
 
     Use as a context manager: leaving it ends every process that it started. ``segments`` are the
@@ -90,11 +91,7 @@ class Agent(ABC):
 
     def __init__(self, segments: Sequence[int] = (), *, machine: Machine = X86_64) -> None:
         self.machine = machine
-        self._segment_sizes = list(segments)
-        self._segments: list[int] = []
-        self._attached: list[int] = []
-        """Where the controller has attached each segment."""
-        self._used_segments = False
+        super().__init__(segments)
         self._texts = [Texts() for _ in range(SLOTS)]
         self._current = 0
         self._alive: set[int] = set()
@@ -325,11 +322,17 @@ class Agent(ABC):
     # What the controller can tell.
 
     def _controller(
-        self, name: str, *args: int, pointers: int = 0, payload: bytes = b"", back: bool = False
+        self,
+        name: str,
+        *args: int,
+        pointers: int = 0,
+        payload: bytes = b"",
+        back: bool = False,
+        may_refuse: bool = False,
     ) -> Answer:
         """A system call of the controller itself; ``back`` asks for the payload after it.
 
-        Raises AgentError if the call fails.
+        Raises AgentError if the call fails; with ``may_refuse`` not for lack of memory or rights.
         """
         reports = Report.SCRATCH if back else Report.NONE
         order = self._command(
@@ -342,27 +345,9 @@ class Agent(ABC):
         )
         self._write(self._switch(0) + order)
         answer = self._answer(reports)
-        if -4096 < answer.result < 0:
+        if -4096 < answer.result < 0 and not (may_refuse and -answer.result in REFUSED):
             raise AgentError(f"{name}: {os.strerror(-answer.result)}")
         return answer
-
-    def _make_segments(self) -> None:
-        """Segments that live as long as the controller: attached there and marked removed."""
-        self._segments.clear()
-        self._attached.clear()
-        for size in self._segment_sizes:
-            made = self._controller("shmget", 0, size, IPC_CREAT | 0o600).result
-            self._segments.append(made)
-            self._attached.append(self._controller("shmat", made, 0, 0).result)
-            self._controller("shmctl", made, IPC_RMID, 0)
-        self._used_segments = False
-
-    def _renew_segments(self) -> None:
-        """Fresh segments if any of them may have pages."""
-        if self._used_segments:
-            for at in self._attached:
-                self._controller("shmdt", at)
-            self._make_segments()
 
     def read_text(self, path: str) -> str:
         """The content of a file as the kernel's processes see it; AgentError if it cannot be."""
