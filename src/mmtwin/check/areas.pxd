@@ -7,6 +7,7 @@ cdef class AreaRules(Lookup):
     cdef readonly SlabCache vma_cache, inode_cache, file_cache
     cdef unsigned long long vma_size, at_mm, at_flags, at_prot, at_pgoff, at_file, at_ops
     cdef unsigned long long at_anon, at_chain, at_shared, at_tree, at_task_size, at_inode
+    cdef unsigned long long at_uffd, uffd_flags
     cdef readonly Tally sums
     cdef readonly bint stale_offsets
     cdef readonly int page_shift

@@ -34,6 +34,7 @@ ACCOUNT = declare(u64, c.VM_ACCOUNT)
 HUGE_BOTH = declare(u64, c.VM_HUGEPAGE | c.VM_NOHUGEPAGE)
 READ_BOTH = declare(u64, c.VM_RAND_READ | c.VM_SEQ_READ)
 WIPEONFORK = declare(u64, c.VM_WIPEONFORK)
+MAYWRITE = declare(u64, c.VM_MAYWRITE)
 PKEY_BITS = declare(u64, c.VM_PKEY_BITS)
 PKEY_MOVE = declare(i32, 59 - c.VM_PKEY_SHIFT)
 
@@ -59,7 +60,7 @@ class AreaRules(Lookup):
     ``caches`` tell which slab object an address lies in. With ``stale_offsets`` an area emptied by
     mremap may keep its page offset, as kernels do that miss the fix of 2026 (6.18; 6.1.192 has it).
     ``protection`` are the machine's page-table bits, as in the profile; ``page_shift`` is log2 of
-    its pages' size.
+    its pages' size; ``uffd_flags`` are the flags of areas that userfaultfd watches.
     ``sums`` has a row for each mm_struct:
     entries, pages in all, of data, stack and text, locked pages, pages charged.
     """
@@ -68,6 +69,7 @@ class AreaRules(Lookup):
         self, memory: Memory, layouts: Layouts, caches: SlabCaches, **options: Any
     ) -> None:
         self.stale_offsets = options.pop("stale_offsets", False)
+        self.uffd_flags = options.pop("uffd_flags")
         protection = options.pop("protection")
         page_shift: int = options.pop("page_shift")
         self.page_shift = page_shift
@@ -90,6 +92,7 @@ class AreaRules(Lookup):
         self.at_anon = vma.offset("anon_vma")
         self.at_chain = vma.offset("anon_vma_chain_next")
         self.at_shared = vma.offset("shared_next")
+        self.at_uffd = vma.offset("vm_userfaultfd_ctx")
         mm = layouts.mm_struct
         self.at_tree = mm.offset("mm_mt")
         self.at_task_size = mm.offset("task_size")
@@ -210,6 +213,11 @@ class AreaRules(Lookup):
             prot: u64 = self.word_at(vma + self.at_prot)
             wanted: u64 = self.protection(flags)
             self.vma_fail("VM-16", vma, "vm_page_prot", f"{prot:#x}", f"{wanted:#x} by its flags")
+        watched: bint = self.word_at(vma + self.at_uffd) != 0
+        if watched != (flags & self.uffd_flags != 0) or (watched and flags & MAYWRITE == 0):
+            found_ctx: u64 = self.word_at(vma + self.at_uffd)
+            what = f"context {found_ctx:#x}, vm_flags {flags:#x}"
+            self.vma_fail("VM-54", vma, "vm_userfaultfd_ctx", what, "both or neither, VM_MAYWRITE")
         self._clean_offset(vma, start, flags)
         self.file_links(vma)
         self.anon(vma, flags)

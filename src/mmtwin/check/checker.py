@@ -8,6 +8,7 @@ from mmtwin.check.huge_pool import HugePoolCheck
 from mmtwin.check.machine_entries import TRANSLATIONS
 from mmtwin.check.page_step import PageStepCheck
 from mmtwin.check.page_tables import PageTableCheck
+from mmtwin.check.segments import SegmentCheck
 from mmtwin.check.slabs import slab_violations
 from mmtwin.check.step import STEP_RULES
 from mmtwin.check.violation import Violation
@@ -56,10 +57,12 @@ class Checker:
             stale_offsets=twin.profile.since(6, 12),
             protection=twin.profile.protection,
             page_shift=twin.profile.page_size.bit_length() - 1,
+            uffd_flags=twin.space.uffd_flags(),
             rcu_list=twin.maple.rcu_list,
             unprepared=twin.maple.unprepared,
         )
         self.pool = HugePoolCheck(twin)
+        self.segments = SegmentCheck(twin)
         self.pages = PageStepCheck(
             twin.pages, reserve=twin.pages.era.name != "3.15", overlay=self.spaces.overlay
         )
@@ -69,7 +72,7 @@ class Checker:
         """Check everything. Cost: about 150 ns a VMA, and a look at every page ever written."""
         self.spaces.take_threads(self.threads)
         found = self.spaces.everything() + self.pages.full() + self.pool.full()
-        return found + slab_violations(self.caches)
+        return found + self.segments.full() + slab_violations(self.caches)
 
     def touched(self, mark: int) -> list[Violation]:
         """Check what the stores since the journal's position ``mark`` can have broken.
@@ -93,4 +96,4 @@ class Checker:
     def _since(self, mark: int) -> list[Violation]:
         self.spaces.take_threads(self.threads)
         found = self.spaces.since_mark(mark)
-        return found + self.pages.touched_now() + self.pool.full()
+        return found + self.pages.touched_now() + self.pool.full() + self.segments.full()

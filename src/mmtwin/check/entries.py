@@ -275,6 +275,8 @@ class EntryRules(SpaceCheck):
         if vma == 0 or not self.is_vma(vma):
             self.entry_fail("VM-37", mm, address, f"{entry:#x}", "no entry outside of the areas")
             return
+        if level == 1 and self.near_last < address + (self.huge_pages << 12) - 1:
+            self.entry_fail("VM-37", mm, address, f"{entry:#x}", "a huge page wholly in its area")
         if entry & (PRESENT | PROTNONE) == 0:
             self.judge_absent(mm, address, entry)
             return

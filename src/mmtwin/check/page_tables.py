@@ -132,6 +132,10 @@ class PageTableCheck(TableRules):
         while nth < self.areas.count:
             self.area_kept(nth, self.areas.address(nth))
             nth += 1
+        nth = 0
+        while nth < self.inodes.count:
+            self.caches_of.row(self.inodes.address(nth))
+            nth += 1
         self.sums_of_tables()
         return self.found
 

@@ -50,7 +50,7 @@ IS = declare(u64, IS_IN)
 KIND_SHIFT = declare(i32, 8)
 FLAG_RCU = declare(u64, 2)
 
-STEP_RULES = frozenset({"MT-29"})
+STEP_RULES = frozenset({"MT-29", "VM-47"})
 """Judged from what a step changed: a whole check, which sees a state alone, cannot tell."""
 
 
