@@ -13,7 +13,7 @@ from cython import longlong as i64
 from cython import ulonglong as u64
 
 from mmtwin.machine import context as held
-from mmtwin.machine.bug import KernelBug
+from mmtwin.machine.bug import KernelBug, KernelWarning
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import MaState
 from mmtwin.space import flags as c
@@ -21,6 +21,7 @@ from mmtwin.space.lookup import Lookup
 
 I_MMAP_RWSEM = declare(u64, held.I_MMAP_RWSEM)
 ANON_VMA_RWSEM = declare(u64, held.ANON_VMA_RWSEM)
+VMA_ADJUST = "__vma_adjust"
 VM_SPECIAL = declare(u64, c.VM_SPECIAL)
 VM_SOFTDIRTY = declare(u64, c.VM_SOFTDIRTY)
 VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
@@ -88,8 +89,12 @@ class Adjust(Lookup):
         if adjusting:
             self.split_huge_at(plan.next, plan.end)
         anon: u64 = self.anon_vma(vma)
-        if anon == 0 and adjusting:
-            anon = self.anon_vma(plan.next)
+        if adjusting:
+            other: u64 = self.anon_vma(plan.next)
+            if anon == 0:
+                anon = other
+            elif other != 0 and other != anon:
+                raise KernelWarning("anon_vma != next->anon_vma", VMA_ADJUST)
         if file != 0:
             self.context.lock(I_MMAP_RWSEM)
             if insert != 0:
@@ -138,15 +143,23 @@ class Adjust(Lookup):
         vma: u64 = plan.vma
         if plan.end >= self.vm_end(near):
             if near == expand:
+                if plan.end != self.vm_end(near):
+                    raise KernelWarning("end != next->vm_end", VMA_ADJUST)
+                if self.vm_file(vma) != self.vm_file(near):
+                    raise KernelWarning("file != next->vm_file", VMA_ADJUST)
                 # Case 8: the VMA above has the final flags already and survives; the roles swap.
                 plan.remove_next = 3
                 plan.vma = near
                 plan.next = vma
             else:
+                if vma != expand:
+                    raise KernelWarning("expand != vma", VMA_ADJUST)
                 plan.remove_next = 1
                 if plan.end > self.vm_end(near):
                     plan.remove_next = 2
                     plan.next_next = self.find_vma(self.vm_mm(vma), self.vm_end(near))
+                    if plan.next_next == 0 or plan.end != self.vm_end(plan.next_next):
+                        raise KernelWarning("end != next_next->vm_end", VMA_ADJUST)
             plan.exporter = plan.next
             plan.importer = plan.vma
             if plan.remove_next == 2 and self.anon_vma(near) == 0:
@@ -159,6 +172,8 @@ class Adjust(Lookup):
             plan.adjust_down = self.vm_end(vma) - plan.end
             plan.exporter = vma
             plan.importer = near
+        if plan.remove_next == 0 and plan.importer != 0 and plan.importer != expand:
+            raise KernelWarning("expand != importer", VMA_ADJUST)
 
     def split_huge_at(self, vma: u64, address: u64) -> None:
         """A border comes to lie at ``address`` in ``vma``: no huge page may lie across it."""
@@ -220,7 +235,7 @@ class Adjust(Lookup):
             self.unlink_anon_vmas(gone)
         self.set_map_count(mm, self.map_count(mm) - 1)
         if last and self.vm_end(vma) < self.vm_end(gone):
-            raise KernelBug("vma->vm_end < next->vm_end", "__vma_adjust")
+            raise KernelBug("vma->vm_end < next->vm_end", VMA_ADJUST)
         self.vm_area_free(gone)
 
     def vma_mas_store(self, vma: u64, mas: MaState) -> None:

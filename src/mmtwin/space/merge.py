@@ -13,7 +13,7 @@ from cython import longlong as i64
 from cython import ulonglong as u64
 
 from mmtwin.machine import context as held
-from mmtwin.machine.bug import KernelBug
+from mmtwin.machine.bug import KernelBug, KernelWarning
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import MaState
 from mmtwin.space import flags as c
@@ -22,6 +22,7 @@ from mmtwin.space.words import err_ptr
 
 I_MMAP_RWSEM = declare(u64, held.I_MMAP_RWSEM)
 ANON_VMA_RWSEM = declare(u64, held.ANON_VMA_RWSEM)
+VMA_MERGE = "vma_merge"
 VM_SPECIAL = declare(u64, c.VM_SPECIAL)
 VM_SOFTDIRTY = declare(u64, c.VM_SOFTDIRTY)
 VM_ACCOUNT = declare(u64, c.VM_ACCOUNT)
@@ -117,6 +118,12 @@ class Merge(Adjust):
         near: u64 = mid
         if mid != 0 and self.vm_end(mid) == end:
             near = self.find_vma(mm, end)
+        if prev != 0 and addr <= self.vm_start(prev):
+            raise KernelWarning("prev && addr <= prev->vm_start", VMA_MERGE)
+        if mid != 0 and end > self.vm_end(mid):
+            raise KernelWarning("mid && end > mid->vm_end", VMA_MERGE)
+        if addr >= end:
+            raise KernelWarning("addr >= end", VMA_MERGE)
         merge_prev: bint = (
             prev != 0
             and self.vm_end(prev) == addr
@@ -223,6 +230,8 @@ class Merge(Adjust):
             anon_name,
         )
         if merged != 0:
+            if (self.vm_flags(merged) ^ vm_flags) & ~VM_SOFTDIRTY != 0:
+                raise KernelWarning("(vma->vm_flags ^ newflags) & ~VM_SOFTDIRTY", "mprotect_fixup")
             return merged
         error: i64
         if start != first:

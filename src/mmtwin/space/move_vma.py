@@ -8,6 +8,7 @@ from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
 
+from mmtwin.machine.bug import KernelBug, KernelWarning
 from mmtwin.space import flags as c
 from mmtwin.space.prctl_vma import PrctlVma
 from mmtwin.space.words import err_ptr, is_err, ptr_err
@@ -164,6 +165,8 @@ class MoveVma(PrctlVma):
             target = self.vma_merge_copy(vma, prev, addr, move.new_len, pgoff)
         if target != 0:
             if self.vm_start(target) <= start < self.vm_end(target):
+                if not clean:
+                    raise KernelBug("faulted_in_anon_vma", "copy_vma")
                 move.vma = target
             return target
         return self.copy_vma_new(vma, addr, move.new_len, pgoff)
@@ -224,6 +227,8 @@ class MoveVma(PrctlVma):
     def dontunmap_complete(self, move: Move, target: u64) -> None:
         """The source stays, without its pages: unlocked, and clean again if all of it moved."""
         vma: u64 = move.vma
+        if target == vma and self.dontunmap_repaired() and not self.profile.since(6, 2):
+            raise KernelWarning("new_vma == vma", "move_vma")
         self.set_vm_flags(vma, self.vm_flags(vma) & ~VM_LOCKED_MASK)
         whole: bint = self.vm_start(vma) == move.addr and (
             self.vm_end(vma) == move.addr + move.old_len

@@ -8,6 +8,7 @@ from cython import declare
 from cython import longlong as i64
 from cython import ulonglong as u64
 
+from mmtwin.machine.bug import KernelBug
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.machine.profile import Profile
 from mmtwin.maple.maple import Maple
@@ -119,6 +120,8 @@ class Munmap(Merge):
                     return error
                 vma = self.vma_prev(mm, end)
                 past = end
+            if self.vm_start(vma) < start:
+                raise KernelBug("next->vm_start < start", "do_mas_align_munmap")
             detach.mas.set_range(self.vm_start(vma), past - 1)
             error = self.maple.mas_store_gfp(detach.mas, vma, GFP_KERNEL)
             if error != 0:

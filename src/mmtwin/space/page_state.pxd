@@ -10,6 +10,7 @@ cdef class PageState(PageTable):
     cpdef unsigned long long rss(self, unsigned long long mm, unsigned long long member) except? 0xDEADBEEFDEADBEEF
     cpdef void add_mm_counter(self, unsigned long long mm, unsigned long long member, long long change) except *
     cpdef unsigned long long mm_rss(self, unsigned long long mm) except? 0xDEADBEEFDEADBEEF
+    cpdef void check_mm(self, unsigned long long mm) except *
     cpdef void update_hiwater_rss(self, unsigned long long mm) except *
     cpdef unsigned long long page_of(self, unsigned long long entry) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long pfn_of(self, unsigned long long entry) except? 0xDEADBEEFDEADBEEF

@@ -12,6 +12,7 @@ from cython import int as i32
 from cython import longlong as i64
 from cython import ulonglong as u64
 
+from mmtwin.machine.bug import KernelWarning
 from mmtwin.machine.profile import Profile
 from mmtwin.maple.maple import Maple
 from mmtwin.memory.memory import PAGE, Memory
@@ -33,6 +34,7 @@ SOFT_DIRTY = declare(u64, p.SOFT_DIRTY)
 MM_FILEPAGES = declare(u64, p.MM_FILEPAGES)
 MM_ANONPAGES = declare(u64, p.MM_ANONPAGES)
 MM_SHMEMPAGES = declare(u64, p.MM_SHMEMPAGES)
+RSS_MEMBERS = declare(u64, 4)
 ANON = declare(u64, p.PAGE_MAPPING_ANON)
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
@@ -84,6 +86,21 @@ class PageState(PageTable):
     def mm_rss(self, mm: u64) -> u64:
         """Resident pages: of files, anonymous, of shared memory."""
         return self.rss(mm, MM_FILEPAGES) + self.rss(mm, MM_ANONPAGES) + self.rss(mm, MM_SHMEMPAGES)
+
+    def mm_free(self, mm: u64) -> None:
+        """Give an address space back, if nothing is left that its end should have taken."""
+        self.check_mm(mm)
+        PageTable.mm_free(self, mm)
+
+    def check_mm(self, mm: u64) -> None:
+        """Pages or tables that are counted still were lost count of."""
+        member: u64 = 0
+        while member < RSS_MEMBERS:
+            if self.rss(mm, member) != 0:
+                raise KernelWarning("Bad rss-counter state", "check_mm")
+            member += 1
+        if self.pgtables_bytes(mm) != 0:
+            raise KernelWarning("non-zero pgtables_bytes on freeing mm", "check_mm")
 
     def update_hiwater_rss(self, mm: u64) -> None:
         """Note the peak before pages go."""

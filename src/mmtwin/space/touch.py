@@ -12,11 +12,13 @@ from cython import longlong as i64
 from cython import ulonglong as u64
 
 from mmtwin.machine import context as held
+from mmtwin.machine.bug import KernelBug
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import MaState
 from mmtwin.space import flags as c
 from mmtwin.space.unmapped_area import UnmappedArea
 
+POPULATE = "populate_vma_page_range"
 VM_READ = declare(u64, c.VM_READ)
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_EXEC = declare(u64, c.VM_EXEC)
@@ -173,6 +175,10 @@ class Touch(UnmappedArea):
 
     def populate_vma_page_range(self, vma: u64, start: u64, end: u64) -> i64:
         """Fault in part of one VMA, with write faults if it is private and writable."""
+        if (start | end) & ~self.page_mask != 0:
+            raise KernelBug("!PAGE_ALIGNED(start) || !PAGE_ALIGNED(end)", POPULATE)
+        if start < self.vm_start(vma) or end > self.vm_end(vma):
+            raise KernelBug("start < vma->vm_start || end > vma->vm_end", POPULATE)
         vm_flags: u64 = self.vm_flags(vma)
         if vm_flags & VM_LOCKONFAULT != 0:
             return 0

@@ -107,6 +107,8 @@ class Zap(PageCache):
         if self.is_vm_hugetlb_page(vma):
             self.huge.unmap_range(vma, start, end)
             return
+        if start >= end:
+            raise KernelBug("addr >= end", "unmap_page_range")
         mm: u64 = self.vm_mm(vma)
         at: u64 = start
         while at < end:

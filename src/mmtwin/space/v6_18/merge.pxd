@@ -15,6 +15,7 @@ cdef class Merge618(Space):
     cpdef bint can_vma_merge_left(self, VmaMerge vmg) except -1
     cpdef bint can_vma_merge_right(self, VmaMerge vmg, bint can_merge_left) except -1
     cpdef unsigned long long vma_merge_existing_range(self, VmaMerge vmg) except? 0xDEADBEEFDEADBEEF
+    cpdef void vmg_warn(self, VmaMerge vmg) except *
     cdef unsigned long long sticky_flags(self, VmaMerge vmg) except? 0xDEADBEEFDEADBEEF
     cpdef long long vmg_dup_anon_vma(self, unsigned long long dst, unsigned long long src) except? -1000000
     cpdef unsigned long long vma_merge_new_range(self, VmaMerge vmg) except? 0xDEADBEEFDEADBEEF

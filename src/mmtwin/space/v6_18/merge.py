@@ -13,7 +13,7 @@ from cython import longlong as i64
 from cython import ulonglong as u64
 
 from mmtwin.machine import context as held
-from mmtwin.machine.bug import KernelBug
+from mmtwin.machine.bug import KernelBug, KernelWarning
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import MaState
 from mmtwin.space import flags as c
@@ -22,6 +22,7 @@ from mmtwin.space.words import err_ptr
 
 I_MMAP_RWSEM = declare(u64, held.I_MMAP_RWSEM)
 ANON_VMA_RWSEM = declare(u64, held.ANON_VMA_RWSEM)
+EXISTING = "vma_merge_existing_range"
 VM_SPECIAL = declare(u64, c.VM_SPECIAL)
 VM_STICKY = declare(u64, c.VM_MAYBE_GUARD_6_18)
 """Once set on an area, on every one that it becomes part of (6.18.y)."""
@@ -139,6 +140,7 @@ class Merge618(Space):
         prev: u64 = vmg.prev
         start: u64 = vmg.start
         end: u64 = vmg.end
+        self.vmg_warn(vmg)
         left_side: bint = start == self.vm_start(middle)
         right_side: bint = end == self.vm_end(middle)
         if vmg.vm_flags & VM_SPECIAL != 0 or not (left_side or right_side):
@@ -191,6 +193,18 @@ class Merge618(Space):
         if sticky != 0:
             self.set_vm_flags(vmg.target, self.vm_flags(vmg.target) | sticky)
         return vmg.target
+
+    def vmg_warn(self, vmg: VmaMerge) -> None:
+        """Does the area lie in ``middle``, behind ``prev``?"""
+        middle: u64 = vmg.middle
+        if vmg.prev != 0 and vmg.start <= self.vm_start(vmg.prev):
+            raise KernelWarning("prev && start <= prev->vm_start", EXISTING)
+        if vmg.start >= vmg.end:
+            raise KernelWarning("start >= end", EXISTING)
+        if vmg.end > self.vm_end(middle) or (
+            middle != vmg.prev and vmg.start != self.vm_start(middle)
+        ):
+            raise KernelWarning("vmg->start != middle->vm_start", EXISTING)
 
     def sticky_flags(self, vmg: VmaMerge) -> u64:
         """What the target must keep in mind of the areas that become part of it."""
@@ -274,6 +288,8 @@ class Merge618(Space):
         target: u64 = vmg.target
         near: u64 = vmg.next
         vmg.remove_next = near != 0 and near != target and vmg.end == self.vm_end(near)
+        if vmg.remove_next and self.has_close(near):
+            raise KernelWarning("remove_next && !can_merge_remove_vma(next)", "vma_expand")
         if near not in (0, target) and not vmg.remove_next and vmg.end > self.vm_start(near):
             raise KernelBug("vmg->end > next->vm_start", "vma_expand")
         if self.vm_start(target) < vmg.start or self.vm_end(target) > vmg.end:

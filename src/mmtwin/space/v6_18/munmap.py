@@ -8,6 +8,7 @@ from cython import declare
 from cython import longlong as i64
 from cython import ulonglong as u64
 
+from mmtwin.machine.bug import KernelWarning
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import MaState
 from mmtwin.space import flags as c
@@ -163,6 +164,12 @@ class Munmap618(Merge618):
         self.set_locked_vm(mm, self.locked_vm(mm) - vms.locked_vm)
         self.vms_clear_ptes(vms)
         self.update_hiwater_vm(mm)
+        if (
+            vms.exec_vm > self.exec_vm(mm)
+            or vms.stack_vm > self.stack_vm(mm)
+            or vms.data_vm > self.data_vm(mm)
+        ):
+            raise KernelWarning("vms->data_vm > mm->data_vm", "vms_complete_munmap_vmas")
         self.set_total_vm(mm, self.total_vm(mm) - vms.nr_pages)
         self.set_exec_vm(mm, self.exec_vm(mm) - vms.exec_vm)
         self.set_stack_vm(mm, self.stack_vm(mm) - vms.stack_vm)
