@@ -212,13 +212,16 @@ class SpaceS390Tables(SpaceS390):
 
     def dup_mm(self, oldmm: int, mm: int) -> int:
         """A child's top table is of its parent's type; those below come with what is copied."""
-        limit = self.asce_limit(oldmm)
+        self.reach(mm, self.asce_limit(oldmm))
+        return super().dup_mm(oldmm, mm)
+
+    def reach(self, mm: int, limit: int) -> None:
+        """Let the tables of an address space that has no entries yet reach ``limit``."""
         if limit != REGION2_SIZE:
             table, level = self.pgd(mm), TOPS.get(limit, 4)
             self.note_place(table, level)
             self.memory.fill(table, CRST_BYTES, e.region_empty(level))
             self.set_context(mm, table, limit)
-        return super().dup_mm(oldmm, mm)
 
     def crst_table_upgrade(self, mm: int, end: int) -> int:
         """Put levels on top until the tables reach ``end``: 0 or ``-ENOMEM``, and no change."""
@@ -252,10 +255,9 @@ class SpaceS390Tables(SpaceS390):
     ) -> int:
         """As everywhere; tables reach what the image holds, also one of another machine."""
         mm = super().load_image(task, lines, start_brk=start_brk, start_stack=start_stack)
-        ends = [line.end for line in lines if line.name != GATE]
-        if ends and self.crst_table_upgrade(mm, max(ends)) != 0:
-            self.mmput(mm)
-            raise MemoryError("no memory for a page table")
+        end = max((line.end for line in lines if line.name != GATE), default=0)
+        if end > REGION2_SIZE:
+            self.reach(mm, REGION1_SIZE if end <= REGION1_SIZE else self.top_limit(mm))
         return mm
 
     # Walks.
