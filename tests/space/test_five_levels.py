@@ -122,3 +122,89 @@ def test_a_table_of_p4ds_that_nothing_hangs_on_goes_at_exit(wide: World) -> None
     assert marked() == before + 1
     wide.space.mmput(child)
     assert marked() == before - 1
+
+
+def huge_file(world: World) -> int:
+    file = world.space.hugetlb_file_setup("/anon_hugepage (deleted)", 1 << 21, 21)
+    assert file
+    return file
+
+
+def test_areas_merge_across_the_window(wide: World) -> None:
+    """Nothing in vma_merge() looks at the window, in either kernel."""
+    for at in (WINDOW - P, WINDOW):
+        assert mmap(wide, at, P, FIXED) == at
+    (area,) = [vma for vma in wide.vmas() if vma.vm_start == WINDOW - P]
+    assert area.vm_end == WINDOW + P
+    wide.check()
+
+
+def test_a_heap_may_grow_across_the_window(wide: World) -> None:
+    """check_brk_limits() asks for a fixed place, up to the end of user space."""
+    view = wide.mm_view()
+    view.start_brk = view.brk = WINDOW - 4 * P
+    assert wide.space.sys_brk(wide.mm, WINDOW + 4 * P) == WINDOW + 4 * P
+    assert wide.space.sys_brk(wide.mm, TOP + P) == WINDOW + 4 * P
+    wide.check()
+
+
+def test_what_must_move_and_names_no_place_moves_below_the_window(wide: World) -> None:
+    """mremap() asks for any place without a hint, wherever the area was."""
+    base = wide.mm_view().get("mmap_base")
+    assert mmap(wide, HIGH, P, FIXED) == HIGH
+    assert mmap(wide, HIGH + P, P, FIXED | c.MAP_SHARED) == -errno.EINVAL
+    shared = c.MAP_SHARED | c.MAP_ANONYMOUS | c.MAP_FIXED
+    assert mmap(wide, HIGH + P, P, shared) == HIGH + P
+    moved = wide.space.sys_mremap(wide.mm, HIGH, P, 3 * P, c.MREMAP_MAYMOVE, 0)
+    assert moved == base - 3 * P
+    wide.check()
+
+
+def test_dontunmap_takes_its_new_address_as_a_hint(wide: World) -> None:
+    assert mmap(wide, 0x10000, P, FIXED) == 0x10000
+    flags = c.MREMAP_MAYMOVE | c.MREMAP_DONTUNMAP
+    assert wide.space.sys_mremap(wide.mm, 0x10000, P, P, flags, HIGH) == HIGH
+    wide.check()
+
+
+def test_huge_pages_follow_the_same_hints(wide: World) -> None:
+    space, file, size = wide.space, huge_file(wide), 1 << 21
+    base = wide.mm_view().get("mmap_base")
+
+    def found(addr: int, flags: int = 0) -> int:
+        return space.get_unmapped_area(wide.mm, file, addr, size, 0, flags)
+
+    assert found(0) == (base - size) & -size
+    assert found(HIGH) == HIGH
+    assert mmap(wide, HIGH, P, FIXED) == HIGH
+    assert found(HIGH) == (base + TOP - WINDOW - size) & -size
+    # A hint whose huge page crosses the window is none.
+    assert found((1 << 47) - size) == (base - size) & -size
+    assert found(1 << 47) == 1 << 47
+
+
+def test_where_huge_pages_are_sought_from_below(wide: World) -> None:
+    """6.18 has one search for all (6.13): it begins at this program's own base; 6.1's at the
+    machine's."""
+    space, file, size = wide.space, huge_file(wide), 1 << 21
+    view = wide.mm_view()
+    for at in (0x10000, 0x30000):  # 6.1 looks at no size where there is hardly anything
+        assert mmap(wide, at, P, FIXED) == at
+    view.mmap_base = size
+    view.mmap_legacy_base = c.TASK_UNMAPPED_BASE + (5 << 30) + P
+    found = space.get_unmapped_area(wide.mm, file, 0, size, 0, 0)
+    wanted = view.mmap_legacy_base if wide.new else c.TASK_UNMAPPED_BASE
+    assert found == (wanted + size - 1) & -size
+
+
+@pytest.mark.parametrize("name", ["6.18", "6.18-la57"])
+def test_above_4_gib(name: str) -> None:
+    """MAP_ABOVE4G bounds the search from the top, not the one from below that follows it."""
+    world = World(name)
+    world.sysctl(thp_enabled=0)
+    view = world.mm_view()
+    view.mmap_base = 1 << 32
+    assert mmap(world, 0, P) == (1 << 32) - P
+    assert mmap(world, 0, P, ANON | c.MAP_ABOVE4G) == view.mmap_legacy_base
+    assert mmap(world, 1 << 30, P, ANON | c.MAP_ABOVE4G) == 1 << 30
+    world.check()

@@ -10,7 +10,7 @@ from host_record import ALL, RECORDS, SEGMENTS, results
 
 from mmtwin.cli.diff import finding
 from mmtwin.kernels import abi
-from mmtwin.kernels.abi import HUGE, PAGE
+from mmtwin.kernels.abi import HUGE, PAGE, TOP
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.diff import Differ, compare, on_host
 from mmtwin.kernels.host.agent import KernelDiedError
@@ -132,6 +132,19 @@ def test_segments_of_huge_pages_where_there_are_none(differ: Differ) -> None:
     ]
     assert differ.rerun(start, calls) is None
     assert differ.made.answers[0][0].result == -errno.EINVAL
+
+
+@pytest.mark.parametrize("more", [0, abi.MAP_ABOVE4G])
+def test_where_a_search_above_4_gib_finds_nothing(differ: Differ, more: int) -> None:
+    """No gap above is as large: without MAP_ABOVE4G there is room further down."""
+    flags, size = abi.MAP_PRIVATE | abi.MAP_ANONYMOUS | abi.MAP_NORESERVE, 1 << 29
+    taken = (1 << 32, 0x7FFE_E000_0000, 0, flags | abi.MAP_FIXED, TOP, 0)
+    wanted = [(1 << 32, size, 0, flags | more, TOP, 0), (1 << 31, PAGE, 0, flags | more, TOP, 0)]
+    calls = [Call(1, "mmap", taken), *(Call(1, "mmap", args) for args in wanted)]
+    assert differ.rerun(Start(), calls) is None
+    found = differ.made.answers[1][0].result
+    assert found == -errno.ENOMEM if more else 0 < found < 1 << 32
+    assert differ.made.answers[2][0].result == 1 << 31
 
 
 def test_wrong_calls_are_refused(differ: Differ) -> None:

@@ -14,6 +14,7 @@ from mmtwin.space import files
 from mmtwin.space import flags as c
 from mmtwin.space.v6_18.merge import VmaMerge
 from mmtwin.space.v6_18.munmap import Munmap618, VmaMunmap
+from mmtwin.space.words import failed
 
 TOP = declare(u64, c.MAX)
 PAGE_SIZE = declare(u64, c.PAGE_SIZE)
@@ -48,6 +49,8 @@ F_SEAL_WRITE = declare(u64, 0x8)
 F_SEAL_FUTURE_WRITE = declare(u64, 0x10)
 I_SEALS = declare(u64, 608)
 THP = declare(u64, 144)
+FOUR_GIB = declare(u64, 1 << 32)
+MAP_WINDOW = declare(u64, c.DEFAULT_MAP_WINDOW)
 
 
 class Mmap618(Munmap618):
@@ -81,6 +84,14 @@ class Mmap618(Munmap618):
             return self.thp_get_unmapped_area(mm, addr, length, 0, map_flags)
         return Munmap618.choose_area(self, mm, file, addr, length, pgoff, map_flags)
 
+    def arch_get_unmapped_area_topdown(
+        self, mm: u64, addr: u64, length: u64, map_flags: u64
+    ) -> i64:
+        """MAP_ABOVE4G keeps this search above 4 GiB (6.6), not the one that it falls back to."""
+        if map_flags & (MAP_FIXED | MAP_32BIT | MAP_ABOVE4G) == MAP_ABOVE4G:
+            return self.masked_area_topdown(mm, addr, length, map_flags, 0)
+        return Munmap618.arch_get_unmapped_area_topdown(self, mm, addr, length, map_flags)
+
     def hugetlb_get_unmapped_area(
         self, mm: u64, file: u64, addr: u64, length: u64, map_flags: u64
     ) -> i64:
@@ -90,19 +101,52 @@ class Mmap618(Munmap618):
         if length & (size - 1) != 0 or (map_flags & MAP_FIXED != 0 and addr & (size - 1) != 0):
             return -errno.EINVAL
         hint: u64 = (addr + size - 1) & TOP & ~(size - 1)
-        if map_flags & (MAP_FIXED | MAP_32BIT) != MAP_32BIT:
-            return Munmap618.hugetlb_get_unmapped_area(self, mm, file, hint, length, map_flags)
-        return self.hugetlb_low_area(mm, hint, length, size - PAGE_SIZE)
+        if map_flags & MAP_FIXED != 0:
+            return hint
+        if self.mm_topdown(mm) and map_flags & MAP_32BIT == 0:
+            return self.masked_area_topdown(mm, hint, length, map_flags, size - PAGE_SIZE)
+        return self.masked_area(mm, hint, length, map_flags, size - PAGE_SIZE)
 
-    def hugetlb_low_area(self, mm: u64, hint: u64, length: u64, mask: u64) -> i64:
-        """A place for huge pages in the 2 GiB that MAP_32BIT means."""
-        if length > MAP_32BIT_HIGH:
+    def masked_area_topdown(
+        self, mm: u64, addr: u64, length: u64, map_flags: u64, mask: u64
+    ) -> i64:
+        """The top-down search for an address with none of the mask's bits; it keeps a hint."""
+        top: u64 = self.task_size(mm)
+        if length > top:
             return -errno.ENOMEM
-        if hint != 0 and MAP_32BIT_HIGH - length >= hint:
-            above: u64 = self.find_vma(mm, hint)
-            if above == 0 or hint + length <= self.vm_start_gap(above):
-                return hint
-        return self.aligned_area(mm, length, MAP_32BIT_LOW, MAP_32BIT_HIGH, mask, 0)
+        hint: u64 = addr & self.page_mask
+        crosses: bint = (hint > MAP_WINDOW) != (hint + length > MAP_WINDOW)
+        if hint != 0 and hint <= top - length and not crosses and self.is_free(mm, hint, length):
+            return hint
+        low: u64 = FOUR_GIB if map_flags & MAP_ABOVE4G != 0 else self.page_size
+        high: u64 = self.mmap_base(mm)
+        if hint > MAP_WINDOW and top > MAP_WINDOW:
+            high += top - MAP_WINDOW
+        found: i64 = self.aligned_area_topdown(mm, length, low, high, mask, 0)
+        if failed(found):
+            return self.masked_area(mm, addr, length, map_flags, mask)
+        return found
+
+    def masked_area(self, mm: u64, addr: u64, length: u64, map_flags: u64, mask: u64) -> i64:
+        """The bottom-up search for such an address."""
+        begin: u64 = self.mmap_legacy_base(mm)
+        end: u64 = self.task_size(mm)
+        if map_flags & MAP_32BIT != 0:
+            begin = MAP_32BIT_LOW
+            end = MAP_32BIT_HIGH
+        elif addr <= MAP_WINDOW and end > MAP_WINDOW:
+            end = MAP_WINDOW
+        if length > end:
+            return -errno.ENOMEM
+        hint: u64 = (addr + self.page_size - 1) & self.page_mask
+        if addr != 0 and end - length >= hint and self.is_free(mm, hint, length):
+            return hint
+        return self.aligned_area(mm, length, begin, end, mask, 0)
+
+    def is_free(self, mm: u64, start: u64, length: u64) -> bint:
+        """Does no area, with the gap below it if it is a stack, begin below the range's end?"""
+        above: u64 = self.find_vma(mm, start)
+        return above == 0 or start + length <= self.vm_start_gap(above)
 
     def thp_align(self, mm: u64, found: u64, offset: u64) -> u64:
         """The address in the padded window; the highest one where the search went top-down."""
