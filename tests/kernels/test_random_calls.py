@@ -123,6 +123,25 @@ def test_the_parent_takes_over_the_childs_calls() -> None:
     assert shrink(calls, fails) == [Call(1, "munmap", (0, 0))]
 
 
+def test_the_parent_takes_over_the_calls_of_a_child_of_its_child() -> None:
+    calls = [
+        Call(1, "fork", (2,)),
+        Call(2, "fork", (3,)),
+        Call(3, "munmap", (0, 0)),
+    ]
+
+    def fails(tried: Sequence[Call]) -> bool:
+        there = {1}
+        for call in tried:
+            if call.slot not in there:
+                return False
+            if call.name == "fork":
+                there.add(call.args[0])
+        return tried[-1].name == "munmap"
+
+    assert shrink(calls, fails) == [Call(1, "munmap", (0, 0))]
+
+
 def test_numbers_of_nameless_objects_do_not_count_but_which_is_which_does() -> None:
     twin, kernel = Inodes(), Inodes()
     ours = "10000000-10001000 rw-s 00000000 00:01 1      /dev/zero (deleted)\n"

@@ -45,16 +45,19 @@ def without_parts(calls: list[Call], fails: Fails) -> list[Call]:
 
 def without_forks(calls: list[Call], fails: Fails) -> list[Call]:
     """Let the parent make its child's calls, while the list still fails."""
-    for call in [call for call in calls if call.name == "fork"]:
-        at = calls.index(call)
-        (child,) = call.args
-        rest = [
-            replace(later, slot=call.slot) if later.slot == child else later
-            for later in calls[at + 1 :]
-        ]
-        fewer = calls[:at] + rest
-        if fewer and fails(fewer):
-            calls = fewer
+    at = 0
+    while at < len(calls):
+        call = calls[at]
+        if call.name == "fork":
+            (child,) = call.args
+            fewer = calls[:at] + [
+                replace(later, slot=call.slot) if later.slot == child else later
+                for later in calls[at + 1 :]
+            ]
+            if fewer and fails(fewer):
+                calls = fewer
+                continue
+        at += 1
     return calls
 
 
