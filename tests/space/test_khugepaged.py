@@ -78,6 +78,10 @@ def test_so_many_pages_may_be_shared(small: World) -> None:
     # The child has the same pages at the same places; both find them shared.
     assert {result for _, result in step(small)} == {"exceed_shared_pte"}
     scan.max_ptes_shared = 128
+    if small.new:
+        assert [result for _, result in step(small)].count("succeed") == 4
+        child.exit()
+        return
     # After fork no entry is writable until one is written to.
     assert {result for _, result in step(small)} == {"page_ro"}
     assert child.write(0, 1) == 0
@@ -102,7 +106,8 @@ def test_what_is_not_used_is_left_alone(small: World) -> None:
 def test_read_only_memory_and_what_may_not_be_huge_is_left_alone(small: World) -> None:
     assert small.protect(0, HUGE, R) == 0
     assert small.advise(HUGE, 2 * HUGE, c.MADV_NOHUGEPAGE) == 0
-    assert step(small) == [(0, "page_ro"), (2, "succeed"), (3, "succeed")]
+    first = "succeed" if small.new else "page_ro"
+    assert step(small) == [(0, first), (2, "succeed"), (3, "succeed")]
 
 
 def test_a_page_that_is_referred_to_stays(small: World) -> None:

@@ -64,6 +64,14 @@ def diff(
             help="With host, as root: set vm.nr_hugepages in some runs; nobody else may use them.",
         ),
     ] = False,
+    collapse: Annotated[
+        bool,
+        typer.Option(
+            "--collapse",
+            help="With host: MADV_COLLAPSE of 2 MiB and more too; khugepaged may have "
+            "a part in what is found. (A guest is always asked.)",
+        ),
+    ] = False,
     nodes: Annotated[
         bool,
         typer.Option(
@@ -130,7 +138,11 @@ def diff(
     name = kernel.value if kernel is Kernel.HOST else f"{kernel.value} {arch.value}"
     bugs = regressions_named(regression or [])
     host = kernel is Kernel.HOST
-    opened = on_host(bugs, huge_pool=huge_pool) if host else on_qemu(bugs, arch.value)
+    opened = (
+        on_host(bugs, huge_pool=huge_pool, collapses=collapse)
+        if host
+        else on_qemu(bugs, arch.value)
+    )
     try:
         with opened as differ:
             start = State(name, ".".join(map(str, differ.facts.release)), seed)

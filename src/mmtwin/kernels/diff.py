@@ -327,10 +327,13 @@ class Differ:
 
 
 @contextmanager
-def on_host(regressions: Sequence[Override] = (), *, huge_pool: bool = False) -> Iterator[Differ]:
+def on_host(
+    regressions: Sequence[Override] = (), *, huge_pool: bool = False, collapses: bool = False
+) -> Iterator[Differ]:
     """The twin and this machine's kernel, with files of their own for the time of the comparison.
 
     ``huge_pool``: some runs begin with a pool of huge pages, which nobody else may use meanwhile.
+    ``collapses``: some make huge pages, which this machine's khugepaged does too when it wakes.
     AgentError if it cannot be done here.
     """
     with tempfile.TemporaryDirectory(prefix="mmtwin-") as scratch:
@@ -344,7 +347,7 @@ def on_host(regressions: Sequence[Override] = (), *, huge_pool: bool = False) ->
             paths.append(str(path))
         kernel = HostKernel(segments=SEGMENTS)
         with Differ(
-            kernel, paths, regressions=regressions, huge_pool=huge_pool, collapses=True
+            kernel, paths, regressions=regressions, huge_pool=huge_pool, collapses=collapses
         ) as differ:
             yield differ
 

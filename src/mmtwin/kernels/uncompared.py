@@ -12,10 +12,11 @@ def uncompared(differ: Differ) -> list[str]:
         "process ids and the numbers of unnamed objects (the kernel's own order)",
         "which pages of [vvar] exist (the running clock decides)",
         "Referenced and LazyFree of smaps (pages wait in batches of each processor)",
-        "MADV_COLLAPSE of 2 MiB and more (what other processes hold)",
         "which pages of files on a disk are there (what others have read is in the page cache)",
         "MADV_HWPOISON and MADV_SOFT_OFFLINE (they cost real pages where they are configured)",
     ]
+    if not differ.collapses:
+        lines.append("MADV_COLLAPSE of 2 MiB and more (what is free, what khugepaged does)")
     if not differ.kernel.own_machine:
         lines.append(
             "max_map_count, overcommit modes and the commit charge (settings and sums of the "

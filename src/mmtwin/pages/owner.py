@@ -182,6 +182,10 @@ class Owner:
         """There are no huge pages in slots."""
         return False
 
+    def split_for_swap(self, head: int, rest: int) -> bool:
+        """There are no huge pages in slots."""
+        return False
+
     def remove_mapping(self, page: int) -> bool:
         """Take the page out of the cache."""
         pages = self.pages

@@ -41,6 +41,10 @@ class RmapHook(Protocol):
         All are isolated as it was; those that nothing maps are free. False leaves it whole.
         """
 
+    def split_for_swap(self, head: int, rest: int) -> bool:
+        """The same of a huge page of shared memory that is to be written to swap, by single pages.
+        False keeps it, though it may have been unmapped."""
+
     def remove_mapping(self, page: int) -> bool:
         """Take a clean page of a file out of the page cache; False keeps it.
 

@@ -188,9 +188,8 @@ class Shrink(Compaction):
         elif (
             self.page_head(page)
             and self.test_page_flag(page, self.pg_swapbacked)
-            and (self.rmap is None or not self.rmap.split_folio(page, rest))
+            and (self.rmap is None or not self.rmap.split_for_swap(page, rest))
         ):
-            # Of shared memory only single pages are written to swap.
             return KEEP
         if self.page_mapped(page):
             if self.rmap is not None:

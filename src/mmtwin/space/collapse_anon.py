@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 
 class CollapseAnon:
-    """``limits`` are the daemon's; without them anything goes that can."""
+    """``limits`` are the daemon's; without them anything goes that can.
+
+    Since 6.18 no page need be writable.
+    """
 
     def __init__(self, space: FileThp, limits: View | None) -> None:
         self.space = space
         self.limits = limits
+        self.wants_writable = not space.profile.since(6, 18)
 
     def scan_pmd(self, mm: int, vma: int, address: int) -> tuple[str, bool]:
         """Look at 512 ptes, and make a huge page of them if they suit: what came of it, and
@@ -71,7 +75,7 @@ class CollapseAnon:
             writable = writable or bool(entry & p.RW)
             used = entry & p.ACCESSED or space.page_flag(page, space.pg_referenced)
             referenced += bool(used)
-        if not writable:
+        if not writable and self.wants_writable:
             return "page_ro", swapped, referenced
         used_enough = referenced or not limits
         return DONE if used_enough else "lack_referenced_page", swapped, referenced

@@ -51,6 +51,7 @@ class FileFault(AnonFault):
     def __init__(self, memory: Memory, maple: Maple, caches: Caches, profile: Profile) -> None:
         super().__init__(memory, maple, caches, profile)
         self.fresh_table = False
+        self.maps_folios = profile.since(6, 18)
 
     def do_fault(self, vma: u64, address: u64, pte: u64, write: bint) -> u64:
         """Fill the empty entry at ``pte`` of a mapping with operations: VM_FAULT_* bits."""
@@ -110,23 +111,43 @@ class FileFault(AnonFault):
         """Map ``fault_page``; of shared memory, 6.18 maps a large folio at once if it can."""
         page: u64 = self.fault_page
         head: u64 = self.pages.compound_head(page)
-        size: u64 = self.pages.folio_nr_pages(head)
-        if size > 1 and self.profile.since(6, 12) and not self.vma_watched(vma):
-            before: u64 = (page - head) >> 6
-            start: u64 = address - before * 0x1000
-            fits: bint = start >= self.vm_start(vma) and start + size * 0x1000 <= self.vm_end(vma)
-            slot: u64 = (pte >> 3) & 511
-            if fits and slot >= before and slot - before + size <= 512:
-                first: u64 = pte - 8 * before
-                nth: u64 = 0
-                while nth < size and self.ptep_get(first + 8 * nth) == 0:
-                    nth += 1
-                if nth == size:
-                    while nth > 0:
-                        nth -= 1
-                        self.do_set_pte(vma, head + 64 * nth, first + 8 * nth, write)
-                    return
+        first: u64 = 0
+        if head != page or self.pages.page_head(page):
+            first = self.first_pte_of_folio(vma, address, pte, page)
+        if first != 0 and not self.vma_watched(vma):
+            nth: u64 = 0
+            size: u64 = self.pages.folio_nr_pages(head)
+            while nth < size and self.ptep_get(first + 8 * nth) == 0:
+                nth += 1
+            if nth == size:
+                self.map_rest_of_folio(vma, head, first, write)
+                return
         self.do_set_pte(vma, page, pte, write)
+
+    def first_pte_of_folio(self, vma: u64, address: u64, pte: u64, page: u64) -> u64:
+        """Where the pte for the first page of a large folio lies, whose page ``page`` belongs to
+        ``pte``; 0 if not all of it is in the area and the table, and before 6.18."""
+        if not self.maps_folios:
+            return 0
+        head: u64 = self.pages.compound_head(page)
+        size: u64 = self.pages.folio_nr_pages(head)
+        before: u64 = (page - head) >> 6
+        start: u64 = address - before * 0x1000
+        slot: u64 = (pte >> 3) & 511
+        if start < self.vm_start(vma) or start + size * 0x1000 > self.vm_end(vma):
+            return 0
+        if slot < before or slot - before + size > 512:
+            return 0
+        return pte - 8 * before
+
+    def map_rest_of_folio(self, vma: u64, head: u64, first: u64, write: bint) -> None:
+        """Map the pages of a large folio, from the pte at ``first`` on, where none is yet."""
+        size: u64 = self.pages.folio_nr_pages(head)
+        nth: u64 = 0
+        while nth < size:
+            if self.ptep_get(first + 8 * nth) == 0:
+                self.do_set_pte(vma, head + 64 * nth, first + 8 * nth, write)
+            nth += 1
 
     def vma_watched(self, vma: u64) -> bint:
         """Does userfaultfd watch the area in any mode (``userfaultfd_armed``)?"""
@@ -187,14 +208,25 @@ class FileFault(AnonFault):
         if careful and not self.file_is_shmem(file) and self.ends_with(inode, index, past):
             return False
         while start < end and index < limit:
-            if self.ptep_get(at) == 0:
+            if self.maps_folios or self.ptep_get(at) == 0:
                 page: u64 = self.find_get_page(inode, index)
                 if page != 0 and page & 1 == 0 and not self.page_flag(page, self.pg_locked):
-                    self.do_set_pte(vma, page, at, False)
+                    self.map_around(vma, start, at, page)
             at += 8
             index += 1
             start += 0x1000
         return self.ptep_get(pte) != 0
+
+    def map_around(self, vma: u64, address: u64, pte: u64, page: u64) -> None:
+        """Map a cached page around a fault; 6.18 all of the large folio that it belongs to."""
+        head: u64 = self.pages.compound_head(page)
+        if head != page or self.pages.page_head(page):
+            first: u64 = self.first_pte_of_folio(vma, address, pte, page)
+            if first != 0:
+                self.map_rest_of_folio(vma, head, first, False)
+                return
+        if self.ptep_get(pte) == 0:
+            self.do_set_pte(vma, page, pte, False)
 
     def ends_with(self, inode: u64, index: u64, past: u64) -> bint:
         """Is the first cached page from ``index`` to ``past`` (exclusive) the file's last one?

@@ -4,7 +4,7 @@ from mmtwin.space.rmap cimport Rmap
 from mmtwin.space.thp cimport Thp
 
 cdef class FileThp(Rmap):
-    cdef bint nohugepage_binds
+    cdef bint large_shmem
     cdef public object collapse
     cpdef bint transhuge_vma_suitable(self, unsigned long long vma, unsigned long long start) except -1
     cpdef bint hugepage_vma_check(self, unsigned long long vma, bint smaps, bint enforce) except -1

@@ -39,6 +39,7 @@ FAULT_AROUND = declare(u64, p.FAULT_AROUND_PAGES)
 FAULT = declare(u64, 40)
 """vm_operations_struct.fault"""
 THP_ENABLED = declare(u64, 96)
+TOTAL_SWAP = declare(u64, 72)
 SHMEM_HUGE = declare(u64, 176)
 SHMEM_ALWAYS = declare(u64, 1)
 SHMEM_WITHIN_SIZE = declare(u64, 2)
@@ -51,13 +52,13 @@ I_PAGES = declare(u64, 392)
 class FileThp(Rmap):
     """What becomes of pmd entries that map a file's huge page; which areas may have huge pages.
 
-    ``collapse`` makes huge pages for MADV_COLLAPSE. Since 6.12 an area with VM_NOHUGEPAGE is not
-    given a pmd entry for a huge page that a file has.
+    ``collapse`` makes huge pages for MADV_COLLAPSE. ``large_shmem``: the rules of 6.12; an area
+    with VM_NOHUGEPAGE is not given a pmd entry for a huge page that a file has.
     """
 
     def __init__(self, memory: Memory, maple: Maple, caches: Caches, profile: Profile) -> None:
         super().__init__(memory, maple, caches, profile)
-        self.nohugepage_binds = profile.since(6, 12)
+        self.large_shmem = profile.since(6, 12)
 
     def take_pages(self, pages: Pages) -> None:
         """Huge pages come from this page allocator."""
@@ -154,7 +155,7 @@ class FileThp(Rmap):
             return False
         if not self.transhuge_vma_suitable(vma, start) or self.pmdp_get(pmd) != 0:
             return False
-        if self.nohugepage_binds and self.vm_flags(vma) & VM_NOHUGEPAGE != 0:
+        if self.large_shmem and self.vm_flags(vma) & VM_NOHUGEPAGE != 0:
             return False
         entry: u64 = self.mk_pte(head, self.shared_page_prot(vma)) | PSE
         if write:
@@ -296,6 +297,16 @@ class FileThp(Rmap):
             pages.st(page, pages.ld(page) | flags)
             pages.list_add_tail(page + pages.o_lru, rest)
         return True
+
+    def split_for_swap(self, head: int, rest: int) -> bool:
+        """Make single pages of a huge page of shared memory that is to be written to swap.
+
+        Since 6.12 one stays whole where there is no swap; it is unmapped all the same.
+        """
+        if self.large_shmem and not self.memory.load(self.sysctl + TOTAL_SWAP):
+            self.unmap_folio(head, [head + 64 * nth for nth in range(self.hpage_nr)])
+            return False
+        return self.split_folio(head, rest)
 
     def unmap_folio(self, head: int, members: list[int]) -> None:
         """Take all mappings of a file's huge page and of its parts away."""

@@ -2,8 +2,9 @@ from mmtwin.memory.memory cimport Memory
 from mmtwin.space.move_page_tables cimport MovePageTables
 
 cdef class MadvisePages(MovePageTables):
-    cdef bint pageout_keeps_young, advises_folios
+    cdef bint pageout_keeps_young, advises_folios, reclaims_tables
     cpdef void advise_pages(self, unsigned long long vma, unsigned long long start, unsigned long long end, unsigned long long advice) except *
+    cpdef void free_empty_tables(self, unsigned long long vma, unsigned long long start, unsigned long long end) except *
     cpdef void walk_present(self, unsigned long long vma, unsigned long long start, unsigned long long end, unsigned long long advice) except *
     cpdef unsigned long long advise_huge_pmd(self, unsigned long long vma, unsigned long long pmd, unsigned long long start, unsigned long long end, unsigned long long advice) except? 0xDEADBEEFDEADBEEF
     cpdef bint takes_whole_folio(self, unsigned long long pte, unsigned long long page) except -1

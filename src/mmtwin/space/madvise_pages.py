@@ -39,23 +39,42 @@ class MadvisePages(MovePageTables):
     """Advice about pages, and ``populate_vma_page_range``.
 
     Since 6.9 MADV_PAGEOUT leaves the accessed bits of what it cannot reclaim, and a large folio
-    that an area maps as a whole is not split for advice.
+    that an area maps as a whole is not split for advice. Since 6.14 MADV_DONTNEED frees tables.
     """
 
     def __init__(self, memory: Memory, maple: Maple, caches: Caches, profile: Profile) -> None:
         super().__init__(memory, maple, caches, profile)
         self.pageout_keeps_young = self.advises_folios = profile.since(6, 9)
+        self.reclaims_tables = profile.since(6, 14)
 
     def advise_pages(self, vma: u64, start: u64, end: u64, advice: u64) -> None:
         """Carry out advice that was found good on the pages of [start, end) of one area."""
         if advice in (MADV_DONTNEED, MADV_DONTNEED_LOCKED):
             self.zap_but_guards(vma, start, end)
+            if self.reclaims_tables:
+                self.free_empty_tables(vma, start, end)
         elif advice == MADV_REMOVE:
             self.punch_hole(vma, start, end)
         elif advice == MADV_WILLNEED:
             self.madvise_willneed(vma, start, end)
         elif advice in (MADV_FREE, MADV_COLD, MADV_PAGEOUT):
             self.walk_present(vma, start, end, advice)
+
+    def free_empty_tables(self, vma: u64, start: u64, end: u64) -> None:
+        """Free the tables of ptes for [start, end) alone that have become empty (PT_RECLAIM)."""
+        mm: u64 = self.vm_mm(vma)
+        if self.is_vm_hugetlb_page(vma) or self.pgtables_bytes(mm) == 0:
+            return
+        at: u64 = (start + self.pmd_size - 1) & ~(self.pmd_size - 1)
+        while at + self.pmd_size <= end:
+            pmd: u64 = self.walk(mm, at, 1)
+            if pmd == 0:
+                at = self.next_table(mm, at, end)
+                continue
+            entry: u64 = self.pmdp_get(pmd)
+            if entry != 0 and not self.pmd_is_leaf(entry):
+                self.pte_free(mm, pmd)
+            at += self.pmd_size
 
     def zap_but_guards(self, vma: u64, start: u64, end: u64) -> None:
         """Take [start, end) out of the page tables, but for guards (``zap_drop_markers``)."""

@@ -293,6 +293,10 @@ class Rmap(Thp):
             pages.list_add_tail(page + pages.o_lru, rest)
         return True
 
+    def split_for_swap(self, head: int, rest: int) -> bool:
+        """The same of a huge page of shared memory that is to be written to swap."""
+        return self.split_folio(head, rest)
+
     def own_mapcount(self, page: int) -> int:
         """How many ptes map a part of a huge page."""
         return (self.pages.page_mapcount(page) + 1) & 0xFFFFFFFF

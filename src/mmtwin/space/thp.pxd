@@ -5,7 +5,7 @@ cdef class Thp(MadvisePages):
     cdef unsigned long long huge_zero_at
     cdef readonly int hpage_order
     cdef readonly unsigned long long hpage_nr
-    cdef bint huge_may_upgrade
+    cdef bint huge_may_upgrade, huge_zero_upgrades
     cpdef dict page_facts(self)
     cpdef unsigned long long compound_mapcount(self, unsigned long long head) except? 0xDEADBEEFDEADBEEF
     cpdef void compound_mapcount_add(self, unsigned long long head, int change) except *
@@ -19,6 +19,7 @@ cdef class Thp(MadvisePages):
     cpdef void map_new_huge(self, unsigned long long vma, unsigned long long start, unsigned long long pmd, unsigned long long head, unsigned long long table) except *
     cpdef void put_huge_pmd(self, unsigned long long mm, unsigned long long pmd, unsigned long long table, unsigned long long entry) except *
     cpdef unsigned long long huge_pmd_fault(self, unsigned long long vma, unsigned long long address, unsigned long long pmd, bint write) except? 0xDEADBEEFDEADBEEF
+    cpdef bint replace_huge_zero(self, unsigned long long vma, unsigned long long pmd, unsigned long long address) except -1
     cpdef bint split_huge_pmd(self, unsigned long long vma, unsigned long long pmd, unsigned long long address) except -1
     cpdef void munlock_huge(self, unsigned long long vma, unsigned long long head) except *
     cpdef void split_huge_at(self, unsigned long long vma, unsigned long long address) except *

@@ -56,6 +56,7 @@ class Thp(MadvisePages):
         self.hpage_order = (self.pmd_size >> 12).bit_length() - 1
         self.hpage_nr = 1 << self.hpage_order
         self.huge_may_upgrade = profile.since(6, 2)
+        self.huge_zero_upgrades = profile.since(6, 13)
 
     def page_facts(self) -> dict[str, int]:
         """Where this engine keeps what page tables are checked against."""
@@ -195,8 +196,21 @@ class Thp(MadvisePages):
                 entry = self.pte_mkdirty(entry | ACCESSED)
                 self.set_pmd(pmd, self.maybe_mkwrite(entry, vma))
                 return 0
+        elif self.huge_zero_upgrades and self.replace_huge_zero(vma, pmd, address):
+            return 0
         self.split_huge_pmd(vma, pmd, address)
         return VM_FAULT_FALLBACK
+
+    def replace_huge_zero(self, vma: u64, pmd: u64, address: u64) -> bint:
+        """A write to the huge zero page gives the area a huge page of its own (6.13); False without
+        memory for one (``do_huge_zero_wp_pmd``)."""
+        head: u64 = self.alloc_huge_page()
+        if head == 0:
+            return False
+        table: u64 = self.pgtable_trans_huge_withdraw(pmd, address)
+        self.count_tables(self.vm_mm(vma), 0, False)
+        self.map_new_huge(vma, address & ~(self.pmd_size - 1), pmd, head, table)
+        return True
 
     # Splitting.
 
