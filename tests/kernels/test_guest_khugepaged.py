@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from test_guest_differential import ready
 
-from mmtwin.kernels.abi import HUGE, MAP_ANONYMOUS, MAP_PRIVATE, PAGE, TOP
+from mmtwin.kernels.abi import HUGE, MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, PAGE, TOP
 from mmtwin.kernels.calls import Call
 from mmtwin.kernels.diff import KHUGEPAGED_SLEEP, SLEEP_MOST, Differ, on_qemu
 from mmtwin.kernels.host.wire import Report
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.oracle
 
 AT = 0x40000000
 DAEMON = "/sys/kernel/mm/transparent_hugepage/khugepaged/"
+SHMEM_ENABLED = "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 MAP_FIXED = 0x10
 COLD, HUGEPAGE, NOHUGEPAGE = 20, 14, 15
 PATTERNS = (1, 2, 4, 32, 512)
@@ -57,6 +58,36 @@ def program(forks: bool) -> Iterator[Call]:
             yield Call(slot, "madvise", (AT + 2 * nth * HUGE, HUGE, HUGEPAGE))
 
 
+def shared_program(forks: bool) -> Iterator[Call]:
+    """The same of shared memory, but for what is read-only or cold: pages written in patterns,
+    only read, at an offset that does not suit, never advised, written by the child."""
+    yield Call(1, "memfd_create", (0,), b"x")
+    yield Call(1, "ftruncate", (0, 4 * HUGE))
+    last = len(PATTERNS) + 4
+    for nth in range(last):
+        at, kind = AT + 2 * nth * HUGE, nth - len(PATTERNS)
+        anonymous = kind in (-1, -2, 0)
+        flags = MAP_SHARED | MAP_FIXED | (MAP_ANONYMOUS if anonymous else 0)
+        offset = PAGE if kind == 1 else 0
+        yield Call(1, "mmap", (at, HUGE, 3, flags, TOP if anonymous else 0, offset))
+        yield Call(1, "madvise", (at, HUGE, NOHUGEPAGE))
+        step = PATTERNS[nth] if kind < 0 else 8
+        for page in range(0, 512, step):
+            yield Call(1, "touch", (at + page * PAGE, PAGE, int(kind != 0)))
+    if forks:
+        yield Call(1, "fork", (2,))
+        for nth in range(last):
+            yield Call(2, "touch", (AT + 2 * nth * HUGE + 3 * PAGE, PAGE, 1))
+    for slot in (1, 2) if forks else (1,):
+        for nth in range(last - 1):
+            yield Call(slot, "madvise", (AT + 2 * nth * HUGE, HUGE, HUGEPAGE))
+        # Shared memory alone does not bring the daemon: it asks for the flags of before.
+        flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED
+        yield Call(slot, "mmap", (AT + 40 * HUGE, HUGE, 3, flags, TOP, 0))
+        yield Call(slot, "touch", (AT + 40 * HUGE, PAGE, 1))
+        yield Call(slot, "madvise", (AT + 40 * HUGE, HUGE, HUGEPAGE))
+
+
 def scanned_by_guest(differ: Differ) -> None:
     """Let the guest's daemon go round twice."""
     kernel = differ.kernel
@@ -83,6 +114,7 @@ def scanned_by_twin(differ: Differ, **limits: int) -> None:
 def told(smaps: str, maps: str) -> list[str]:
     """What smaps tells of pages in the program's areas."""
     names = ("Rss", "Pss", "Shared_Dirty", "Private_Dirty", "Anonymous", "AnonHugePages")
+    names += ("ShmemPmdMapped", "THPeligible")
     return [
         f"{area.start:x} " + " ".join(f"{name} {fields(record)[name]}" for name in names)
         for record, area in zip(records(smaps), areas(maps), strict=False)
@@ -110,4 +142,34 @@ def test_the_same_memory_becomes_huge(forks: bool, limits: dict[str, int]) -> No
             theirs = told(answer.smaps or "", answer.maps or "")
             assert told(ours.smaps, ours.maps) == theirs
             huge += sum("AnonHugePages 2048 kB" in line for line in theirs)
+        assert huge > 0
+
+
+@pytest.mark.parametrize("limits", [{}, {"max_ptes_none": 300}], ids=["usual", "few holes"])
+@pytest.mark.parametrize("forks", [False, True], ids=["alone", "with a child"])
+def test_the_same_shared_memory_becomes_huge(forks: bool, limits: dict[str, int]) -> None:
+    """What the daemons leave, and what touches find then."""
+    ready("x86_64")
+    with on_qemu() as differ:
+        for name, value in limits.items():
+            differ.kernel.write_text(DAEMON + name, str(value))
+        differ.kernel.write_text(SHMEM_ENABLED, "advise")
+        differ.kernel.write_text(DAEMON + "pages_to_scan", "1")
+        assert differ.rerun(Start(), list(shared_program(forks))) is None
+        space = differ.machine.twin.space
+        space.view("sysctl", space.sysctl).shmem_enabled = 3
+        scanned_by_guest(differ)
+        scanned_by_twin(differ, **limits)
+        huge = 0
+        for touch in (None, 0, 1):
+            for slot in sorted(differ.machine.processes):
+                calls = [Call(slot, "look")]
+                if touch is not None:
+                    at = AT + 2 * HUGE * (touch + slot)
+                    calls = [Call(slot, "touch", (at, 8 * PAGE, touch)), *calls]
+                answer = differ.kernel.carry_out(calls, Report.MAPS | Report.SMAPS)[-1]
+                ours = [differ.machine.carry_out(call, details=True)[0] for call in calls][-1]
+                theirs = told(answer.smaps or "", answer.maps or "")
+                assert told(ours.smaps, ours.maps) == theirs
+                huge += sum("ShmemPmdMapped 2048 kB" in line for line in theirs)
         assert huge > 0
