@@ -32,10 +32,11 @@ def test_found_after_as_many_operations_as_the_catalogue_says(bug: Regression) -
     assert expected & set(found.invariants)
 
 
-def test_all_are_found_but_the_one_that_needs_another_task() -> None:
+def test_all_are_found_but_those_of_other_tasks_and_of_huge_pages() -> None:
+    """Random testing has neither a second task nor MADV_COLLAPSE."""
     missed = [bug.name for bug in catalogue.every() if bug.at_random is None]
 
-    assert missed == ["migration-entry-left"]
+    assert missed == ["migration-entry-left", "collapse-holes-counted", "huge-split-miscounted"]
 
 
 @pytest.mark.parametrize(

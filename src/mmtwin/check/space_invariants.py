@@ -248,7 +248,7 @@ OF_SPACES = (
     ),
     _vm(
         47,
-        "nrpages is the number of pages in the inode's cache.",
+        "nrpages is the number of small pages in the inode's cache.",
         "__filemap_add_folio()",
         "entries.EntryRules.sums_of_tables",
         "step",

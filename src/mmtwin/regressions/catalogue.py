@@ -10,12 +10,14 @@ from mmtwin.regressions import (
     brk_no_area,
     brk_rmap_stale,
     charge_leak,
+    collapse_holes_counted,
     deficient_right_edge,
     dense_split,
     dontunmap_locked,
     dontunmap_pgoff,
     end_pivot_overrun,
     exit_map_count,
+    huge_split_miscounted,
     live_leaf_root,
     merge_down_pgoff,
     metadata_as_entry,
@@ -79,6 +81,8 @@ _MODULES = (
     munmap_locked_first,
     munmap_search_limit,
     tree_without_rcu,
+    collapse_holes_counted,
+    huge_split_miscounted,
 )
 
 _CATALOGUE: dict[str, Regression] = {

@@ -14,6 +14,7 @@ from cython import ulonglong as u64
 from mmtwin.machine.profile import Profile
 from mmtwin.maple.maple import Maple
 from mmtwin.memory.memory import Memory
+from mmtwin.memory.view import View
 from mmtwin.pages.pages import Pages
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
@@ -63,7 +64,11 @@ class FileThp(Rmap):
     def take_pages(self, pages: Pages) -> None:
         """Huge pages come from this page allocator."""
         Rmap.take_pages(self, pages)
-        self.collapse = Collapse(self, None)
+        self.collapse = self.collapse_control(None)
+
+    def collapse_control(self, limits: View | None) -> Collapse:
+        """What collapses memory within the daemon's limits, or without any."""
+        return Collapse(self, limits)
 
     def madvise_collapse(self, vma: u64, start: u64, end: u64) -> i64:
         """Huge pages at once for the 2 MiB blocks inside [start, end): 0 or a negative errno."""

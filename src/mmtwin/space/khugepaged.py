@@ -17,10 +17,10 @@ from mmtwin.maple.state import MaState
 from mmtwin.memory.allocator import Arena
 from mmtwin.memory.layout import Field, Layout
 from mmtwin.memory.view import View
-from mmtwin.space.collapse import Collapse
 from mmtwin.space.scan_result import DONE, FAILED, PMD_MAPPED, PTE_MAPPED_HUGE, find_pmd
 
 if TYPE_CHECKING:
+    from mmtwin.space.collapse import Collapse
     from mmtwin.space.space import Space
 
 TOP: Final = (1 << 64) - 1
@@ -73,7 +73,7 @@ class Khugepaged:
         self.scan.max_ptes_none = self.space.hpage_nr - 1
         self.scan.max_ptes_swap = self.space.hpage_nr // 8
         self.scan.max_ptes_shared = self.space.hpage_nr // 2
-        self.collapse = Collapse(space, self.scan)
+        self.collapse: Collapse = space.collapse_control(self.scan)
         self.arena = Arena(self.memory, MM_SLOT.size, 8, "khugepaged_mm_slot")
         space.khugepaged = self
 
