@@ -73,13 +73,11 @@ class ProcPagemap(ProcStatus):
         return word | (frame & ((1 << 55) - 1) if show_pfn else 0)
 
     def judged_page(self, mm: int, address: int, page: int) -> int:
-        """Whose mappings decide whether ``page`` is mapped once.
-
-        Of what a pmd entry maps, kernels since 6.15 ask for the first page only.
-        """
+        """Whose mappings decide whether ``page`` is mapped once: of what a pmd entry maps, those of
+        the first page."""
         pmd = self.walk(mm, address, 1)
         huge = self.pmd_is_leaf(self.pmdp_get(pmd))
-        return self.pages.compound_head(page) if huge and self.profile.since(6, 15) else page
+        return self.pages.compound_head(page) if huge else page
 
     def proc_pagemap(self, mm: int, start: int, pages: int, show_pfn: bool = True) -> bytes:
         """What a read of ``pages`` words from ``start``'s place on gives."""
