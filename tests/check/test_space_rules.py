@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from mmtwin.check.invariants import REGISTRY
+from mmtwin.maple.state import MaState
 from mmtwin.memory.view import View
 from mmtwin.regressions.story import BASE, PAGE, READ, SpaceBench
 from mmtwin.space import flags as c
@@ -56,6 +57,14 @@ class Damaged:
     def process(self) -> View:
         return self.space.view("mm_struct", self.mm)
 
+    @property
+    def settings(self) -> View:
+        return self.space.view("sysctl", self.space.sysctl)
+
+    @property
+    def tree(self) -> int:
+        return self.mm + self.bench.twin.layouts.mm_struct.offset("mm_mt")
+
     def anon(self, page: int) -> View:
         return self.space.view("anon_vma", self.vma(page).get("anon_vma"))
 
@@ -105,13 +114,16 @@ def process(field: str, more: int = 1) -> Damage:
 
 def stranger(d: Damaged) -> None:
     """The slot holds another thing than a VMA."""
-    mas = d.space.vma_iterator(d.mm, BASE + 10 * PAGE)
+    mas = MaState(d.tree, BASE + 10 * PAGE)
     mas.set_range(BASE + 10 * PAGE, BASE + 14 * PAGE - 1)
     d.space.maple.mas_store_gfp(mas, d.file, 0xCC0)
 
 
 def unlinked(d: Damaged) -> None:
-    d.space.vma_interval_tree_remove(d.vma(20).address)
+    vma = d.vma(20)
+    d.memory.store(vma.shared_prev, vma.shared_next)
+    if vma.shared_next:
+        d.space.view("vm_area_struct", vma.shared_next).shared_prev = vma.shared_prev
 
 
 def miscounted_children(d: Damaged) -> None:
@@ -209,7 +221,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     "offset of a clean area": (area(10, "vm_pgoff"), "VM-17"),
     "break below the heap": (process("start_brk"), "VM-18"),
     "too many areas": (
-        lambda d: setattr(d.space.view("sysctl", d.space.sysctl), "max_map_count", 3),
+        lambda d: d.settings.put("max_map_count", 3),
         "VM-19",
     ),
     "an anon_vma not in the chain": (
@@ -229,10 +241,10 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     "an anon_vma leaked": (leaked_anon_vma, "VM-30"),
     "off its file's list": (unlinked, "VM-31"),
     "writers miscounted": (add(lambda d: d.inode(40), "i_mmap_writable"), "VM-32"),
-    "charged too much": (lambda d: d.space.vm_acct_memory(1), "VM-33"),
+    "charged too much": (add(lambda d: d.settings, "vm_committed_as"), "VM-33"),
     "charged and not marked": (flags(10, 0, c.VM_ACCOUNT), "VM-33"),
     "no reader may walk": (
-        lambda d: d.space.maple.mt_clear_in_rcu(d.space.mm_mt(d.mm)),
+        lambda d: d.space.maple.mt_clear_in_rcu(d.tree),
         "VM-35",
     ),
     "tables miscounted": (process("pgtables_bytes", PAGE), "VM-36"),

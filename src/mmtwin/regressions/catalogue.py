@@ -5,12 +5,14 @@ from __future__ import annotations
 from mmtwin.regressions import (
     anon_active_uncounted,
     anon_chain_not_copied,
+    anon_dup_reversed,
     anon_unlinked_enomem,
     append_under_readers,
     brk_no_area,
     brk_rmap_stale,
     charge_leak,
     collapse_holes_counted,
+    copy_without_anon_vma,
     deficient_right_edge,
     dense_split,
     dontunmap_locked,
@@ -19,6 +21,7 @@ from mmtwin.regressions import (
     exit_map_count,
     huge_split_miscounted,
     live_leaf_root,
+    mbind_underflow,
     merge_down_pgoff,
     metadata_as_entry,
     migration_entry_left,
@@ -34,12 +37,14 @@ from mmtwin.regressions import (
     root_limit_missing,
     search_below_min,
     search_past_root,
+    segment_unheard,
     span_copies_right,
     sparse_window,
     split_insert_spent,
     stale_node_copy,
     sufficient_by_one,
     tree_without_rcu,
+    watched_at_wrong_offset,
     window_state,
 )
 from mmtwin.regressions.regression import Regression
@@ -83,6 +88,11 @@ _MODULES = (
     tree_without_rcu,
     collapse_holes_counted,
     huge_split_miscounted,
+    anon_dup_reversed,
+    copy_without_anon_vma,
+    mbind_underflow,
+    segment_unheard,
+    watched_at_wrong_offset,
 )
 
 _CATALOGUE: dict[str, Regression] = {

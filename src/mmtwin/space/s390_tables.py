@@ -21,6 +21,7 @@ from mmtwin.space import s390_entries as e
 from mmtwin.space.exec import VSYSCALL as GATE
 from mmtwin.space.exec import MapsLine
 from mmtwin.space.fields import Caches
+from mmtwin.space.flags import MAX
 from mmtwin.space.s390 import SpaceS390
 
 REGION1_SIZE = 1 << 53
@@ -181,7 +182,7 @@ class SpaceS390Tables(SpaceS390):
         """One table of ``level`` more or less in ``pgtables_bytes``."""
         size = CRST_BYTES if level else PAGE_TABLE_BYTES
         at = mm + self.tables_offset
-        self.memory.store(at, self.memory.load(at) + (size if more else -size))
+        self.memory.store(at, (self.memory.load(at) + (size if more else -size)) & MAX)
 
     def table_of(self, entry: int) -> int:
         """The page table that a pmd entry leads to."""
