@@ -13,20 +13,16 @@ _JUDGED = (
 
 
 _ASSERTED = (
-    (
-        "Where the kernel has a BUG_ON, VM_BUG_ON or VM_WARN_ON that can be judged here, the engine "
-        "stops at it, whatever is checked afterwards: in `vma_merge`, `__vma_adjust`, `vma_expand`, "
-        "`copy_vma`, `move_vma`, `mprotect_fixup`, `do_mas_align_munmap`, `exit_mmap`, `check_mm`, "
-        "`insert_vm_struct`, `find_mergeable_anon_vma`, `unlink_anon_vmas`, "
-        "`populate_vma_page_range`, `unmap_page_range`, `setup_arg_pages`, `shift_arg_pages`; of 6.18 "
-        "in `vma_merge_existing_range`, `vma_expand`, `vms_complete_munmap_vmas`, `relocate_vma_down` "
-        "(`tests/space/test_kernel_assertions.py` breaks most of them)."
-    ),
-    (
-        "Left out are those on mmap_lock, folio locks and page-table locks, which the twin does not "
-        "have, and those on `DEBUG_VM_MAPLE_TREE`'s second walk over what munmap gathered: VM-01 and "
-        "VM-03 find the same."
-    ),
+    "Where the kernel has a BUG_ON, VM_BUG_ON or VM_WARN_ON that can be judged here, the engine "
+    "stops at it, whatever is checked afterwards: in `vma_merge`, `__vma_adjust`, `vma_expand`, "
+    "`copy_vma`, `move_vma`, `mprotect_fixup`, `do_mas_align_munmap`, `exit_mmap`, `check_mm`, "
+    "`insert_vm_struct`, `find_mergeable_anon_vma`, `unlink_anon_vmas`, "
+    "`populate_vma_page_range`, `unmap_page_range`, `setup_arg_pages`, `shift_arg_pages`; of 6.18 "
+    "in `vma_merge_existing_range`, `vma_expand`, `vms_complete_munmap_vmas`, `relocate_vma_down` "
+    "(`tests/space/test_kernel_assertions.py` breaks most of them).\n"
+    "Left out are those on mmap_lock, folio locks and page-table locks, which the twin does not "
+    "have, and those on `DEBUG_VM_MAPLE_TREE`'s second walk over what munmap gathered: VM-01 and "
+    "VM-03 find the same."
 )
 
 
@@ -47,7 +43,7 @@ def invariants_page() -> str:
         f"| `{rule.judge}` |"
         for rule in invariants.REGISTRY.values()
     ]
-    lines += ["", "## What the kernel asserts itself", "", *_ASSERTED]
+    lines += ["", "## What the kernel asserts itself", "", _ASSERTED]
     lines += [
         "",
         "## The page allocator",
