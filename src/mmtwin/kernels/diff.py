@@ -13,8 +13,19 @@ from random import Random
 from types import TracebackType
 from typing import Final
 
-from mmtwin.kernels.abi import HUGE, MAP_NORESERVE, MAP_SHARED, PAGE
+from mmtwin.kernels.abi import (
+    HUGE,
+    MAP_ANONYMOUS,
+    MAP_FIXED,
+    MAP_NORESERVE,
+    MAP_PRIVATE,
+    MAP_SHARED,
+    PAGE,
+    TOP,
+)
 from mmtwin.kernels.calls import Call
+from mmtwin.kernels.collapse import ARENA as COLLAPSE_ARENA
+from mmtwin.kernels.collapse import HUGEPAGE
 from mmtwin.kernels.compare import Comparison, Disagreement, Outcome
 from mmtwin.kernels.generate import Generator
 from mmtwin.kernels.host.agent import Agent, KernelDiedError
@@ -40,6 +51,7 @@ DETAILS_EVERY: Final = 4
 """One run in so many compares smaps, status and pagemap too; they take the kernel longer."""
 VM: Final = "/proc/sys/vm/"
 KHUGEPAGED_SLEEP: Final = "/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs"
+KHUGEPAGED_ROUNDS: Final = "/sys/kernel/mm/transparent_hugepage/khugepaged/full_scans"
 SLEEP_MOST: Final = (1 << 32) - 1
 """A guest's khugepaged is not to wake in the middle of a run (once it did: seed 101892)."""
 POOL_TRIES: Final = 50
@@ -113,9 +125,9 @@ class Differ:
             raise NotHereError(str(reason))
         if self.huge_pool and not kernel.own_machine and not facts.huge_sizes:
             raise NotHereError("there are no huge pages, or vm.nr_hugepages is set already")
-        if kernel.own_machine and facts.thp != "never":
-            kernel.write_text(KHUGEPAGED_SLEEP, str(SLEEP_MOST))
         image = kernel.spawn()
+        if kernel.own_machine and facts.thp != "never":
+            self._put_khugepaged_to_sleep()
         known = {path: kernel.file_facts(path) for path in (*paths, "/dev/zero", "/dev/null", "/")}
         self.options = Options(
             files=tuple(paths),
@@ -141,6 +153,24 @@ class Differ:
             regressions=regressions,
         )
         self.scope = Scope((image.start, image.end))
+
+    def _put_khugepaged_to_sleep(self) -> None:
+        """The first process that has memory for huge pages wakes a guest's khugepaged, whatever the
+        time: let it go round once, so that it sleeps from then on (seed 150034)."""
+        kernel = self.kernel
+        kernel.write_text(KHUGEPAGED_SLEEP, str(SLEEP_MOST))
+        flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED
+        calls = [
+            Call(1, "mmap", (COLLAPSE_ARENA, 2 * HUGE, 3, flags, TOP, 0)),
+            Call(1, "touch", (COLLAPSE_ARENA, PAGE, 1)),
+            Call(1, "madvise", (COLLAPSE_ARENA, 2 * HUGE, HUGEPAGE)),
+        ]
+        kernel.carry_out(calls, Report.MAPS)
+        for _ in range(POOL_TRIES):
+            if int(kernel.read_text(KHUGEPAGED_ROUNDS)) > 0:
+                return
+            time.sleep(POOL_SECONDS)
+        raise AgentError("the guest's khugepaged does not scan")
 
     def __enter__(self) -> Differ:
         """Both sides."""
