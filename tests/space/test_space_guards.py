@@ -1,5 +1,6 @@
 """Guards (MADV_GUARD_INSTALL, since 6.13): what takes them away, what leaves them be."""
 
+import pytest
 from world import RW, RWX, B, P, World
 
 from mmtwin.space import flags as c
@@ -51,6 +52,35 @@ def test_guards(new: World) -> None:
     assert child.space.fault_signal(child.mm, B + P, True) == p.SIGSEGV
     assert new.advise(1, 2, c.MADV_GUARD_REMOVE) == 0
     assert new.space.fault_signal(new.mm, B + P, True) == 0
+    new.check()
+
+
+@pytest.mark.parametrize(
+    ("done", "areas"),
+    [
+        ("guard 0, write 3", {"anonymous": 2, "file": 1}),
+        ("write 0, guard 3", {"anonymous": 2, "file": 1}),
+        ("write 0, write 3", {"anonymous": 2, "file": 2}),
+        ("guard 0, guard 3", {"anonymous": 2, "file": 1}),
+        ("guard 0, guard 3, write 1, write 2", {"anonymous": 2, "file": 2}),
+    ],
+)
+@pytest.mark.parametrize("memory", ["anonymous", "file"])
+def test_guards_give_anonymous_areas_an_anon_vma(
+    new: World, memory: str, done: str, areas: dict[str, int]
+) -> None:
+    """Two areas with anon_vmas of their own do not join; asked on 6.18.44 (seed 16017403)."""
+    file = new.space.open_file("/a", 8, 1, 7, 2) if memory == "file" else 0
+    new.map(0, 4, flags=c.MAP_PRIVATE | c.MAP_FIXED | (0 if file else c.MAP_ANONYMOUS), file=file)
+    new.advise(2, 4, c.MADV_DONTFORK)
+    for step in done.split(", "):
+        what, page = step.split()
+        if what == "guard":
+            assert new.advise(int(page), int(page) + 1, c.MADV_GUARD_INSTALL) == 0
+        else:
+            new.write(int(page), int(page) + 1)
+    new.advise(2, 4, c.MADV_DOFORK)
+    assert len(new.ranges()) == areas[memory]
     new.check()
 
 

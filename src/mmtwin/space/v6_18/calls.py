@@ -99,8 +99,9 @@ class Calls618(Mmap618):
             return vma
         if vm_flags & VM_LOCKED != 0:
             return err_ptr(-errno.EINVAL)
-        # A guard is a page-table entry, and fork copies those of areas with an anon_vma.
-        error: i64 = self.anon_vma_prepare(vma)
+        # A guard is a page-table entry, and fork copies those of areas with an anon_vma; of an area
+        # with a file those that the flag tells of.
+        error: i64 = self.anon_vma_prepare(vma) if self.vma_is_anonymous(vma) else 0
         if error != 0:
             return err_ptr(error)
         self.set_vm_flags(vma, vm_flags | VM_MAYBE_GUARD)
