@@ -142,6 +142,8 @@ class Generator(Rarer, HugeCalls, CollapseCalls):
             kept = self.options.capabilities & ~(1 << abi.CAP_IPC_LOCK)
             if random.random() < 0.3:
                 kept &= ~(1 << abi.CAP_SYS_RAWIO)
+            if random.random() < 0.3:
+                kept &= ~(1 << abi.CAP_SYS_NICE)
             if self.strict:
                 kept &= ~(1 << abi.CAP_SYS_ADMIN)
             calls.append(Call(1, "capset", (kept,)))

@@ -36,10 +36,14 @@ class Rarer:
 
     def _mbind(self, slot: int, space: list[Area]) -> Call | None:
         random = self.random
-        # Node 0 is everywhere. A mask stands for a policy in the twin: one for each mode.
-        mode = random.choice([0, 0, 1, 2, 3, 4, 5, 7, 99])
-        mask, most = (1, 64) if mode in (1, 2, 3, 5) else (0, 0)
-        flags = 0 if random.random() < 0.95 else 8
+        # Node 0 is everywhere, and the only one.
+        mode = random.choice([0, 0, 1, 2, 3, 4, 5, 6, 7, 99])
+        if random.random() < 0.2:
+            mode |= random.choice([0x2000, 0x4000, 0x8000, 0xC000])
+        mask, most = (1, 64) if mode & 0xFFF in (1, 2, 3, 5, 6) else (0, 0)
+        if random.random() < 0.1:
+            mask, most = random.choice([0, 1, 2, 3]), random.choice([0, 1, 2, 64])
+        flags = 0 if random.random() < 0.9 else random.choice([2, 4, 8])
         return Call(slot, "mbind", (*self._place(space), mode, mask, most, flags))
 
     def _pkey(self, slot: int, space: list[Area]) -> Call | None:
