@@ -7,6 +7,7 @@ from maps_text import STATIC, lines
 from world import FIXED, NONE, RW, B, P, R, World
 
 from mmtwin.space import flags as c
+from mmtwin.space import pte_bits as p
 from mmtwin.space.files import FILE_DEVICE
 
 SHARED = c.MAP_SHARED | c.MAP_ANONYMOUS | c.MAP_FIXED
@@ -328,3 +329,18 @@ def test_arguments_of_names(world: World) -> None:
     assert space.sys_prctl_set_vma(mm, 0, B, 0, "x") == 0
     world.sysctl(anon_vma_name=0)
     assert space.sys_prctl_set_vma(mm, 0, B, P, "x") == -errno.EINVAL
+
+
+@pytest.mark.parametrize("unmapped", [0, 511])
+def test_what_is_left_of_a_huge_page_is_freed_lazily(world: World, unmapped: int) -> None:
+    """6.1 judges by the first page's mappings whether others map it (seed 162268 in the guest)."""
+    world.sysctl(thp_enabled=2)
+    world.map(0, 512)
+    world.write(0, 512)
+    world.unmap(unmapped, unmapped + 1)
+    first = 1 if unmapped == 0 else 0
+    assert world.advise(first, first + 511, c.MADV_FREE) == 0
+    space = world.space
+    dirty = space.ptep_get(space.pte_at(world.mm, B + 5 * P)) & p.DIRTY
+    assert bool(dirty) == (unmapped == 0 and not world.twin.profile.since(6, 13))
+    world.check()

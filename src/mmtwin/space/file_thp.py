@@ -23,6 +23,7 @@ from mmtwin.space.fields import Caches
 from mmtwin.space.rmap import Rmap
 from mmtwin.space.thp import Thp
 
+MADV_FREE = declare(u64, c.MADV_FREE)
 VM_SHARED = declare(u64, c.VM_SHARED)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
 LOCKED_SPECIAL = declare(u64, c.VM_LOCKED | c.VM_SPECIAL)
@@ -226,18 +227,22 @@ class FileThp(Rmap):
         entry: u64 = self.pmdp_get(pmd)
         if end - start == self.pmd_size or self.is_huge_zero_pmd(entry):
             return Thp.advise_huge_pmd(self, vma, pmd, start, end, advice)
-        if not self.split_for_advice(vma, self.page_of(entry & ~PSE)):
+        if not self.split_for_advice(vma, self.page_of(entry & ~PSE), advice):
             return 0
         return self.pmdp_get(pmd)
 
-    def split_for_advice(self, vma: u64, page: u64) -> bint:
+    def split_for_advice(self, vma: u64, page: u64, advice: u64) -> bint:
         """Split the huge page that ``page`` is a part of; False if others map it, or it cannot be
-        split."""
+        split.
+
+        6.1 judges by one page whether others map it: MADV_FREE by the first, even where nobody maps
+        that one any more (``folio_estimated_sharers``).
+        """
         head: u64 = self.pages.compound_head(page)
         if self.advises_folios:
             if self.mapped_elsewhere(head, self.vm_mm(vma)):
                 return False
-        elif self.mapcount(page) != 1:
+        elif self.mapcount(head if advice == MADV_FREE else page) != 1:
             return False
         return self.split_huge_page(head)
 

@@ -8,7 +8,7 @@ cdef class MadvisePages(MovePageTables):
     cpdef void walk_present(self, unsigned long long vma, unsigned long long start, unsigned long long end, unsigned long long advice) except *
     cpdef unsigned long long advise_huge_pmd(self, unsigned long long vma, unsigned long long pmd, unsigned long long start, unsigned long long end, unsigned long long advice) except? 0xDEADBEEFDEADBEEF
     cpdef bint takes_whole_folio(self, unsigned long long pte, unsigned long long page) except -1
-    cpdef bint split_for_advice(self, unsigned long long vma, unsigned long long page) except -1
+    cpdef bint split_for_advice(self, unsigned long long vma, unsigned long long page, unsigned long long advice) except -1
     cpdef bint advise_pte(self, unsigned long long vma, unsigned long long address, unsigned long long pte, unsigned long long entry, unsigned long long advice) except -1
     cpdef void madvise_free_pte(self, unsigned long long pte, unsigned long long entry, unsigned long long page) except *
     cpdef void mark_page_lazyfree(self, unsigned long long page) except *

@@ -139,7 +139,7 @@ class MadvisePages(MovePageTables):
         if page == 0:
             return True
         if not self.single(page) and not self.takes_whole_folio(pte, page):
-            if self.split_for_advice(vma, page):
+            if self.split_for_advice(vma, page, advice):
                 entry = self.ptep_get(pte)
                 return entry == 0 or self.advise_pte(vma, address, pte, entry, advice)
             return self.advises_folios
@@ -169,7 +169,7 @@ class MadvisePages(MovePageTables):
             nth += 1
         return True
 
-    def split_for_advice(self, vma: u64, page: u64) -> bint:
+    def split_for_advice(self, vma: u64, page: u64, advice: u64) -> bint:
         """Split the huge page that ``page`` is a part of; False if others map it, or it cannot be
         split."""
         raise TypeError("huge pages are split by a class further up")

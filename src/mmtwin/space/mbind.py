@@ -18,6 +18,7 @@ MPOL_DEFAULT = declare(u64, 0)
 MPOL_PREFERRED = declare(u64, 1)
 MPOL_BIND = declare(u64, 2)
 MPOL_LOCAL = declare(u64, 4)
+MPOL_PREFERRED_MANY = declare(u64, 5)
 MPOL_MAX = declare(u64, 6)
 """One past the last mode: DEFAULT, PREFERRED, BIND, INTERLEAVE, LOCAL, PREFERRED_MANY; since 6.9
 there is WEIGHTED_INTERLEAVE, too."""
@@ -66,7 +67,7 @@ class Mbind(SysvShm):
             return -errno.EINVAL
         if mode_flags & MPOL_F_OF_NODES == MPOL_F_OF_NODES:
             return -errno.EINVAL
-        if mode_flags & MPOL_F_NUMA_BALANCING != 0 and mode != MPOL_BIND:
+        if mode_flags & MPOL_F_NUMA_BALANCING != 0 and not self.mpol_balances(mode):
             return -errno.EINVAL
         if nmask == 0 or maxnode == 1:
             nodes = 0
@@ -95,6 +96,11 @@ class Mbind(SysvShm):
                 named = f"{nodes if mode_flags & MPOL_F_OF_NODES != 0 else nodes & ONLY_NODE:#x}"
             policy = self.memory.strings.number(f"mempolicy {mode | mode_flags:#x} {named}")
         return self.mbind_ranges(mm, start, end, policy)
+
+    def mpol_balances(self, mode: u64) -> bint:
+        """Whether the mode can have MPOL_F_NUMA_BALANCING: BIND, since 6.10 PREFERRED_MANY too
+        (``sanitize_mpol_flags``; seed 18000347 on 6.18.44)."""
+        return mode == MPOL_BIND or (mode == MPOL_PREFERRED_MANY and self.profile.since(6, 10))
 
     def mpol_nodes_fit(self, mode: u64, mode_flags: u64, nodes: u64) -> bint:
         """Whether the mode can have these nodes (``mpol_new``, ``mpol_set_nodemask``)."""
