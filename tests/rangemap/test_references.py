@@ -29,6 +29,22 @@ def test_a_map_that_holds_itself_is_collected() -> None:
     assert all(ref() is None for ref in gone)
 
 
+def test_an_iterator_may_be_the_last_that_holds_a_map() -> None:
+    """The collector, which met the map's memory before it, took that away first (a crash)."""
+    gc.collect()
+    gc.disable()
+    try:
+        t: MapleTree[Thing] = MapleTree((i, i + 1, Thing()) for i in range(500))
+        gone = [weakref.ref(value) for value in t.values()]
+        t[100:300] = Thing(t)
+        t[150:160] = Thing(iter(t))
+        del t
+    finally:
+        gc.enable()
+    gc.collect()
+    assert all(ref() is None for ref in gone)
+
+
 def test_a_map_of_one_index_that_holds_itself_is_collected() -> None:
     t: MapleTree[Thing] = MapleTree()
     t[0] = Thing(t)

@@ -17,6 +17,12 @@ cdef extern from *:
         ((PyTypeObject *)kind)->tp_traverse = traverse;
     }
 
+    /* What @cython.no_gc_clear says, which has no effect on a class that a .py file defines: the
+       collector must not take an object's parts before its __dealloc__, which needs them. */
+    static void mmtwin_keep_whole(PyObject *kind) {
+        ((PyTypeObject *)kind)->tp_clear = NULL;
+    }
+
     /* The count of a tuple that only an iterator and its caller's variable hold is 2. From 3.14 on
        tuples remember their hash, and without the GIL the count says little. */
     static int mmtwin_alone(PyObject *kept) {
@@ -46,6 +52,7 @@ cdef extern from *:
     traverseproc mmtwin_inherited
     void mmtwin_fetch(const void *) noexcept
     void mmtwin_trace(object kind, traverseproc traverse) noexcept
+    void mmtwin_keep_whole(object kind) noexcept
     bint mmtwin_alone(object kept) noexcept
     void mmtwin_refill(object kept, object a, object b, object c) noexcept
 

@@ -1,4 +1,3 @@
-cimport cython
 from cpython.ref cimport PyObject
 
 
@@ -9,10 +8,9 @@ from mmtwin.maple.state cimport MaState
 from mmtwin.memory.allocator cimport Arena
 from mmtwin.rangemap.growing cimport GrowingMemory
 from mmtwin.maple.spot cimport Spot
-from mmtwin.rangemap cimport each_slot, fetch_object, hold, hold_all, keep, mmtwin_inherited, mmtwin_trace, object_of, release, release_all, visitproc
+from mmtwin.rangemap cimport each_slot, fetch_object, hold, hold_all, keep, mmtwin_inherited, mmtwin_keep_whole, mmtwin_trace, object_of, release, release_all, visitproc
 from mmtwin.rangemap.words cimport Words
 
-@cython.no_gc_clear
 cdef class Core:
     cdef readonly bint gaps
     cdef readonly GrowingMemory memory
@@ -63,6 +61,9 @@ cdef inline int traverse(PyObject *self, visitproc visit, void *arg) noexcept:
 
 cdef inline void show_references(object kind) noexcept:
     mmtwin_trace(kind, traverse)
+
+cdef inline void keep_whole(object kind) noexcept:
+    mmtwin_keep_whole(kind)
 
 cdef class Holder:
     cdef readonly Core core

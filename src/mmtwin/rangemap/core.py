@@ -27,6 +27,7 @@ if not cython.compiled:
         hold,
         hold_all,
         keep,
+        keep_whole,
         object_of,
         release,
         release_all,
@@ -445,3 +446,5 @@ class Holder:
 
 
 show_references(Core)
+keep_whole(Core)
+keep_whole(GrowingMemory)

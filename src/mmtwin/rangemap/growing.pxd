@@ -1,8 +1,5 @@
-cimport cython
-
 from mmtwin.memory.memory cimport Memory
 
-@cython.no_gc_clear
 cdef class GrowingMemory(Memory):
     cpdef void reserve(self, unsigned long long size) except *
     cpdef unsigned long long used(self) except? 0xDEADBEEFDEADBEEF

@@ -66,5 +66,12 @@ def release_all(_held: Held, _memory: object, _root_word: int) -> None:
     """All references of a tree that is no more: the table goes with it."""
 
 
+def keep_whole(_kind: type) -> None:
+    """Compiled: let the collector leave the parts of such objects alone until they end.
+
+    A core needs its memory to give its entries back.
+    """
+
+
 def show_references(_kind: type) -> None:
     """Let the garbage collector see what the slots of a tree hold: it sees the table."""
