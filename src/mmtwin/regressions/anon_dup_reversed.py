@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmtwin.machine.profile import Profile
-from mmtwin.regressions.copy_without_anon_vma import NotThere
 from mmtwin.regressions.regression import Regression
-from mmtwin.regressions.story import BASE, PAGE, SpaceBench
+from mmtwin.regressions.story import BASE, PAGE, NotThere, SpaceBench
 from mmtwin.space import flags as c
 from mmtwin.space.v6_18.space import Space618
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from mmtwin.machine.profile import Profile
 from mmtwin.regressions.regression import Regression
-from mmtwin.regressions.story import SpaceBench
+from mmtwin.regressions.story import NotThere, SpaceBench
 from mmtwin.space import flags as c
-from mmtwin.space.space import Space
 from mmtwin.space.v6_18.merge import VmaMerge
 from mmtwin.space.v6_18.space import Space618
 
@@ -20,10 +19,6 @@ class CopyWithoutAnonVma(Space618):
         """Grow the target; it shares the anon_vma of ``next`` only."""
         vmg.copied_from = 0
         return super().vmg_expand(vmg)
-
-
-class NotThere(Space):
-    """Kernels that do not let a written area join one that never was."""
 
 
 def override(profile: Profile) -> type:

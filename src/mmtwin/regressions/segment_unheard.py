@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmtwin.machine.profile import Profile
-from mmtwin.regressions.copy_without_anon_vma import NotThere
 from mmtwin.regressions.regression import Regression
-from mmtwin.regressions.story import BASE, PAGE, READ, RW, SpaceBench
+from mmtwin.regressions.story import BASE, PAGE, READ, RW, NotThere, SpaceBench
 from mmtwin.space.v6_18.merge import VmaMerge
 from mmtwin.space.v6_18.space import Space618
 

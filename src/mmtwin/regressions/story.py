@@ -26,6 +26,7 @@ from mmtwin.memory.allocator import Arena, Injector
 from mmtwin.memory.errors import BadAccess
 from mmtwin.memory.memory import Memory
 from mmtwin.space import flags
+from mmtwin.space.space import Space
 from mmtwin.twin import Override, Twin, with_overrides
 
 TOP = (1 << 64) - 1
@@ -154,6 +155,10 @@ BASE = 0x1000_0000_0000
 RW = flags.PROT_READ | flags.PROT_WRITE
 READ = flags.PROT_READ
 ANON = flags.MAP_PRIVATE | flags.MAP_ANONYMOUS
+
+
+class NotThere(Space):
+    """The engine as it is: a kernel that does not have the code with the bug."""
 
 
 class SpaceBench:
