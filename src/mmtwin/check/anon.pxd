@@ -1,3 +1,4 @@
+from mmtwin.check cimport was_at, word_at, word_then
 from mmtwin.check.areas cimport AreaRules
 from mmtwin.check.tally cimport Tally
 from mmtwin.pages.slab cimport SlabCache

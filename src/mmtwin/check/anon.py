@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -15,6 +16,9 @@ from mmtwin.memory.memory import Memory
 from mmtwin.pages.slab import SlabCaches
 from mmtwin.space import flags as c
 from mmtwin.space.layouts import Layouts
+
+if not cython.compiled:
+    from mmtwin.check.words import was_at, word_at, word_then
 
 HALF = declare(u64, 0xFFFFFFFF)
 MAYSHARE = declare(u64, c.VM_MAYSHARE)
@@ -73,10 +77,10 @@ class AnonRules(AreaRules):
 
     def anon(self, vma: u64, flags: u64) -> None:
         """Walk the VMA's chain: a sound list of its own links, one of them to its anon_vma."""
-        own: u64 = self.word_at(vma + self.at_anon)
+        own: u64 = word_at(self, vma + self.at_anon)
         head: u64 = vma + self.at_chain
         before: u64 = head
-        link: u64 = self.word_at(head)
+        link: u64 = word_at(self, head)
         if own == 0 and link == head:
             return
         count: i32 = 0
@@ -87,22 +91,22 @@ class AnonRules(AreaRules):
             if count == CHAIN_MAX or not self.is_link(avc):
                 self.vma_fail("VM-21", vma, "anon_vma_chain", f"{link:#x}", "a link of this chain")
                 return
-            if self.word_at(link + 8) != before or self.word_at(avc + AVC_VMA) != vma:
+            if word_at(self, link + 8) != before or word_at(self, avc + AVC_VMA) != vma:
                 self.link_fail("VM-21", avc, "same_vma", "another's", f"a link of {vma:#x}")
                 return
-            anon_vma: u64 = self.word_at(avc + AVC_ANON_VMA)
+            anon_vma: u64 = word_at(self, avc + AVC_ANON_VMA)
             if not self.is_anon_vma(anon_vma):
                 self.link_fail("VM-21", avc, "anon_vma", f"{anon_vma:#x}", "an anon_vma")
                 return
             has_own = has_own or anon_vma == own
-            if root != 0 and self.word_at(anon_vma + ROOT) != root:
+            if root != 0 and word_at(self, anon_vma + ROOT) != root:
                 self.link_fail("VM-22", avc, "anon_vma->root", "another", "one root in a chain")
-            root = self.word_at(anon_vma + ROOT)
+            root = word_at(self, anon_vma + ROOT)
             self.link(vma, avc, anon_vma)
             count += 1
             before = link
-            link = self.word_at(link)
-        if self.word_at(head + 8) != before:
+            link = word_at(self, link)
+        if word_at(self, head + 8) != before:
             self.vma_fail("VM-21", vma, "anon_vma_chain", "prev", "the last link")
         if not has_own:
             what = f"{own:#x}, {count} links"
@@ -120,36 +124,36 @@ class AnonRules(AreaRules):
 
     def link(self, vma: u64, avc: u64, anon_vma: u64) -> None:
         """One link: its key is the VMA's interval, and it hangs in the anon_vma's list."""
-        first: u64 = self.word_at(vma + self.at_pgoff)
-        last: u64 = first + ((self.word_at(vma + 8) - self.word_at(vma)) >> self.page_shift) - 1
-        if self.word_at(avc + CACHED_START) != first or self.word_at(avc + CACHED_LAST) != last:
-            found = f"{self.word_at(avc + CACHED_START):#x}..{self.word_at(avc + CACHED_LAST):#x}"
+        first: u64 = word_at(self, vma + self.at_pgoff)
+        last: u64 = first + ((word_at(self, vma + 8) - word_at(self, vma)) >> self.page_shift) - 1
+        if word_at(self, avc + CACHED_START) != first or word_at(self, avc + CACHED_LAST) != last:
+            found = f"{word_at(self, avc + CACHED_START):#x}..{word_at(self, avc + CACHED_LAST):#x}"
             self.link_fail("VM-23", avc, "interval", found, f"{first:#x}..{last:#x}, its VMA's")
-        place: u64 = self.word_at(avc + TREE_PREV)
-        after: u64 = self.word_at(avc + TREE_NEXT)
-        if not self.aligned(place) or self.word_at(place) != avc:
+        place: u64 = word_at(self, avc + TREE_PREV)
+        after: u64 = word_at(self, avc + TREE_NEXT)
+        if not self.aligned(place) or word_at(self, place) != avc:
             self.link_fail(
                 "VM-24", avc, "rb", f"{place:#x}", f"a place in the tree of {anon_vma:#x}"
             )
         elif after != 0 and (
             not self.is_link(after)
-            or self.word_at(after + TREE_PREV) != avc + TREE_NEXT
-            or self.word_at(after + AVC_ANON_VMA) != anon_vma
+            or word_at(self, after + TREE_PREV) != avc + TREE_NEXT
+            or word_at(self, after + AVC_ANON_VMA) != anon_vma
         ):
             self.link_fail("VM-24", avc, "rb", f"{after:#x}", f"a link of {anon_vma:#x}")
 
     def account_anon(self, vma: u64, sign: i64, old: bint) -> None:
         """Count the VMA's links, and the VMA as a user of its anon_vma."""
-        own: u64 = self.word(vma + self.at_anon, old)
+        own: u64 = word_then(self, vma + self.at_anon, old)
         head: u64 = vma + self.at_chain
-        link: u64 = self.word(head, old)
+        link: u64 = word_then(self, head, old)
         if own != 0:
             self.anons.bump(own, ACTIVE, sign)
         count: i32 = 0
         while link != head and count < CHAIN_MAX and self.is_link(link - SAME_VMA):
-            self.meet(self.word(link - SAME_VMA + AVC_ANON_VMA, old), sign)
+            self.meet(word_then(self, link - SAME_VMA + AVC_ANON_VMA, old), sign)
             self.link_count += sign
-            link = self.word(link, old)
+            link = word_then(self, link, old)
             count += 1
 
     def meet(self, anon_vma: u64, sign: i64) -> None:
@@ -163,8 +167,8 @@ class AnonRules(AreaRules):
     def family(self, anon_vma: u64, sign: i64, old: bint) -> None:
         """The anon_vma is a child of its parent, and a member of its root's family."""
         self.anon_count += sign
-        self.anons.bump(self.word(anon_vma + PARENT, old), CHILDREN, sign)
-        root: u64 = self.word(anon_vma + ROOT, old)
+        self.anons.bump(word_then(self, anon_vma + PARENT, old), CHILDREN, sign)
+        root: u64 = word_then(self, anon_vma + ROOT, old)
         if root != anon_vma:
             self.anons.bump(root, MEMBERS, sign)
 
@@ -175,8 +179,8 @@ class AnonRules(AreaRules):
             anon_vma: u64 = self.anons.address(nth)
             if not self.is_anon_vma(anon_vma):
                 self.anon_fail("VM-22", anon_vma, "address", "elsewhere", "an anon_vma")
-            elif self.word_at(anon_vma + FIRST) != 0:
-                was: bint = self.partial and self.was_at(anon_vma + FIRST) != 0
+            elif word_at(self, anon_vma + FIRST) != 0:
+                was: bint = self.partial and was_at(self, anon_vma + FIRST) != 0
                 self._anon_sum(anon_vma, nth, was)
             nth += 1
 
@@ -211,33 +215,33 @@ class AnonRules(AreaRules):
 
     def since(self, address: u64, was: bint) -> i64:
         """The word at ``address``, less what it held at the mark if that counts."""
-        value: i64 = self.word_at(address)
+        value: i64 = word_at(self, address)
         if was:
-            value -= self.was_at(address)
+            value -= was_at(self, address)
         return value
 
     def half_at(self, address: u64, old: bint) -> u64:
         """The 32-bit field at ``address``, now or at the mark."""
-        word: u64 = self.word(address & ~7, old)
+        word: u64 = word_then(self, address & ~7, old)
         upper: bint = (address & 4 != 0) != self.big_endian
         return (word >> 32) if upper else (word & HALF)
 
     def _headed(self, anon: u64) -> bint:
         """The first link of the list is one of this anon_vma."""
-        first: u64 = self.word_at(anon + FIRST)
+        first: u64 = word_at(self, anon + FIRST)
         return (
             self.is_link(first)
-            and self.word_at(first + TREE_PREV) == anon + FIRST
-            and self.word_at(first + AVC_ANON_VMA) == anon
+            and word_at(self, first + TREE_PREV) == anon + FIRST
+            and word_at(self, first + AVC_ANON_VMA) == anon
         )
 
     def _chained(self, anon: u64, links: i64) -> bint:
         """The anon_vma's list has ``links`` links, all its own."""
-        avc: u64 = self.word_at(anon + FIRST)
+        avc: u64 = word_at(self, anon + FIRST)
         count: i64 = 0
         while avc != 0 and count < links:
-            if not self.is_link(avc) or self.word_at(avc + AVC_ANON_VMA) != anon:
+            if not self.is_link(avc) or word_at(self, avc + AVC_ANON_VMA) != anon:
                 return False
             count += 1
-            avc = self.word_at(avc + TREE_NEXT)
+            avc = word_at(self, avc + TREE_NEXT)
         return avc == 0 and count == links

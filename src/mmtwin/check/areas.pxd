@@ -1,3 +1,4 @@
+from mmtwin.check cimport word_at, word_then
 from mmtwin.check.lookup cimport Lookup
 from mmtwin.check.tally cimport Tally
 from mmtwin.pages.slab cimport SlabCache

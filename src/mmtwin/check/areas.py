@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -20,6 +21,9 @@ from mmtwin.memory.memory import Memory
 from mmtwin.pages.slab import SlabCaches
 from mmtwin.space import flags as c
 from mmtwin.space.layouts import Layouts
+
+if not cython.compiled:
+    from mmtwin.check.words import word_at, word_then
 
 ACCESS = declare(u64, c.VM_ACCESS_FLAGS)
 WRITE = declare(u64, c.VM_WRITE)
@@ -184,18 +188,18 @@ class AreaRules(Lookup):
 
     def area(self, mm: u64, vma: u64) -> None:
         """The fields of a VMA that is in the tree of ``mm``."""
-        start: u64 = self.word_at(vma)
-        end: u64 = self.word_at(vma + 8)
-        flags: u64 = self.word_at(vma + self.at_flags)
-        if self.word_at(vma + self.at_mm) != mm:
-            found: u64 = self.word_at(vma + self.at_mm)
+        start: u64 = word_at(self, vma)
+        end: u64 = word_at(self, vma + 8)
+        flags: u64 = word_at(self, vma + self.at_flags)
+        if word_at(self, vma + self.at_mm) != mm:
+            found: u64 = word_at(self, vma + self.at_mm)
             self.vma_fail("VM-02", vma, "vm_mm", f"{found:#x}", f"{mm:#x}")
         if (start | end) & ~self.page_mask != 0 or start >= end:
             self.vma_fail(
                 "VM-04", vma, "range", f"[{start:#x}, {end:#x})", "whole pages, one at least"
             )
-        elif end > self.word_at(mm + self.at_task_size):
-            limit: u64 = self.word_at(mm + self.at_task_size)
+        elif end > word_at(self, mm + self.at_task_size):
+            limit: u64 = word_at(self, mm + self.at_task_size)
             self.vma_fail("VM-04", vma, "vm_end", f"{end:#x}", f"at most {limit:#x}")
         if flags & ~(flags >> 4) & ACCESS != 0:
             self.vma_fail("VM-10", vma, "vm_flags", f"{flags:#x}", "VM_MAY* for each access right")
@@ -209,13 +213,13 @@ class AreaRules(Lookup):
             self.vma_fail("VM-14", vma, "vm_flags", f"{flags:#x}", "special memory is not locked")
         if flags & SHARED != 0 and flags & MAYSHARE == 0:
             self.vma_fail("VM-15", vma, "vm_flags", f"{flags:#x}", "VM_MAYSHARE with VM_SHARED")
-        if self.word_at(vma + self.at_prot) != self.protection(flags):
-            prot: u64 = self.word_at(vma + self.at_prot)
+        if word_at(self, vma + self.at_prot) != self.protection(flags):
+            prot: u64 = word_at(self, vma + self.at_prot)
             wanted: u64 = self.protection(flags)
             self.vma_fail("VM-16", vma, "vm_page_prot", f"{prot:#x}", f"{wanted:#x} by its flags")
-        watched: bint = self.word_at(vma + self.at_uffd) != 0
+        watched: bint = word_at(self, vma + self.at_uffd) != 0
         if watched != (flags & self.uffd_flags != 0) or (watched and flags & MAYWRITE == 0):
-            found_ctx: u64 = self.word_at(vma + self.at_uffd)
+            found_ctx: u64 = word_at(self, vma + self.at_uffd)
             what = f"context {found_ctx:#x}, vm_flags {flags:#x}"
             self.vma_fail("VM-54", vma, "vm_userfaultfd_ctx", what, "both or neither, VM_MAYWRITE")
         self._clean_offset(vma, start, flags)
@@ -230,12 +234,12 @@ class AreaRules(Lookup):
         if (
             not self.stale_offsets
             and flags & (MAYSHARE | WIPEONFORK | GROWSDOWN) == 0
-            and self.word_at(vma + self.at_ops) == 0
-            and self.word_at(vma + self.at_file) == 0
-            and self.word_at(vma + self.at_anon) == 0
-            and self.word_at(vma + self.at_pgoff) != start >> self.page_shift
+            and word_at(self, vma + self.at_ops) == 0
+            and word_at(self, vma + self.at_file) == 0
+            and word_at(self, vma + self.at_anon) == 0
+            and word_at(self, vma + self.at_pgoff) != start >> self.page_shift
         ):
-            pgoff: u64 = self.word_at(vma + self.at_pgoff)
+            pgoff: u64 = word_at(self, vma + self.at_pgoff)
             self.vma_fail("VM-17", vma, "vm_pgoff", f"{pgoff:#x}", f"{start >> self.page_shift:#x}")
 
     def protection(self, flags: u64) -> u64:
@@ -254,10 +258,10 @@ class AreaRules(Lookup):
 
         That the neighbours map the same inode makes it the same all along the list.
         """
-        file: u64 = self.word_at(vma + self.at_file)
+        file: u64 = word_at(self, vma + self.at_file)
         inode: u64 = self.inode_of(vma, False)
-        link: u64 = self.word_at(vma + self.at_shared + 8)
-        linked: bint = self.aligned(link) and self.word_at(link) == vma
+        link: u64 = word_at(self, vma + self.at_shared + 8)
+        linked: bint = self.aligned(link) and word_at(self, link) == vma
         if file == 0:
             if linked:
                 self.vma_fail("VM-31", vma, "shared", f"{link:#x}", "no link without a file")
@@ -281,11 +285,11 @@ class AreaRules(Lookup):
         return owner if link == owner + I_MMAP else 0
 
     def _next_in_list(self, vma: u64, inode: u64) -> None:
-        after: u64 = self.word_at(vma + self.at_shared)
+        after: u64 = word_at(self, vma + self.at_shared)
         if after == 0:
             return
         if not self.is_vma(after) or (
-            self.word_at(after + self.at_shared + 8) != vma + self.at_shared
+            word_at(self, after + self.at_shared + 8) != vma + self.at_shared
         ):
             self.vma_fail("VM-31", vma, "shared", f"{after:#x}", "a VMA that links back")
         elif self.inode_of(after, False) != inode:
@@ -293,11 +297,11 @@ class AreaRules(Lookup):
 
     def inode_of(self, vma: u64, old: bint) -> u64:
         """The inode that the VMA maps, or mapped at the mark; 0 for none."""
-        file: u64 = self.word(vma + self.at_file, old)
+        file: u64 = word_then(self, vma + self.at_file, old)
         cache = self.file_cache
         if file == 0 or file != self.object_at(file, cache.number, cache.stride):
             return 0
-        inode: u64 = self.word(file + self.at_inode, old)
+        inode: u64 = word_then(self, file + self.at_inode, old)
         return inode if self.is_inode(inode) else 0
 
     def is_inode(self, address: u64) -> bint:
@@ -316,8 +320,8 @@ class AreaRules(Lookup):
 
     def account(self, mm: u64, vma: u64, sign: i64, old: bint) -> None:
         """Add what the VMA adds to the sums of its address space, or with -1 take it away."""
-        pages: i64 = (self.word(vma + 8, old) - self.word(vma, old)) >> self.page_shift
-        flags: u64 = self.word(vma + self.at_flags, old)
+        pages: i64 = (word_then(self, vma + 8, old) - word_then(self, vma, old)) >> self.page_shift
+        flags: u64 = word_then(self, vma + self.at_flags, old)
         row: u64 = self.sums.row(mm)
         pages *= sign
         sums = self.sums.sums

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -19,6 +20,9 @@ from mmtwin.pages.slab import SlabCaches
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.layouts import Layouts
+
+if not cython.compiled:
+    from mmtwin.check.words import was_at, word_at, word_then
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 HALF = declare(u64, 0xFFFFFFFF)
@@ -145,14 +149,14 @@ class EntryRules(SpaceCheck):
     def area(self, mm: u64, vma: u64) -> None:
         """A VMA's fields, and that its file can be as long as it maps it."""
         SpaceCheck.area(self, mm, vma)
-        file: u64 = self.word_at(vma + self.at_file)
+        file: u64 = word_at(self, vma + self.at_file)
         if file == 0 or self.inode_of(vma, False) == 0:
             return
-        most: u64 = self.word_at(self.word_at(file + self.at_f_op) + FOPS_MAXBYTES)
-        pages: u64 = (self.word_at(vma + 8) - self.word_at(vma)) >> self.page_shift
-        past: u64 = (self.word_at(vma + self.at_pgoff) + pages) & TOP
+        most: u64 = word_at(self, word_at(self, file + self.at_f_op) + FOPS_MAXBYTES)
+        pages: u64 = (word_at(self, vma + 8) - word_at(self, vma)) >> self.page_shift
+        past: u64 = (word_at(self, vma + self.at_pgoff) + pages) & TOP
         most = (most >> self.page_shift) + 1
-        if past > most and self.word_at(vma + self.at_ops) != 0:
+        if past > most and word_at(self, vma + self.at_ops) != 0:
             expected = f"at most {most:#x}"
             self.vma_fail("VM-42", vma, "vm_pgoff + pages", f"{past:#x}", expected)
 
@@ -170,7 +174,7 @@ class EntryRules(SpaceCheck):
 
     def head_of(self, page: u64, old: bint) -> u64:
         """The head of the compound page that a struct page belongs to."""
-        word: u64 = self.word(page + COMPOUND_HEAD, old)
+        word: u64 = word_then(self, page + COMPOUND_HEAD, old)
         if word & 1 != 0 and word >= VMEMMAP and word - VMEMMAP < 64 * self.frames:
             return self.page_map + (word - 1 - VMEMMAP)
         return page
@@ -182,9 +186,9 @@ class EntryRules(SpaceCheck):
     def kind_of(self, page: u64, old: bint) -> i32:
         """Which counter of ``rss_stat`` the page counts in."""
         head: u64 = self.head_of(page, old)
-        if self.word(head + MAPPING, old) & 1 != 0:
+        if word_then(self, head + MAPPING, old) & 1 != 0:
             return ANONS
-        return SHMEMS if self.word(head, old) & self.swapbacked != 0 else FILES
+        return SHMEMS if word_then(self, head, old) & self.swapbacked != 0 else FILES
 
     def count_table(self, mm: u64, level: i32, sign: i64, kind: i32) -> None:
         """A table that an entry leads to, or that is put by for it."""
@@ -228,9 +232,9 @@ class EntryRules(SpaceCheck):
     def swap_slot(self, entry: u64) -> u64:
         """Where the count of the slot in a swap entry stands; 0 if there is no such slot."""
         offset: u64 = (~entry >> 9) & OFFSET_MASK
-        if entry >> 59 != 0 or offset == 0 or offset >= self.word_at(self.swap_info):
+        if entry >> 59 != 0 or offset == 0 or offset >= word_at(self, self.swap_info):
             return 0
-        return self.word_at(self.swap_info + SWAP_MAP) + 8 * offset
+        return word_at(self, self.swap_info + SWAP_MAP) + 8 * offset
 
     def moving_page(self, entry: u64) -> u64:
         """The page in a migration entry; 0 if it is no frame of memory."""
@@ -240,7 +244,7 @@ class EntryRules(SpaceCheck):
     def count_huge(self, mm: u64, pfn: u64, sign: i64, old: bint) -> None:
         """A pmd entry that maps a huge page, for which a table is put by unless it is a file's."""
         page: u64 = self.page_map + 64 * pfn
-        zero: bint = self.word(self.huge_zero_at, False) == VMEMMAP + 64 * pfn
+        zero: bint = word_then(self, self.huge_zero_at, False) == VMEMMAP + 64 * pfn
         kind: i32 = ANONS if zero or pfn >= self.frames else self.kind_of(page, old)
         if kind == ANONS:
             self.count_table(mm, 0, sign, SPARES)
@@ -252,7 +256,9 @@ class EntryRules(SpaceCheck):
         """What a page counts in its inode's ``nrpages``: one of the pool one, other huge ones their
         small pages."""
         head: u64 = VMEMMAP + (page - self.page_map)
-        if self.word(page + 64 + COMPOUND_HEAD, old) != head | 1 or self.is_hugetlb(page, old):
+        if word_then(self, page + 64 + COMPOUND_HEAD, old) != head | 1 or self.is_hugetlb(
+            page, old
+        ):
             return 1
         return self.huge_pages
 
@@ -280,7 +286,7 @@ class EntryRules(SpaceCheck):
         if entry & (PRESENT | PROTNONE) == 0:
             self.judge_absent(mm, address, entry)
             return
-        flags: u64 = self.word_at(vma + self.at_flags)
+        flags: u64 = word_at(self, vma + self.at_flags)
         if entry & RW != 0 and entry & PRESENT != 0 and flags & VM_WRITE == 0:
             self.entry_fail("VM-43", mm, address, f"{entry:#x}", "not writable, as its area")
         pfn: u64 = self.pfn_of(entry)
@@ -289,7 +295,7 @@ class EntryRules(SpaceCheck):
         if pfn >= self.frames:
             self.entry_fail("VM-45", mm, address, f"frame {pfn:#x}", "a frame of memory")
             return
-        if level == 1 and self.word(self.huge_zero_at, False) == VMEMMAP + 64 * pfn:
+        if level == 1 and word_then(self, self.huge_zero_at, False) == VMEMMAP + 64 * pfn:
             return
         self.judge_page(mm, vma, address, entry, self.page_map + 64 * pfn)
 
@@ -301,18 +307,18 @@ class EntryRules(SpaceCheck):
                 self.entry_fail("VM-46", mm, address, f"{entry:#x}", "a slot of the swap area")
         elif MIGRATION_READ <= kind <= MIGRATION_WRITE:
             page: u64 = self.moving_page(entry)
-            if page == 0 or self.word_at(self.head_of(page, False)) & self.locked == 0:
+            if page == 0 or word_at(self, self.head_of(page, False)) & self.locked == 0:
                 self.entry_fail("VM-44", mm, address, f"{entry:#x}", "a page that is locked")
 
     def judge_page(self, mm: u64, vma: u64, address: u64, entry: u64, page: u64) -> None:
         """A page against the area that maps it."""
         head: u64 = self.head_of(page, False)
-        mapping: u64 = self.word_at(head + MAPPING)
-        index: u64 = self.word_at(head + INDEX) + ((page - head) >> 6)
-        wanted: u64 = self.word_at(vma + self.at_pgoff) + (
-            (address - self.word_at(vma)) >> self.page_shift
+        mapping: u64 = word_at(self, head + MAPPING)
+        index: u64 = word_at(self, head + INDEX) + ((page - head) >> 6)
+        wanted: u64 = word_at(self, vma + self.at_pgoff) + (
+            (address - word_at(self, vma)) >> self.page_shift
         )
-        if self.word_at(vma + self.at_flags) & VM_HUGETLB != 0:
+        if word_at(self, vma + self.at_flags) & VM_HUGETLB != 0:
             wanted = wanted >> self.huge_index_shift
         if mapping & 1 != 0:
             if not self.in_chain(vma, mapping - 1):
@@ -322,7 +328,7 @@ class EntryRules(SpaceCheck):
             elif index != wanted:
                 self.entry_fail("VM-40", mm, address, f"index {index:#x}", f"{wanted:#x}")
             writable: bint = entry & RW != 0 and entry & PRESENT != 0
-            if writable and self.word_at(page) & self.exclusive == 0:
+            if writable and word_at(self, page) & self.exclusive == 0:
                 self.entry_fail("VM-43", mm, address, "shared", "exclusive, being writable")
             return
         inode: u64 = self.inode_of(vma, False)
@@ -335,15 +341,15 @@ class EntryRules(SpaceCheck):
 
     def in_chain(self, vma: u64, anon: u64) -> bint:
         """Is the anon_vma one of the VMA's chain?"""
-        if self.word_at(vma + self.at_anon) == anon:
+        if word_at(self, vma + self.at_anon) == anon:
             return True
         head: u64 = vma + self.at_chain
-        link: u64 = self.word_at(head)
+        link: u64 = word_at(self, head)
         count: i32 = 0
         while link != head and self.aligned(link) and count < CHAIN_MAX:
-            if self.word_at(link - SAME_VMA + AVC_ANON_VMA) == anon:
+            if word_at(self, link - SAME_VMA + AVC_ANON_VMA) == anon:
                 return True
-            link = self.word_at(link)
+            link = word_at(self, link)
             count += 1
         return False
 
@@ -364,9 +370,9 @@ class EntryRules(SpaceCheck):
         nth = 0
         while nth < self.slots.count:
             at: u64 = self.slots.address(nth)
-            named: i64 = self.word_at(at) & 0x7FFFFFFF
+            named: i64 = word_at(self, at) & 0x7FFFFFFF
             if self.partial:
-                named -= self.was_at(at) & 0x7FFFFFFF
+                named -= was_at(self, at) & 0x7FFFFFFF
             if named != self.slots.sum(nth, NAMED):
                 expected = f"{self.slots.sum(nth, NAMED)} entries"
                 self.report("VM-46", "swap_map", at, "count", f"{named}", expected)
@@ -374,7 +380,9 @@ class EntryRules(SpaceCheck):
         nth = 0
         while self.partial and nth < self.caches_of.count:
             inode: u64 = self.caches_of.address(nth)
-            held: i64 = self.word_at(inode + self.at_nrpages) - self.was_at(inode + self.at_nrpages)
+            held: i64 = word_at(self, inode + self.at_nrpages) - was_at(
+                self, inode + self.at_nrpages
+            )
             if held != self.caches_of.sum(nth, CACHED) and self.half_at(inode + 344, False) != 0:
                 expected = f"{self.caches_of.sum(nth, CACHED)} pages"
                 self.report("VM-47", "inode", inode, "nrpages", f"{held}", expected)
@@ -409,9 +417,9 @@ class EntryRules(SpaceCheck):
 
     def maps_of(self, page: u64, old: bint) -> i64:
         """``_mapcount`` + 1; 0 for a page that is no user page."""
-        counts: u64 = self.word(page + COUNTS, old)
+        counts: u64 = word_then(self, page + COUNTS, old)
         word: u64 = (counts >> self.mapcount_shift) & HALF
-        if counts == 0 and self.word(page + COMPOUND_HEAD, old) == 0:
+        if counts == 0 and word_then(self, page + COMPOUND_HEAD, old) == 0:
             return 0  # a struct page that nobody has written yet
         return word + 1 if word < SIGN else 0
 
@@ -427,7 +435,7 @@ class EntryRules(SpaceCheck):
         huge: i64 = self.mapped.sum(nth, HUGE_MAPS)
         if huge != 0 or not self.partial:
             self.huge_sum(page, huge)
-        references: i64 = (self.word_at(page + COUNTS) >> self.refcount_shift) & HALF
+        references: i64 = (word_at(self, page + COUNTS) >> self.refcount_shift) & HALF
         head: u64 = self.head_of(page, False)
         if head == page and references < self.maps_of(page, False):
             expected = f"{self.maps_of(page, False)} for its mappings"
@@ -447,7 +455,7 @@ class EntryRules(SpaceCheck):
     def huge_maps_of(self, page: u64, old: bint) -> i64:
         """``compound_mapcount`` + 1 of the head of a compound page in use; 0 for other pages."""
         head: u64 = VMEMMAP + (page - self.page_map)
-        used: bint = (self.word(page + COUNTS, old) >> self.refcount_shift) & HALF != 0
-        if not used or self.word(page + 64 + COMPOUND_HEAD, old) != head | 1:
+        used: bint = (word_then(self, page + COUNTS, old) >> self.refcount_shift) & HALF != 0
+        if not used or word_then(self, page + 64 + COMPOUND_HEAD, old) != head | 1:
             return 0
         return (self.half_at(page + COMPOUND_MAPCOUNT, old) + 1) & HALF

@@ -1,3 +1,4 @@
+from mmtwin.check cimport word_then
 from mmtwin.check.step cimport StepCheck
 
 cdef class Lookup(StepCheck):

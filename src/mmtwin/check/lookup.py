@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.check.step import StepCheck
+
+if not cython.compiled:
+    from mmtwin.check.words import word_then
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 NODE_MASK = declare(u64, 0xFFFFFFFFFFFFFF00)
@@ -30,7 +34,7 @@ class Lookup(StepCheck):
         overlay = self.overlay
         self.found_first = 0
         self.found_last = TOP
-        root: u64 = self.word(tree + self.root_at, old)
+        root: u64 = word_then(self, tree + self.root_at, old)
         if root & 3 != 2:
             return root if index == 0 else 0
         enode: u64 = root & ~3

@@ -1,10 +1,7 @@
 from mmtwin.memory cimport words_of
-from mmtwin.memory.memory cimport Memory
+from mmtwin.check.overlay cimport Words
 
-cdef class NodeRules:
-    cdef readonly Memory memory
-    cdef unsigned long long *w
-    cdef unsigned long long base, size
+cdef class NodeRules(Words):
     cdef readonly bint big_endian, old_metadata, edge_exempt
     cdef readonly list found
     cdef list held_path

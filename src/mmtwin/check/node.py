@@ -14,6 +14,7 @@ from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
+from mmtwin.check.overlay import Words
 from mmtwin.check.violation import Violation
 from mmtwin.memory.memory import Memory
 
@@ -37,7 +38,7 @@ VIOLATIONS_MAX = 200
 """A damaged state can break rules without end; so many are told of."""
 
 
-class NodeRules:
+class NodeRules(Words):
     """The rules of one node, and what it says when decoded.
 
     ``old_metadata`` allows meta.gap 15 for "no gap" (Linux 6.1). ``edge_exempt`` allows the last
@@ -49,10 +50,7 @@ class NodeRules:
     """
 
     def __init__(self, memory: Memory, old_metadata: bint, edge_exempt: bint) -> None:
-        self.memory = memory
-        self.w = memory.w
-        self.base = memory.base
-        self.size = memory.size
+        super().__init__(memory)
         self.big_endian = memory.big_endian
         self.old_metadata = old_metadata
         self.edge_exempt = edge_exempt

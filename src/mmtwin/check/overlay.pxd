@@ -5,8 +5,7 @@ cdef class Overlay:
     cdef readonly Memory memory
     cdef unsigned long long *w
     cdef readonly unsigned long long count
-    cdef unsigned long long room, mask, tag
-    cdef int shift
+    cdef unsigned long long room, size, tag
     cdef list held
     cdef object held_table
     cdef unsigned long long *blocks
@@ -17,9 +16,13 @@ cdef class Overlay:
     cdef void _bind(self) except *
     cdef void _new_table(self) except *
     cpdef void load(self, unsigned long long mark) except *
-    cdef unsigned long long _place(self, unsigned long long block) noexcept
-    cdef unsigned long long _touch(self, unsigned long long block) except? 0xDEADBEEFDEADBEEF
-    cdef void _grow(self) except *
+    cdef int _touch(self, unsigned long long block) except -1
     cpdef int find(self, unsigned long long index) noexcept
     cpdef unsigned long long was(self, unsigned long long index) noexcept
     cpdef bint changed(self, unsigned long long index) noexcept
+
+cdef class Words:
+    cdef readonly Memory memory
+    cdef unsigned long long *w
+    cdef unsigned long long base, size
+    cdef readonly Overlay overlay

@@ -7,26 +7,24 @@ block; other structures lie in one or a few.
 
 from __future__ import annotations
 
+import mmap
 from array import array
 
 import cython
-from cython import bint, declare
+from cython import bint, declare, size_t
 from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.memory.journal import Journal
-from mmtwin.memory.memory import Memory
+from mmtwin.memory.memory import LAZY, Memory, where
 
 if not cython.compiled:
     from mmtwin.memory.held import copy_words, words_of
 
 WORDS = declare(u64, 32)
 GENERATION = declare(u64, 1 << 40)
-"""Step of the tag that sets one load's entries apart; block numbers are below it."""
+"""Step of the tag that sets one load's entries apart; there are fewer blocks."""
 LAST_TAG = declare(u64, 0xFFFFFF << 40)
-NONE = declare(u64, 0xFFFFFFFFFFFFFFFF)
-GOLDEN = declare(u64, 0x9E3779B97F4A7C15)
-"""2^64 / the golden ratio, as in ``addresses``."""
 FIRST_BLOCKS = 256
 
 KEPT_SHIFT = 16
@@ -49,6 +47,9 @@ class Overlay:
 
     ``flags`` and ``owners`` are for the checks: what the block was, and whose.
 
+    ``table`` says of each block of memory, by its number, at which index it stands: the tag of the
+    load that touched it last, and the index in the bits below. It is held lazily, as memory is.
+
     A block is named by its number (physical address / 256) and, once touched, by its index
     ``0 <= nth < count`` in the order in which the backward scan met it. A block whose every word
     ended as it began counts as touched too: its words were rewritten.
@@ -61,7 +62,8 @@ class Overlay:
         self.room = FIRST_BLOCKS
         self.held = [array("Q", bytes(8 * size * self.room)) for size in (1, 1, 1, 32)]
         self._bind()
-        self.tag = 0
+        self.tag = GENERATION
+        self.size = memory.size // (8 * WORDS)
         self._new_table()
 
     def _bind(self) -> None:
@@ -71,11 +73,13 @@ class Overlay:
         self.images = words_of(self.held[3])
 
     def _new_table(self) -> None:
-        """An empty table: for each place a tag (generation and block number) and an index."""
-        self.mask = 2 * self.room - 1
-        self.shift = 64 - self.mask.bit_length()
-        self.held_table = array("Q", bytes(16 * (self.mask + 1)))
-        self.table = words_of(self.held_table)
+        """A table in which no block was touched yet."""
+        self.held_table = mmap.mmap(-1, 8 * self.size, flags=LAZY)
+        if not cython.compiled:
+            self.table = memoryview(self.held_table).cast("Q")
+        else:
+            first = cython.cast(size_t, where(self.held_table))
+            self.table = cython.cast(cython.p_ulonglong, first)
 
     def load(self, mark: u64) -> None:
         """Read the journal's entries from ``mark`` up to the present."""
@@ -88,101 +92,66 @@ class Overlay:
         if self.tag == LAST_TAG:
             self.tag = GENERATION
             self._new_table()
-        at: u64 = journal.present
+        at: u64 = journal.present()
         held: u64 = journal.first
         words = journal.words
-        images = self.images
-        last: u64 = NONE
-        image: u64 = 0
-        before: u64 = NONE
-        image_before: u64 = 0
+        table = self.table
+        tag: u64 = self.tag
+        index: u64
+        block: u64
+        old: u64
         while at > mark:
             at -= 1
-            index: u64
-            old: u64
             if at >= held:
                 index = words[2 * (at - held)]
                 old = words[2 * (at - held) + 1]
             else:
                 index = journal.entry_index(at)
                 old = journal.entry_old(at)
-            block: u64 = index >> 5
-            if block != last:
-                if block == before:  # stores often go back and forth between two blocks
-                    before = last
-                    last = block
-                    image, image_before = image_before, image
-                else:
-                    before = last
-                    image_before = image
-                    last = block
-                    image = self._touch(block) * WORDS
-                    images = self.images
-            images[image + (index & 31)] = old
+            block = index >> 5
+            if table[block] < tag:
+                self._touch(block)
+            self.images[((table[block] - tag) << 5) + (index & 31)] = old
 
-    def _place(self, block: u64) -> u64:
-        """Where in the table a block is kept, or the free place where it would go."""
-        table = self.table
-        wanted: u64 = self.tag | block
-        at: u64 = ((block * GOLDEN) & NONE) >> self.shift
-        while table[2 * at] >= self.tag and table[2 * at] != wanted:
-            at = (at + 1) & self.mask
-        return 2 * at
-
-    def _touch(self, block: u64) -> u64:
-        """The index of a block, entered with its present content if it is new."""
-        at: u64 = self._place(block)
-        if self.table[at] >= self.tag:
-            return self.table[at + 1]
-        if self.count == self.room:
-            self._grow()
-            at = self._place(block)
+    def _touch(self, block: u64) -> i32:
+        """Enter a block that is new, with its present content; returns 0."""
         nth: u64 = self.count
-        self.count += 1
-        self.table[at] = self.tag | block
-        self.table[at + 1] = nth
+        if nth == self.room:
+            self.room *= 2
+            self.held = [larger(words) for words in self.held]
+            self._bind()
+        self.count = nth + 1
+        self.table[block] = self.tag | nth
         self.blocks[nth] = block
         self.flags[nth] = 0
         copy_words(self.images, nth * WORDS, self.w, block * WORDS, WORDS)
-        return nth
-
-    def _grow(self) -> None:
-        """Twice the room, the table rebuilt."""
-        self.room *= 2
-        self.held = [larger(words) for words in self.held]
-        self._bind()
-        self._new_table()
-        nth: u64 = 0
-        while nth < self.count:
-            at: u64 = self._place(self.blocks[nth])
-            self.table[at] = self.tag | self.blocks[nth]
-            self.table[at + 1] = nth
-            nth += 1
+        return 0
 
     def find(self, index: u64) -> i32:
         """The touched block that holds word ``index``; -1 if that block was not touched."""
-        table = self.table
         block: u64 = index >> 5
-        wanted: u64 = self.tag | block
-        at: u64 = ((block * GOLDEN) & NONE) >> self.shift
-        while table[2 * at] >= self.tag:
-            if table[2 * at] == wanted:
-                return table[2 * at + 1]
-            at = (at + 1) & self.mask
-        return -1
+        if block >= self.size or self.table[block] < self.tag:
+            return -1
+        return self.table[block] - self.tag
 
     def was(self, index: u64) -> u64:
         """What the word ``index`` held at the mark."""
-        table = self.table
-        block: u64 = index >> 5
-        wanted: u64 = self.tag | block
-        at: u64 = ((block * GOLDEN) & NONE) >> self.shift
-        while table[2 * at] >= self.tag:
-            if table[2 * at] == wanted:
-                return self.images[table[2 * at + 1] * WORDS + (index & 31)]
-            at = (at + 1) & self.mask
-        return self.w[index]
+        place: u64 = self.table[index >> 5]
+        if place < self.tag:
+            return self.w[index]
+        return self.images[((place - self.tag) << 5) + (index & 31)]
 
     def changed(self, index: u64) -> bint:
         """Does the word ``index`` hold another value than at the mark?"""
         return self.was(index) != self.w[index]
+
+
+class Words:
+    """What every check needs: the memory, and what a step changed in it."""
+
+    def __init__(self, memory: Memory, overlay: Overlay | None = None) -> None:
+        self.memory = memory
+        self.w = memory.w
+        self.base = memory.base
+        self.size = memory.size
+        self.overlay = overlay if overlay is not None else Overlay(memory)

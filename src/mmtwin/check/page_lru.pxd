@@ -1,3 +1,4 @@
+from mmtwin.check cimport of_page
 from mmtwin.check.addresses cimport AddressSet
 from mmtwin.check.page_words cimport PageWords
 

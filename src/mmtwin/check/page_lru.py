@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.check.addresses import AddressSet
+from mmtwin.check.overlay import Overlay
 from mmtwin.check.page_words import PageWords
 from mmtwin.pages import layouts as c
 from mmtwin.pages import node_layouts as n
 from mmtwin.pages import swap as s
 from mmtwin.pages.page_alloc import PageAlloc
+
+if not cython.compiled:
+    from mmtwin.check.words import of_page
 
 VMEMMAP = declare(u64, c.VMEMMAP)
 LOW32 = declare(u64, 0xFFFFFFFF)
@@ -40,8 +45,15 @@ class PageLru(PageWords):
     ``lru=False`` leaves out PG-21, for states taken from a kernel without its LRU lists.
     """
 
-    def __init__(self, pages: PageAlloc, *, reserve: bool = True, lru: bool = True) -> None:
-        super().__init__(pages, reserve=reserve)
+    def __init__(
+        self,
+        pages: PageAlloc,
+        *,
+        reserve: bool = True,
+        lru: bool = True,
+        overlay: Overlay | None = None,
+    ) -> None:
+        super().__init__(pages, reserve=reserve, overlay=overlay)
         self.lru_known = lru
         self.lru_listed = AddressSet()
         self.lru_found: list[int] = []
@@ -98,12 +110,12 @@ class PageLru(PageWords):
             if not self.lru_listed.add(entry):
                 self.fail_page("PG-19", pfn, "lru", "on a list for the second time", "once")
                 return
-            flags: u64 = self.of_page(pfn, 0)
+            flags: u64 = of_page(self, pfn, 0)
             if self.lru_of(flags) != lru:
                 wrong: i32 = self.lru_of(flags)
                 names = "none" if wrong < 0 else n.LRU_NAMES[wrong]
                 self.fail_page("PG-19", pfn, "flags", names, n.LRU_NAMES[lru])
-            if (self.of_page(pfn, self.o_counts) >> self.refcount_shift) & LOW32 == 0:
+            if (of_page(self, pfn, self.o_counts) >> self.refcount_shift) & LOW32 == 0:
                 self.fail_page("PG-19", pfn, "_refcount", 0, "in use")
             size: i32 = 1
             if flags & self.flag_head != 0:
@@ -140,11 +152,11 @@ class PageLru(PageWords):
 
     def lru_frame(self, pfn: u64) -> None:
         """A page that says it is on an LRU list is on one; unevictable ones are in use."""
-        flags: u64 = self.of_page(pfn, 0)
+        flags: u64 = of_page(self, pfn, 0)
         if not self.lru_known or flags & self.flag_lru == 0:
             return
         if flags & self.flag_unevictable != 0:
-            if (self.of_page(pfn, self.o_counts) >> self.refcount_shift) & LOW32 == 0:
+            if (of_page(self, pfn, self.o_counts) >> self.refcount_shift) & LOW32 == 0:
                 self.fail_page("PG-19", pfn, "_refcount", 0, "in use")
             size = 1
             if flags & self.flag_head != 0:
@@ -208,11 +220,11 @@ class PageLru(PageWords):
                 "PG-23", "swap_info_struct", self.swap_at, f"slot {entry}", f"{page:#x}", "a page"
             )
             return False
-        flags: u64 = self.of_page(pfn, 0)
+        flags: u64 = of_page(self, pfn, 0)
         if (
             flags & self.flags_swapcache != self.flags_swapcache
-            or self.of_page(pfn, self.o_private) != entry
+            or of_page(self, pfn, self.o_private) != entry
         ):
-            self.fail_page("PG-23", pfn, "private", self.of_page(pfn, self.o_private), entry)
+            self.fail_page("PG-23", pfn, "private", of_page(self, pfn, self.o_private), entry)
             return False
         return True

@@ -1,3 +1,4 @@
+from mmtwin.check cimport of_page, was_word
 from mmtwin.check.page_sums cimport PageSums
 
 cdef class PageLruStep(PageSums):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -11,6 +12,9 @@ from mmtwin.check.page_sums import PageSums
 from mmtwin.pages import layouts as c
 from mmtwin.pages import node_layouts as n
 from mmtwin.pages import swap as s
+
+if not cython.compiled:
+    from mmtwin.check.words import of_page, was_word
 
 VMEMMAP = declare(u64, c.VMEMMAP)
 LOW32 = declare(u64, 0xFFFFFFFF)
@@ -40,20 +44,20 @@ class PageLruStep(PageSums):
 
     def lru_page_wrong(self, nth: u64, page: u64, pfn: u64) -> bint:
         """Note whether a touched page (0 to 3 of its block) came to a list or left one."""
-        flags: u64 = self.of_page(pfn, 0)
+        flags: u64 = of_page(self, pfn, 0)
         was: u64 = self.overlay.images[32 * nth + 8 * page]
         lru: i32 = self.lru_of(flags)
         old: i32 = self.lru_of(was)
         if lru >= 0:
             if (lru != UNEVICTABLE and not self._linked(pfn)) or (
-                self.of_page(pfn, self.o_counts) >> self.refcount_shift
+                of_page(self, pfn, self.o_counts) >> self.refcount_shift
             ) & LOW32 == 0:
                 return True
             self.lru_deltas[5 * self.zone_of_flags(flags) + lru] += self.lru_size(pfn, flags)
         if old >= 0:
             self.lru_deltas[5 * self.zone_of_flags(was) + old] -= self.lru_size_was(pfn, was)
         if flags & self.flags_swapcache == self.flags_swapcache:
-            entry: u64 = self.of_page(pfn, self.o_private)
+            entry: u64 = of_page(self, pfn, self.o_private)
             if entry >= self.word(self.swap_at + NR_SLOTS):
                 return True
             return self.word(self.word(self.swap_at + SWAP_CACHE) + 8 * entry) != (
@@ -73,7 +77,7 @@ class PageLruStep(PageSums):
         if was & self.flag_head == 0:
             return 1
         size: i64 = 1
-        word: u64 = self.overlay.was((self.memmap + 64 * (pfn + 1) + self.pages.o_order) >> 3)
+        word: u64 = was_word(self.overlay, (self.memmap + 64 * (pfn + 1) + self.pages.o_order) >> 3)
         return size << ((word >> self.pages.order_shift) & 15)
 
     def lru_wrong(self) -> bint:
@@ -105,7 +109,7 @@ class PageLruStep(PageSums):
                         return True
                     index += 1
                 word = (at + NODE_STAT + 8 * lru) >> 3
-                if self.w[word] != (self.overlay.was(word) + total) & TOP:
+                if self.w[word] != (was_word(self.overlay, word) + total) & TOP:
                     return True
                 head = self.base + at + 16 * lru
                 if self.link(self.link(head, False), True) != head:
@@ -129,14 +133,14 @@ class PageLruStep(PageSums):
 
     def _zone_count_wrong(self, nth: u64, lru: u64) -> bint:
         word: u64 = (self.zones_at + nth * ZONE_SIZE + ZONE_LRU + 8 * lru) >> 3
-        return self.w[word] != (self.overlay.was(word) + self.lru_deltas[5 * nth + lru]) & TOP
+        return self.w[word] != (was_word(self.overlay, word) + self.lru_deltas[5 * nth + lru]) & TOP
 
     def slots_wrong(self) -> bint:
         """Look at the slots whose words were touched, and at the count of free ones."""
         slots: u64 = self.word(self.swap_at + NR_SLOTS)
         if slots == 0:
             return False
-        if self.overlay.was((self.swap_at - self.base + NR_SLOTS) >> 3) != slots:
+        if was_word(self.overlay, (self.swap_at - self.base + NR_SLOTS) >> 3) != slots:
             return True
         free: i64 = 0
         nth: u64 = 0
@@ -160,4 +164,4 @@ class PageLruStep(PageSums):
                     index += 1
             nth += 1
         word: u64 = (self.swap_at - self.base + FREE_SLOTS) >> 3
-        return self.w[word] != (self.overlay.was(word) + free) & TOP
+        return self.w[word] != (was_word(self.overlay, word) + free) & TOP

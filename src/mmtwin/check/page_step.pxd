@@ -1,3 +1,4 @@
+from mmtwin.check cimport of_page, was_word
 from mmtwin.check.page_lru_step cimport PageLruStep
 
 cdef class PageStepCheck(PageLruStep):

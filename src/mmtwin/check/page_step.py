@@ -15,6 +15,7 @@ What looks wrong makes the whole check run, and its answer is given: so both way
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -22,6 +23,9 @@ from cython import ulonglong as u64
 from mmtwin.check.page_lru_step import PageLruStep
 from mmtwin.check.violation import Violation
 from mmtwin.pages import layouts as c
+
+if not cython.compiled:
+    from mmtwin.check.words import of_page, was_word
 
 VMEMMAP = declare(u64, c.VMEMMAP)
 LIST_POISON1 = declare(u64, c.LIST_POISON1)
@@ -124,7 +128,7 @@ class PageStepCheck(PageLruStep):
 
     def _zone_number(self, pfn: u64) -> u64:
         """The number of the zone that a page's flags name."""
-        flags: u64 = self.of_page(pfn, 0)
+        flags: u64 = of_page(self, pfn, 0)
         return (flags >> NODE_SHIFT) * ZONES_MAX + ((flags >> ZONE_SHIFT) & 7)
 
     def _struct_pages(self, nth: u64, block: u64) -> bint:
@@ -143,7 +147,7 @@ class PageStepCheck(PageLruStep):
             if self._as_it_was(nth, pfn, page):
                 page += 1
                 continue
-            counts = self.of_page(pfn, self.o_counts)
+            counts = of_page(self, pfn, self.o_counts)
             was = self._was(nth, page, self.o_counts)
             if counts != 0 or self.tail(pfn):
                 zone = self._zone_number(pfn)
@@ -159,7 +163,7 @@ class PageStepCheck(PageLruStep):
                     self.deltas[zone * DELTAS + before] -= 1
                 if order >= 0:
                     self.deltas[zone * DELTAS + order] += 1
-                if self._on_pcp(counts, self.of_page(pfn, self.o_lru), self.of_page(pfn, 0)):
+                if self._on_pcp(counts, of_page(self, pfn, self.o_lru), of_page(self, pfn, 0)):
                     self.deltas[zone * DELTAS + 11] += 1
                     if not self._linked(pfn):
                         return True
@@ -180,8 +184,8 @@ class PageStepCheck(PageLruStep):
                     return True
             elif (
                 was != 0
-                or self.of_page(pfn, self.o_lru) != 0
-                or self.of_page(pfn, self.o_lru + 8) != 0
+                or of_page(self, pfn, self.o_lru) != 0
+                or of_page(self, pfn, self.o_lru + 8) != 0
             ):
                 return True
             page += 1
@@ -191,7 +195,7 @@ class PageStepCheck(PageLruStep):
         """Are all words of a struct page in a touched block what they were at the mark?"""
         word: u64 = 0
         while word < 8:
-            if self.of_page(pfn, 8 * word) != self.overlay.images[32 * nth + 8 * page + word]:
+            if of_page(self, pfn, 8 * word) != self.overlay.images[32 * nth + 8 * page + word]:
                 return False
             word += 1
         return True
@@ -206,7 +210,7 @@ class PageStepCheck(PageLruStep):
         now: u64
         was: u64
         while side < 16:
-            now = self.of_page(pfn, self.o_lru + side)
+            now = of_page(self, pfn, self.o_lru + side)
             was = self._was(nth, page, self.o_lru + side)
             if now != was and now >= VMEMMAP and was >= VMEMMAP:
                 return True
@@ -258,12 +262,12 @@ class PageStepCheck(PageLruStep):
 
     def _page_wrong(self, zone: u64, pfn: u64, order: i32, before: i32, used: bint) -> bint:
         """Does a touched page break a rule of its own? ``used``: it was in use at the mark."""
-        counts: u64 = self.of_page(pfn, self.o_counts)
+        counts: u64 = of_page(self, pfn, self.o_counts)
         ones: u64 = 1
         inside: u64
         if order < 0:
             if (counts >> self.refcount_shift) & LOW32 == 0:
-                if not self._on_pcp(counts, self.of_page(pfn, self.o_lru), self.of_page(pfn, 0)):
+                if not self._on_pcp(counts, of_page(self, pfn, self.o_lru), of_page(self, pfn, 0)):
                     return False
             elif used:
                 # A chunk that covers it now is new, and looks at all that it covers.
@@ -282,7 +286,7 @@ class PageStepCheck(PageLruStep):
             self.merge_orders > order
             and inside < self.frames
             and self.marked(inside) == order
-            and self.of_page(inside, 0) >> ZONE_SHIFT == self.of_page(pfn, 0) >> ZONE_SHIFT
+            and of_page(self, inside, 0) >> ZONE_SHIFT == of_page(self, pfn, 0) >> ZONE_SHIFT
         ):
             return True
         if (self.strict_types or self.special != 0) and self._misplaced(zone, pfn, order):
@@ -306,7 +310,7 @@ class PageStepCheck(PageLruStep):
                 return False
             above += 1
         while pfn < end and pfn < self.frames:
-            counts = self.of_page(pfn, self.o_counts)
+            counts = of_page(self, pfn, self.o_counts)
             if pfn != head and counts != 0 and counts != self.word_free:
                 return True
             old = self._old_order(zone, pfn)
@@ -321,9 +325,9 @@ class PageStepCheck(PageLruStep):
         order: u64
         if pfn >= self.frames:
             return -1
-        counts = self.overlay.was(first + (self.o_counts >> 3))
+        counts = was_word(self.overlay, first + (self.o_counts >> 3))
         if counts & self.buddy_mask == self.buddy_value:
-            order = self.overlay.was(first + (self.o_private >> 3))
+            order = was_word(self.overlay, first + (self.o_private >> 3))
             return order if order <= self.order_max else -1
         if (
             counts == 0
@@ -396,7 +400,7 @@ class PageStepCheck(PageLruStep):
                 last = self.bitmap + 8 * self.pages.pageblock_words
             while address < last:
                 word = self.w[address >> 3]
-                bits = word ^ self.overlay.was(address >> 3)
+                bits = word ^ was_word(self.overlay, address >> 3)
                 if bits != 0:
                     block = ((address - self.bitmap) >> 3) * per_word
                     while bits != 0:

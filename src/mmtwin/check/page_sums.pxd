@@ -1,8 +1,7 @@
-from mmtwin.check.overlay cimport Overlay
+from mmtwin.check cimport was_word, word_changed
 from mmtwin.check.pages cimport PageCheck
 
 cdef class PageSums(PageCheck):
-    cdef Overlay overlay
     cdef unsigned long long zone_count, zones_at, nodes_end, first_block, last_block
     cdef long long[::1] deltas, lru_deltas
     cdef unsigned long long[::1] touched_zones

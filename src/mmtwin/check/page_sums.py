@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -13,6 +14,9 @@ from mmtwin.check.pages import PageCheck
 from mmtwin.pages import layouts as c
 from mmtwin.pages import node_layouts as n
 from mmtwin.pages.page_alloc import PageAlloc
+
+if not cython.compiled:
+    from mmtwin.check.words import was_word, word_changed
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 ZONE_SIZE = declare(u64, c.ZONE_SIZE)
@@ -55,8 +59,7 @@ class PageSums(PageCheck):
         lru: bool = True,
         overlay: Overlay | None = None,
     ) -> None:
-        super().__init__(pages, reserve=reserve, lru=lru)
-        self.overlay = overlay if overlay is not None else Overlay(pages.memory)
+        super().__init__(pages, reserve=reserve, lru=lru, overlay=overlay)
         self.zone_count = pages.nodes * c.ZONES_MAX
         self.deltas = array("q", bytes(8 * 12 * self.zone_count))
         self.touched_zones = array("Q", bytes(8 * self.zone_count))
@@ -125,7 +128,7 @@ class PageSums(PageCheck):
             listed += self.w[word >> 3] << order
             if (
                 self.w[word >> 3]
-                != (self.overlay.was(word >> 3) + self.deltas[nth * DELTAS + order]) & TOP
+                != (was_word(self.overlay, word >> 3) + self.deltas[nth * DELTAS + order]) & TOP
             ):
                 return True
             if self.touched_zones[nth] & OF_ZONE != 0 and self._heads_wrong(zone, order):
@@ -146,20 +149,20 @@ class PageSums(PageCheck):
     def _block_counts_changed(self, at: u64) -> bint:
         """Did one of the zone's counts of pageblocks change?"""
         return (
-            self.overlay.changed((at + ZONE_NR_ISOLATE) >> 3)
-            or self.overlay.changed((at + ZONE_NR_RESERVED_HIGHATOMIC) >> 3)
-            or self.overlay.changed((at + ZONE_NR_MIGRATE_RESERVE) >> 3)
+            word_changed(self.overlay, (at + ZONE_NR_ISOLATE) >> 3)
+            or word_changed(self.overlay, (at + ZONE_NR_RESERVED_HIGHATOMIC) >> 3)
+            or word_changed(self.overlay, (at + ZONE_NR_MIGRATE_RESERVE) >> 3)
         )
 
     def _reshaped(self, at: u64) -> bint:
         """Did a word change that says which frames and lists are the zone's?"""
         return (
-            self.overlay.changed((at + ZONE_START_PFN) >> 3)
-            or self.overlay.changed((at + ZONE_SPANNED) >> 3)
-            or self.overlay.changed((at + ZONE_PRISTINE_FIRST) >> 3)
-            or self.overlay.changed((at + ZONE_PRISTINE_END) >> 3)
-            or self.overlay.changed((at + ZONE_PAGESETS) >> 3)
-            or self.overlay.changed((at + ZONE_PAGE_FLAGS) >> 3)
+            word_changed(self.overlay, (at + ZONE_START_PFN) >> 3)
+            or word_changed(self.overlay, (at + ZONE_SPANNED) >> 3)
+            or word_changed(self.overlay, (at + ZONE_PRISTINE_FIRST) >> 3)
+            or word_changed(self.overlay, (at + ZONE_PRISTINE_END) >> 3)
+            or word_changed(self.overlay, (at + ZONE_PAGESETS) >> 3)
+            or word_changed(self.overlay, (at + ZONE_PAGE_FLAGS) >> 3)
         )
 
     def _heads_wrong(self, zone: u64, order: i32) -> bint:
@@ -220,7 +223,7 @@ class PageSums(PageCheck):
             if pcp < self.base or pcp - self.base > self.size - PCP_SIZE:
                 return TOP
             now = self.word(pcp + PCP_COUNT)
-            was = self.overlay.was((pcp + PCP_COUNT - self.base) >> 3)
+            was = was_word(self.overlay, (pcp + PCP_COUNT - self.base) >> 3)
             total += now
             before += was
             changed += now != was
@@ -245,7 +248,7 @@ class PageSums(PageCheck):
             head = pcp + PCP_LISTS + 16 * nth
             if self.pages.pindex_to_order(nth) > 0:
                 at = (head - self.base) >> 3
-                if self.overlay.changed(at) or self.overlay.changed(at + 1):
+                if word_changed(self.overlay, at) or word_changed(self.overlay, at + 1):
                     return True
             if self.link(self.link(head, False), True) != head:
                 return True

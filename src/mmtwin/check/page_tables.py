@@ -7,6 +7,7 @@ tables, entry by entry, must be what the counters of address spaces and pages ch
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -16,6 +17,9 @@ from mmtwin.check.tables import TableRules
 from mmtwin.check.violation import Violation
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
+
+if not cython.compiled:
+    from mmtwin.check.words import was_at, word_at, word_changed, word_then
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 HALF = declare(u64, 0xFFFFFFFF)
@@ -64,7 +68,7 @@ class PageTableCheck(TableRules):
             if self.residents.has(mm):
                 continue
             self.residents.row(mm)
-            pgd: u64 = self.word_at(mm + self.at_pgd)
+            pgd: u64 = word_at(self, mm + self.at_pgd)
             if pgd != 0 and self.aligned(pgd):
                 self.walk_table(mm, pgd, self.top_of(mm, False), 0)
         self.sums_of_tables()
@@ -78,7 +82,7 @@ class PageTableCheck(TableRules):
         empty: u64 = self.empty_of(level)
         nth: u64 = 0
         while nth < entries:
-            raw: u64 = self.word_at(table + 8 * nth)
+            raw: u64 = word_at(self, table + 8 * nth)
             if raw != empty:
                 address: u64 = first + nth * size
                 entry: u64 = self.read(mm, address, level, raw)
@@ -149,7 +153,7 @@ class PageTableCheck(TableRules):
         place: u64 = self.place_of(table, False)
         if place & PUT_BY != 0:
             return
-        mm: u64 = self.word_at(self.table_page(table) + PT_MM)
+        mm: u64 = word_at(self, self.table_page(table) + PT_MM)
         level: i32 = place & LEVEL_MASK
         empty: u64 = self.empty_of(level)
         one: u64 = 1
@@ -225,8 +229,8 @@ class PageTableCheck(TableRules):
         nth: u64 = 0
         while nth < self.live.count:
             mm: u64 = self.live.address(nth)
-            if self.overlay.changed((mm + self.at_asce - self.base) >> 3):
-                pgd: u64 = self.was_at(mm + self.at_pgd)
+            if word_changed(self.overlay, (mm + self.at_asce - self.base) >> 3):
+                pgd: u64 = was_at(self, mm + self.at_pgd)
                 if self.old_trees.has(mm + self.at_tree) and self.aligned(pgd):
                     self.walked.row(pgd)
             nth += 1
@@ -238,7 +242,7 @@ class PageTableCheck(TableRules):
             place: u64 = self.place_of(table, old)
             if place == NO_TABLE:
                 continue
-            mm: u64 = self.word(page + PT_MM, old)
+            mm: u64 = word_then(self, page + PT_MM, old)
             level: i32 = place & LEVEL_MASK
             entries: u64 = self.entries_of(level)
             if level <= PUDS and level < self.top_of(mm, old):
@@ -258,7 +262,7 @@ class PageTableCheck(TableRules):
         empty: u64 = self.empty_of(level)
         nth: u64 = 0
         while nth < entries:
-            raw: u64 = self.word(table + 8 * nth, old)
+            raw: u64 = word_then(self, table + 8 * nth, old)
             if raw == empty:
                 pass
             elif old:
@@ -269,18 +273,18 @@ class PageTableCheck(TableRules):
 
     def area_kept(self, nth: u64, vma: u64) -> None:
         """A VMA that changed: no entries stay where it was, and those it has still suit it."""
-        old_mm: u64 = self.was_at(vma + self.at_mm)
-        mm: u64 = self.word_at(vma + self.at_mm)
-        start: u64 = self.was_at(vma)
-        end: u64 = self.was_at(vma + 8)
-        first: u64 = self.word_at(vma)
-        past: u64 = self.word_at(vma + 8)
+        old_mm: u64 = was_at(self, vma + self.at_mm)
+        mm: u64 = word_at(self, vma + self.at_mm)
+        start: u64 = was_at(self, vma)
+        end: u64 = was_at(self, vma + 8)
+        first: u64 = word_at(self, vma)
+        past: u64 = word_at(self, vma + 8)
         was: bint = self.areas.sum(nth, WAS_THERE) != 0
         same: bint = was and self.areas.sum(nth, IS_THERE) != 0 and mm == old_mm
         covered: bint = same and first <= start and past >= end
         if was and not covered and self.trees.has(old_mm + self.at_tree):
             self.uncovered(old_mm, start, end)
-        if self.areas.sum(nth, IS_THERE) == 0 or self.word_at(mm + self.at_tables) == 0:
+        if self.areas.sum(nth, IS_THERE) == 0 or word_at(self, mm + self.at_tables) == 0:
             return
         if same and first >= start and past <= end:
             if not self.replaces(vma, vma):
@@ -290,7 +294,7 @@ class PageTableCheck(TableRules):
 
     def suits(self, vma: u64, address: u64) -> bint:
         """Does the VMA have what the one that covered ``address`` at the mark had?"""
-        mm: u64 = self.word_at(vma + self.at_mm)
+        mm: u64 = word_at(self, vma + self.at_mm)
         if not self.old_trees.has(mm + self.at_tree):
             return True
         prior: u64 = self.find(mm + self.at_tree, address, True)
@@ -298,19 +302,19 @@ class PageTableCheck(TableRules):
 
     def replaces(self, vma: u64, prior: u64) -> bint:
         """Does the VMA have what ``prior`` had at the mark, so that its entries suit it?"""
-        linear: u64 = self.word_at(vma + self.at_pgoff) - (self.word_at(vma) >> self.page_shift)
-        was: u64 = self.was_at(prior + self.at_pgoff) - (self.was_at(prior) >> self.page_shift)
-        lost: u64 = self.was_at(prior + self.at_flags) & ~self.word_at(vma + self.at_flags)
+        linear: u64 = word_at(self, vma + self.at_pgoff) - (word_at(self, vma) >> self.page_shift)
+        was: u64 = was_at(self, prior + self.at_pgoff) - (was_at(self, prior) >> self.page_shift)
+        lost: u64 = was_at(self, prior + self.at_flags) & ~word_at(self, vma + self.at_flags)
         return (
             linear & TOP == was & TOP
-            and self.word_at(vma + self.at_file) == self.was_at(prior + self.at_file)
-            and self.word_at(vma + self.at_anon) == self.was_at(prior + self.at_anon)
+            and word_at(self, vma + self.at_file) == was_at(self, prior + self.at_file)
+            and word_at(self, vma + self.at_anon) == was_at(self, prior + self.at_anon)
             and lost & VM_WRITE == 0
         )
 
     def uncovered(self, mm: u64, start: u64, end: u64) -> None:
         """Parts of [start, end) that no VMA covers now must have no entries."""
-        if self.word_at(mm + self.at_tables) == 0:
+        if word_at(self, mm + self.at_tables) == 0:
             return
         while start < end:
             entry: u64 = self.find(mm + self.at_tree, start, False)
@@ -325,7 +329,7 @@ class PageTableCheck(TableRules):
 
     def rejudge(self, mm: u64, start: u64, end: u64) -> None:
         """Judge every entry that maps part of [start, end)."""
-        pgd: u64 = self.word_at(mm + self.at_pgd)
+        pgd: u64 = word_at(self, mm + self.at_pgd)
         if pgd != 0 and self.aligned(pgd):
             self.rejudge_table(mm, pgd, self.top_of(mm, False), 0, start, end)
 
@@ -341,7 +345,7 @@ class PageTableCheck(TableRules):
         if last >= entries:
             last = entries - 1
         while nth <= last:
-            raw: u64 = self.word_at(table + 8 * nth)
+            raw: u64 = word_at(self, table + 8 * nth)
             if raw != empty:
                 address: u64 = first + (nth << shift)
                 entry: u64 = self.told(level, raw)
@@ -357,9 +361,11 @@ class PageTableCheck(TableRules):
         overlay = self.overlay
         member: u64 = 0
         while member < 4:
-            if overlay.changed((mm + self.at_rss + member * self.rss_stride - self.base) >> 3):
+            if word_changed(
+                overlay, (mm + self.at_rss + member * self.rss_stride - self.base) >> 3
+            ):
                 return True
             member += 1
-        return overlay.changed((mm + self.at_tables - self.base) >> 3) or (
-            overlay.changed((mm + self.at_usage - self.base) >> 3)
+        return word_changed(overlay, (mm + self.at_tables - self.base) >> 3) or (
+            word_changed(overlay, (mm + self.at_usage - self.base) >> 3)
         )

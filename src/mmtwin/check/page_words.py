@@ -7,6 +7,7 @@ from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.check.addresses import AddressSet
+from mmtwin.check.overlay import Overlay, Words
 from mmtwin.check.violation import Violation
 from mmtwin.pages import layouts as c
 from mmtwin.pages.page_alloc import PageAlloc
@@ -49,7 +50,7 @@ ZONE_PRISTINE_END = declare(u64, c.ZONE_PRISTINE_END)
 VIOLATIONS_MAX = 200
 
 
-class PageWords:
+class PageWords(Words):
     """What the checks of a page allocator read, and how they report.
 
     ``reserve=False`` leaves out what 3.15 does not keep by its design: RESERVE pages on other
@@ -57,13 +58,12 @@ class PageWords:
     to hold pages of blocks of its own type.
     """
 
-    def __init__(self, pages: PageAlloc, *, reserve: bool = True) -> None:
+    def __init__(
+        self, pages: PageAlloc, *, reserve: bool = True, overlay: Overlay | None = None
+    ) -> None:
+        super().__init__(pages.memory, overlay)
         self.pages = pages
-        self.memory = pages.memory
-        self.w = pages.memory.w
         self.d = pages.memory.d
-        self.base = pages.memory.base
-        self.size = pages.memory.size
         self.memmap = pages.memmap - pages.memory.base
         self.frames = pages.frames
         self.o_lru = pages.o_lru

@@ -1,3 +1,4 @@
+from mmtwin.check cimport of_page
 from mmtwin.check.page_lru cimport PageLru
 
 cdef class PageCheck(PageLru):

@@ -6,6 +6,7 @@ Of the allocator itself only the places and the era's numbers are asked; the rul
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -13,6 +14,9 @@ from cython import ulonglong as u64
 from mmtwin.check.page_lru import PageLru
 from mmtwin.check.violation import Violation
 from mmtwin.pages import layouts as c
+
+if not cython.compiled:
+    from mmtwin.check.words import of_page
 
 VMEMMAP = declare(u64, c.VMEMMAP)
 LOW32 = declare(u64, 0xFFFFFFFF)
@@ -95,7 +99,7 @@ class PageCheck(PageLru):
             if not self.entry_ok(entry, before) or count > (self.frames >> order):
                 return count
             pfn = (entry - VMEMMAP) >> 6
-            if self.of_page(pfn, self.o_counts) == 0 and order == self.order_max:
+            if of_page(self, pfn, self.o_counts) == 0 and order == self.order_max:
                 if not self.pristine_head(zone, pfn):
                     self.fail_page("PG-04", pfn, "_mapcount", 0, "PageBuddy")
             else:
@@ -133,12 +137,12 @@ class PageCheck(PageLru):
         """The rules of one chunk of the free lists, its type aside."""
         ones: u64 = 1
         one: u64 = ones << order
-        counts: u64 = self.of_page(pfn, self.o_counts)
+        counts: u64 = of_page(self, pfn, self.o_counts)
         if (counts & self.buddy_mask) != self.buddy_value:
             self.fail_page("PG-04", pfn, "_mapcount", f"{counts:#x}", "PageBuddy")
             return
-        if self.of_page(pfn, self.o_private) != order:
-            self.fail_page("PG-04", pfn, "private", self.of_page(pfn, self.o_private), order)
+        if of_page(self, pfn, self.o_private) != order:
+            self.fail_page("PG-04", pfn, "private", of_page(self, pfn, self.o_private), order)
         if (counts >> self.refcount_shift) & LOW32 != 0:
             self.fail_page("PG-04", pfn, "_refcount", (counts >> self.refcount_shift) & LOW32, 0)
         if pfn & (one - 1) != 0:
@@ -146,7 +150,8 @@ class PageCheck(PageLru):
         if (
             pfn < self.word(zone + ZONE_START_PFN)
             or pfn + one > self.zone_end(zone)
-            or self.of_page(pfn, 0) >> ZONE_SHIFT != self.word(zone + ZONE_PAGE_FLAGS) >> ZONE_SHIFT
+            or of_page(self, pfn, 0) >> ZONE_SHIFT
+            != self.word(zone + ZONE_PAGE_FLAGS) >> ZONE_SHIFT
         ):
             self.fail_page("PG-04", pfn, "flags", "of another zone", "of the list's zone")
             return
@@ -158,8 +163,8 @@ class PageCheck(PageLru):
         buddy: u64 = pfn ^ (ones << order)
         if order >= self.merge_orders or buddy >= self.frames:
             return
-        if self.marked(buddy) == order and self.of_page(buddy, 0) >> ZONE_SHIFT == (
-            self.of_page(pfn, 0) >> ZONE_SHIFT
+        if self.marked(buddy) == order and of_page(self, buddy, 0) >> ZONE_SHIFT == (
+            of_page(self, pfn, 0) >> ZONE_SHIFT
         ):
             low: u64 = pfn if pfn < buddy else buddy
             if pfn == low:
@@ -271,10 +276,10 @@ class PageCheck(PageLru):
 
     def pcp_page(self, zone: u64, pfn: u64) -> None:
         """The rules of a page on a per-cpu list."""
-        counts: u64 = self.of_page(pfn, self.o_counts)
+        counts: u64 = of_page(self, pfn, self.o_counts)
         if counts != self.word_free:
             self.fail_page("PG-14", pfn, "_refcount", f"{counts:#x}", "free and unmarked")
-        if self.of_page(pfn, 0) >> ZONE_SHIFT != self.word(zone + ZONE_PAGE_FLAGS) >> ZONE_SHIFT:
+        if of_page(self, pfn, 0) >> ZONE_SHIFT != self.word(zone + ZONE_PAGE_FLAGS) >> ZONE_SHIFT:
             self.fail_page("PG-14", pfn, "flags", "of another zone", "of the list's zone")
         if self.cover(zone, pfn, -1) < self.frames:
             self.fail_page("PG-05", pfn, "lru", "in a free chunk too", "on a per-cpu list")
@@ -297,7 +302,7 @@ class PageCheck(PageLru):
 
     def frame(self, zone: u64, pfn: u64) -> None:
         """A marked page is listed, and neither it nor a used page lies in a free chunk."""
-        counts: u64 = self.of_page(pfn, self.o_counts)
+        counts: u64 = of_page(self, pfn, self.o_counts)
         order: i32 = self.marked(pfn)
         head: u64
         self.lru_frame(pfn)

@@ -31,6 +31,7 @@ from mmtwin.pages.slab import SlabCaches
 from mmtwin.space.layouts import Layouts
 
 if not cython.compiled:
+    from mmtwin.check.words import was_at, word_at, word_changed, word_then
     from mmtwin.memory.held import words_of
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
@@ -137,7 +138,7 @@ class SpaceCheck(SpaceRules):
                 self.space(mm)
                 self._ceiling(mm)
             nth += 1
-        if self.overlay.changed((self.limit_at - self.base) >> 3):
+        if word_changed(self.overlay, (self.limit_at - self.base) >> 3):
             nth = 0
             while nth < self.live.count:
                 self.space(self.live.address(nth))
@@ -145,8 +146,8 @@ class SpaceCheck(SpaceRules):
 
     def _ceiling(self, mm: u64) -> None:
         """User space ends elsewhere: look at the VMAs above."""
-        at: u64 = self.word_at(mm + self.at_task_size)
-        if at == self.was_at(mm + self.at_task_size):
+        at: u64 = word_at(self, mm + self.at_task_size)
+        if at == was_at(self, mm + self.at_task_size):
             return
         while True:
             self._meet_area(self.find(mm + self.at_tree, at, False))
@@ -186,7 +187,7 @@ class SpaceCheck(SpaceRules):
         """An object that the step changed; it may be met once for each of its blocks."""
         if number == self.vma_cache.number:
             self._meet_area(address)
-            self._meet_area(self.was_at(address + self.at_shared))
+            self._meet_area(was_at(self, address + self.at_shared))
         elif number == self.link_cache.number:
             self._touched_link(address)
         elif number == self.mm_cache.number:
@@ -216,48 +217,48 @@ class SpaceCheck(SpaceRules):
     def _touched_link(self, avc: u64) -> None:
         """The VMAs at both ends and of the next link, and the anon_vmas, now and at the mark."""
         for old in (False, True):
-            self._meet_area(self.word(avc + AVC_VMA, old))
-            self._meet_link(self.word(avc + TREE_NEXT, old))
-            anon: u64 = self.word(avc + AVC_ANON_VMA, old)
+            self._meet_area(word_then(self, avc + AVC_VMA, old))
+            self._meet_link(word_then(self, avc + TREE_NEXT, old))
+            anon: u64 = word_then(self, avc + AVC_ANON_VMA, old)
             if self.is_anon_vma(anon):
                 self.anons.row(anon)
 
     def _meet_link(self, avc: u64) -> None:
         """Look at the VMA of this link, if it is one."""
         if self.is_link(avc):
-            self._meet_area(self.word_at(avc + AVC_VMA))
+            self._meet_area(word_at(self, avc + AVC_VMA))
 
     def _touched_anon(self, anon: u64) -> None:
         self.anons.row(anon)
-        first: u64 = self.was_at(anon + ANON_FIRST)
+        first: u64 = was_at(self, anon + ANON_FIRST)
         self._meet_link(first)
         if first != 0:
             self.family(anon, -1, True)
-        first = self.word_at(anon + ANON_FIRST)
+        first = word_at(self, anon + ANON_FIRST)
         self._meet_link(first)
         if first != 0:
             self.family(anon, 1, False)
 
     def _touched_inode(self, inode: u64) -> None:
         self.inodes.row(inode)
-        self._meet_area(self.was_at(inode + I_MMAP))
-        self._meet_area(self.word_at(inode + I_MMAP))
+        self._meet_area(was_at(self, inode + I_MMAP))
+        self._meet_area(word_at(self, inode + I_MMAP))
         if self.half_at(inode + I_COUNT, True) != 0:
-            self.charged -= self.was_at(inode + I_CHARGED)
+            self.charged -= was_at(self, inode + I_CHARGED)
         if self.half_at(inode + I_COUNT, False) != 0:
-            self.charged += self.word_at(inode + I_CHARGED)
+            self.charged += word_at(self, inode + I_CHARGED)
 
     def _touched_file(self, file: u64) -> None:
         """A file of another inode than at the mark: look at the VMAs that mapped it."""
-        inode: u64 = self.was_at(file + self.at_inode)
-        if inode == self.word_at(file + self.at_inode) or not self.is_inode(inode):
+        inode: u64 = was_at(self, file + self.at_inode)
+        if inode == word_at(self, file + self.at_inode) or not self.is_inode(inode):
             return
-        vma: u64 = self.was_at(inode + I_MMAP)
+        vma: u64 = was_at(self, inode + I_MMAP)
         count: i32 = 0
         while self.is_vma(vma) and count < LIST_MAX:
-            if self.was_at(vma + self.at_file) == file:
+            if was_at(self, vma + self.at_file) == file:
                 self.areas.row(vma)
-            vma = self.was_at(vma + self.at_shared)
+            vma = was_at(self, vma + self.at_shared)
             count += 1
 
     def enter_area(self, vma: u64) -> None:
@@ -296,10 +297,10 @@ class SpaceCheck(SpaceRules):
 
     def _area_step(self, nth: u64, vma: u64) -> None:
         """A VMA that changed: check it where it is, take back what it was, add what it is."""
-        old_mm: u64 = self.was_at(vma + self.at_mm)
-        mm: u64 = self.word_at(vma + self.at_mm)
+        old_mm: u64 = was_at(self, vma + self.at_mm)
+        mm: u64 = word_at(self, vma + self.at_mm)
         tree: u64 = old_mm + self.at_tree
-        start: u64 = self.was_at(vma)
+        start: u64 = was_at(self, vma)
         there: bint = False
         if self.old_trees.has(tree):
             if self.find(tree, start, True) == vma:
@@ -310,10 +311,10 @@ class SpaceCheck(SpaceRules):
                 if mm != old_mm:
                     self.area(old_mm, vma)
                 else:
-                    there = start == self.word_at(vma)
+                    there = start == word_at(self, vma)
         if not there:
             tree = mm + self.at_tree
-            there = self.trees.has(tree) and self.find(tree, self.word_at(vma), False) == vma
+            there = self.trees.has(tree) and self.find(tree, word_at(self, vma), False) == vma
         if there:
             self.area(mm, vma)
             self.account(mm, vma, 1, False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -17,6 +18,9 @@ from mmtwin.memory.memory import Memory
 from mmtwin.pages.slab import SlabCaches
 from mmtwin.space import flags as c
 from mmtwin.space.layouts import Layouts
+
+if not cython.compiled:
+    from mmtwin.check.words import word_at
 
 SHARED_MAYWRITE = declare(u64, c.VM_SHARED | c.VM_MAYWRITE)
 
@@ -89,14 +93,14 @@ class SpaceRules(AnonRules):
     def take_threads(self, head: u64) -> None:
         """The address spaces of the threads in the list whose first entry stands at ``head``."""
         self.live.clear()
-        entry: u64 = self.word_at(head)
+        entry: u64 = word_at(self, head)
         count: i32 = 0
         while entry != 0 and self.aligned(entry) and count < THREADS_MAX:
-            task: u64 = self.word_at(entry + ENTRY_TASK)
-            mm: u64 = self.word_at(task + TASK_MM) if self.aligned(task) else 0
+            task: u64 = word_at(self, entry + ENTRY_TASK)
+            mm: u64 = word_at(self, task + TASK_MM) if self.aligned(task) else 0
             if mm != 0 and self.aligned(mm):
                 self.live.row(mm)
-            entry = self.word_at(entry + ENTRY_NEXT)
+            entry = word_at(self, entry + ENTRY_NEXT)
             count += 1
 
     def everything(self) -> list[Violation]:
@@ -136,11 +140,11 @@ class SpaceRules(AnonRules):
         flags: u64 = self.flags_of(mm + self.at_tree)
         if flags & TREE_FLAGS != TREE_FLAGS:
             self.mm_fail("VM-35", mm, "mm_mt.ma_flags", f"{flags:#x}", f"with {TREE_FLAGS:#x}")
-        if self.word_at(mm + self.at_brk) < self.word_at(mm + self.at_start_brk):
-            brk: u64 = self.word_at(mm + self.at_brk)
+        if word_at(self, mm + self.at_brk) < word_at(self, mm + self.at_start_brk):
+            brk: u64 = word_at(self, mm + self.at_brk)
             self.mm_fail("VM-18", mm, "brk", f"{brk:#x}", "at least start_brk")
         count: u64 = self.half_at(mm + self.at_map_count, False)
-        if count > self.word_at(self.limit_at) + 1:
+        if count > word_at(self, self.limit_at) + 1:
             self.mm_fail("VM-19", mm, "map_count", f"{count}", "at most one above max_map_count")
 
     def account_file(self, vma: u64, flags: u64, sign: i64, old: bint) -> None:
@@ -150,7 +154,7 @@ class SpaceRules(AnonRules):
             return
         row: u64 = self.inodes.row(inode)
         if not self.partial and self.inodes.sum(row, MAPPED) == 0:
-            self.charged += self.word_at(inode + I_CHARGED)
+            self.charged += word_at(self, inode + I_CHARGED)
         self.inodes.bump(inode, MAPPED, sign)
         if flags & SHARED_MAYWRITE == SHARED_MAYWRITE:
             self.inodes.bump(inode, WRITABLE, sign)
@@ -218,17 +222,17 @@ class SpaceRules(AnonRules):
         if writable != self.inodes.sum(nth, WRITABLE):
             expected = f"{self.inodes.sum(nth, WRITABLE)} VMAs"
             self.report("VM-32", "inode", inode, "i_mmap_writable", f"{writable}", expected)
-        vma: u64 = self.word_at(inode + I_MMAP)
+        vma: u64 = word_at(self, inode + I_MMAP)
         if self.partial:
             if vma != 0 and not (
-                self.is_vma(vma) and self.word_at(vma + self.at_shared + 8) == inode + I_MMAP
+                self.is_vma(vma) and word_at(self, vma + self.at_shared + 8) == inode + I_MMAP
             ):
                 self.report("VM-31", "inode", inode, "i_mmap", f"{vma:#x}", "a VMA that links back")
             return
         mapped: i64 = 0
         while vma != 0 and mapped <= self.inodes.sum(nth, MAPPED) and self.is_vma(vma):
             mapped += 1
-            vma = self.word_at(vma + self.at_shared)
+            vma = word_at(self, vma + self.at_shared)
         if vma != 0 or mapped != self.inodes.sum(nth, MAPPED):
             expected = f"{self.inodes.sum(nth, MAPPED)} VMAs"
             self.report("VM-31", "inode", inode, "i_mmap", f"{mapped} and more", expected)

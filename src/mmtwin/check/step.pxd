@@ -1,3 +1,4 @@
+from mmtwin.check cimport was_at, was_word, word_at, word_changed
 from mmtwin.check.addresses cimport AddressSet
 from mmtwin.check.tree cimport TreeCheck
 
@@ -14,7 +15,6 @@ cdef class StepCheck(TreeCheck):
     cdef unsigned long long _climb_back(self, unsigned long long node) except? 0xDEADBEEFDEADBEEF
     cdef unsigned long long _old_slot(self, unsigned long long parent, unsigned long long slot, unsigned long long node) noexcept
     cdef void _mark_back(self, unsigned long long node, unsigned long long tree) except *
-    cdef unsigned long long was_at(self, unsigned long long address) noexcept
     cdef void _part(self, unsigned long long tree) except *
     cdef void _losses(self) except *
     cdef void old_root(self, unsigned long long tree) except *

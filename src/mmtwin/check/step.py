@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -39,6 +40,9 @@ from mmtwin.check.tree import TreeCheck
 from mmtwin.check.violation import Violation
 from mmtwin.memory.journal import Journal
 from mmtwin.memory.memory import Memory
+
+if not cython.compiled:
+    from mmtwin.check.words import was_at, was_word, word_at, word_changed
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 NODE_MASK = declare(u64, 0xFFFFFFFFFFFFFF00)
@@ -105,8 +109,8 @@ class StepCheck(TreeCheck):
 
     def _tree_touched(self, tree: u64) -> bint:
         first: u64 = (tree - self.base) >> 3
-        return self.overlay.changed(first + (self.root_at >> 3)) or self.overlay.changed(
-            first + (self.flags_at >> 3)
+        return word_changed(self.overlay, first + (self.root_at >> 3)) or word_changed(
+            self.overlay, first + (self.flags_at >> 3)
         )
 
     def locate(self) -> None:
@@ -144,9 +148,9 @@ class StepCheck(TreeCheck):
         above: u64 = node
         self.marked.add(tree)
         while self.marked.add(above):
-            if self.word_at(above) & 1:
+            if word_at(self, above) & 1:
                 return
-            above = self.word_at(above) & NODE_MASK
+            above = word_at(self, above) & NODE_MASK
 
     def _climb_back(self, node: u64) -> u64:
         """Was ``node`` in a tree at the mark? 0, or WAS_IN with its type in the bits above.
@@ -160,12 +164,12 @@ class StepCheck(TreeCheck):
         word: u64
         level: i32 = 0
         while level < LEVELS:
-            word = self.was_at(above)
+            word = was_at(self, above)
             if word & 1:
                 word -= 1
                 if not self.old_trees.has(word):
                     return 0
-                enode = self.was_at(word + self.root_at)
+                enode = was_at(self, word + self.root_at)
                 if enode & NODE_MASK != above or enode & 3 != 2:
                     return 0
                 if level == 0:
@@ -188,11 +192,11 @@ class StepCheck(TreeCheck):
             return 0
         enode: u64
         if slot < 10:
-            enode = self.was_at(parent + 80 + 8 * slot)
+            enode = was_at(self, parent + 80 + 8 * slot)
             if enode & NODE_MASK == node:
                 return enode
         if slot < 16:
-            enode = self.was_at(parent + 128 + 8 * slot)
+            enode = was_at(self, parent + 128 + 8 * slot)
             if enode & NODE_MASK == node:
                 return enode
         return 0
@@ -203,14 +207,10 @@ class StepCheck(TreeCheck):
         level: i32 = 0
         while level < LEVELS:
             self.marked.add(above)
-            if self.was_at(above) & 1:
+            if was_at(self, above) & 1:
                 return
-            above = self.was_at(above) & NODE_MASK
+            above = was_at(self, above) & NODE_MASK
             level += 1
-
-    def was_at(self, address: u64) -> u64:
-        """What the word at an address of the direct map held at the mark."""
-        return self.overlay.was((address - self.base) >> 3)
 
     def _part(self, tree: u64) -> None:
         """Check the touched part of one tree."""
@@ -261,8 +261,8 @@ class StepCheck(TreeCheck):
 
     def old_root(self, tree: u64) -> None:
         """Follow the root that a touched tree held at the mark."""
-        enode: u64 = self.was_at(tree + self.root_at)
-        if enode & 3 == 2 and enode != self.word_at(tree + self.root_at):
+        enode: u64 = was_at(self, tree + self.root_at)
+        if enode & 3 == 2 and enode != word_at(self, tree + self.root_at):
             self._lost(tree, enode)
 
     def _old_children(self, tree: u64, node: u64, kind: i32, gone: bint) -> None:
@@ -271,7 +271,7 @@ class StepCheck(TreeCheck):
         end: u64 = at + (10 if kind == ARANGE else 16)
         enode: u64
         while at < end:
-            enode = self.overlay.was(at)
+            enode = was_word(self.overlay, at)
             if enode & NODE_MASK != 0 and (gone or enode != self.w[at]):
                 self._lost(tree, enode)
             at += 1
@@ -295,7 +295,7 @@ class StepCheck(TreeCheck):
 
     def _leaks(self) -> None:
         """What the allocator gave out in this step is what the trees gained, and RCU holds."""
-        out: i64 = self.word_at(self.in_use_at) - self.was_at(self.in_use_at)
+        out: i64 = word_at(self, self.in_use_at) - was_at(self, self.in_use_at)
         held: i64 = self._waiting_since() if self.rcu_list != 0 else 0
         if out != self.gained + held:
             self.report(
@@ -309,8 +309,8 @@ class StepCheck(TreeCheck):
 
     def _waiting_since(self) -> i64:
         """How many more nodes wait for a grace period than at the mark."""
-        here: i64 = self.queued(self.word_at(self.rcu_list), False)
-        return here - self.queued(self.was_at(self.rcu_list), True)
+        here: i64 = self.queued(word_at(self, self.rcu_list), False)
+        return here - self.queued(was_at(self, self.rcu_list), True)
 
     # What may not change in place.
 
@@ -334,7 +334,7 @@ class StepCheck(TreeCheck):
         """May readers walk this tree without its lock, now as at the mark?"""
         if not self.trees.has(tree):
             return False
-        word: u64 = self.was_at((tree + self.flags_at) & ~7)
+        word: u64 = was_at(self, (tree + self.flags_at) & ~7)
         upper: bint = ((tree + self.flags_at) & 4 != 0) != self.big_endian
         old: u64 = (word >> 32) if upper else word
         return old & self.flags_of(tree) & FLAG_RCU != 0
@@ -364,7 +364,8 @@ class StepCheck(TreeCheck):
         index: u64 = (tree + self.flags_at - self.base) >> 3
         upper: bint = ((tree + self.flags_at) & 4 != 0) != self.big_endian
         at: u64 = self.step_mark
-        while at < journal.present:
+        present: u64 = journal.present()
+        while at < present:
             if journal.entry_index(at) == index:
                 word: u64 = journal.entry_old(at)
                 if ((word >> 32) if upper else word) & FLAG_RCU == 0:

@@ -1,3 +1,4 @@
+from mmtwin.check cimport was_at, word_at, word_then
 from mmtwin.check.entries cimport EntryRules
 
 cdef class TableRules(EntryRules):

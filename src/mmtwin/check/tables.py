@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -16,6 +17,9 @@ from cython import ulonglong as u64
 from mmtwin.check.entries import EntryRules
 from mmtwin.check.machine_entries import X86_64, Translation
 from mmtwin.space import pte_bits as p
+
+if not cython.compiled:
+    from mmtwin.check.words import was_at, word_at, word_then
 
 HALF = declare(u64, 0xFFFFFFFF)
 PFN_MASK = declare(u64, p.PFN_MASK)
@@ -53,7 +57,7 @@ class TableRules(EntryRules):
 
     def is_table(self, pfn: u64, old: bint) -> bint:
         """Is, or was, the frame a page table?"""
-        return self.counts_table(self.word(self.page_map + 64 * pfn + COUNTS, old))
+        return self.counts_table(word_then(self, self.page_map + 64 * pfn + COUNTS, old))
 
     def counts_table(self, counts: u64) -> bint:
         """Are these the ``_mapcount`` and ``_refcount`` of a page table in use?"""
@@ -67,14 +71,14 @@ class TableRules(EntryRules):
 
     def halves(self, pfn: u64, old: bint) -> u64:
         """s390: which halves of a frame are tables of ptes, as bits; 0 if it is another table."""
-        counts: u64 = self.word(self.page_map + 64 * pfn + COUNTS, old)
+        counts: u64 = word_then(self, self.page_map + 64 * pfn + COUNTS, old)
         return (counts >> self.refcount_shift >> HALF_USED) & 3
 
     def top_of(self, mm: u64, old: bint) -> i32:
         """The level of the top table: of s390 what is told to the processor."""
         if self.at_asce == 0:
             return self.top_level
-        return ((self.word(mm + self.at_asce, old) >> 2) & 3) + 1
+        return ((word_then(self, mm + self.at_asce, old) >> 2) & 3) + 1
 
     def place_of(self, table: u64, old: bint) -> u64:
         """The first address and the level of the table that lies there; NO_TABLE if none does."""
@@ -85,10 +89,10 @@ class TableRules(EntryRules):
         if self.at_asce != 0:
             used: u64 = self.halves(pfn, old)
             if table & HALF_BYTES != 0:
-                return self.word(page + SECOND_PLACE, old) if used & 2 != 0 else NO_TABLE
+                return word_then(self, page + SECOND_PLACE, old) if used & 2 != 0 else NO_TABLE
             if used == 2:
                 return NO_TABLE
-        return self.word(page + PT_PLACE, old)
+        return word_then(self, page + PT_PLACE, old)
 
     def table_around(self, block: u64) -> u64:
         """The table that a block of 256 bytes lies in; 0 if it is none's."""
@@ -107,7 +111,7 @@ class TableRules(EntryRules):
     def table_moved(self, table: u64) -> bint:
         """Is it another table, of another place or address space, than at the mark?"""
         page: u64 = self.table_page(table)
-        return self.word_at(page + PT_MM) != self.was_at(page + PT_MM) or (
+        return word_at(self, page + PT_MM) != was_at(self, page + PT_MM) or (
             self.place_of(table, False) != self.place_of(table, True)
         )
 
@@ -125,7 +129,7 @@ class TableRules(EntryRules):
         if (
             table == 0
             or self.place_of(table, False) != address | lower
-            or self.word_at(self.table_page(table) + PT_MM) != mm
+            or word_at(self, self.table_page(table) + PT_MM) != mm
         ):
             self.entry_fail("VM-53", mm, address, f"{entry:#x}", f"a table of level {lower}")
             return 0
@@ -136,7 +140,7 @@ class TableRules(EntryRules):
         EntryRules.space(self, mm)
         if self.top_level < 0:
             return
-        pgd: u64 = self.word_at(mm + self.at_pgd)
+        pgd: u64 = word_at(self, mm + self.at_pgd)
         top: i32 = self.top_of(mm, False)
         wanted: u64 = top
         one: u64 = 1
@@ -145,15 +149,15 @@ class TableRules(EntryRules):
             or pgd & ((one << self.page_shift) - 1) != 0
             or (pgd - self.base) >> self.page_shift >= self.frames
             or self.place_of(pgd, False) != wanted
-            or self.word_at(self.table_page(pgd) + PT_MM) != mm
+            or word_at(self, self.table_page(pgd) + PT_MM) != mm
         ):
             self.mm_fail("VM-48", mm, "pgd", f"{pgd:#x}", "a top table of this address space")
         elif self.at_asce != 0:
-            asce: u64 = self.word_at(mm + self.at_asce)
-            limit: u64 = self.word_at(mm + self.at_limit)
+            asce: u64 = word_at(self, mm + self.at_asce)
+            limit: u64 = word_at(self, mm + self.at_limit)
             if asce & ASCE_ORIGIN != pgd - self.base:
                 self.mm_fail("VM-48", mm, "asce", f"{asce:#x}", f"the table at {pgd:#x}")
-            reached: u64 = self.word_at(mm + self.at_task_size)
+            reached: u64 = word_at(self, mm + self.at_task_size)
             if top < HIGHEST:
                 reached = one << self.shift_of(top + 1)
             if limit != reached:

@@ -1,6 +1,6 @@
+from mmtwin.check cimport word_at, word_then
 from mmtwin.check.addresses cimport AddressSet
 from mmtwin.check.node cimport NodeRules
-from mmtwin.check.overlay cimport Overlay
 from mmtwin.memory.allocator cimport Arena
 
 cdef class TreeCheck(NodeRules):
@@ -9,7 +9,6 @@ cdef class TreeCheck(NodeRules):
     cdef readonly unsigned long long node_count, entry_count
     cdef int root_at, flags_at
     cdef AddressSet seen
-    cdef readonly Overlay overlay
     cdef bint partial
     cdef unsigned long long tree
     cdef int height, leaf_depth, inner
@@ -19,9 +18,7 @@ cdef class TreeCheck(NodeRules):
     cdef void unprepared(self) except *
     cdef unsigned long long queued(self, unsigned long long node, bint old) except? 0xDEADBEEFDEADBEEF
     cdef unsigned long long _buried(self, unsigned long long node, int level, bint old) noexcept
-    cdef unsigned long long word(self, unsigned long long address, bint old) noexcept
     cdef void begin(self) except *
-    cdef unsigned long long word_at(self, unsigned long long address) noexcept
     cdef unsigned long long flags_of(self, unsigned long long tree) except? 0xDEADBEEFDEADBEEF
     cdef void whole(self, unsigned long long tree) except *
     cdef bint must_hold(self, int kind) except -1

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.check.addresses import AddressSet
 from mmtwin.check.node import NodeRules
-from mmtwin.check.overlay import Overlay
 from mmtwin.check.violation import Violation
 from mmtwin.memory.allocator import Arena
 from mmtwin.memory.memory import Memory
+
+if not cython.compiled:
+    from mmtwin.check.words import word_at, word_then
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 NODE_MASK = declare(u64, 0xFFFFFFFFFFFFFF00)
@@ -70,7 +73,6 @@ class TreeCheck(NodeRules):
         self.root_at = root_at
         self.flags_at = flags_at
         self.seen = AddressSet()
-        self.overlay = Overlay(memory)
         self.partial = False
         self.tree = 0
         self.height = 0
@@ -93,8 +95,8 @@ class TreeCheck(NodeRules):
         """Every node that the allocator gave out is in a tree or waits for a grace period."""
         if self.nodes is None:
             return
-        out: u64 = self.word_at(self.in_use_at)
-        waiting: u64 = self.queued(self.word_at(self.rcu_list), False) if self.rcu_list != 0 else 0
+        out: u64 = word_at(self, self.in_use_at)
+        waiting: u64 = self.queued(word_at(self, self.rcu_list), False) if self.rcu_list != 0 else 0
         if out != self.node_count + waiting:
             self.report(
                 "MT-26",
@@ -107,13 +109,13 @@ class TreeCheck(NodeRules):
 
     def unprepared(self) -> None:
         """No store that must not fail ever asked for nodes (mas_store_prealloc)."""
-        if self.unprepared_at != 0 and self.word_at(self.unprepared_at) != 0:
+        if self.unprepared_at != 0 and word_at(self, self.unprepared_at) != 0:
             self.report(
                 "MT-27",
                 "maple_tree",
                 self.unprepared_at,
                 "nodes set aside",
-                f"{self.word_at(self.unprepared_at)} asked for in a store",
+                f"{word_at(self, self.unprepared_at)} asked for in a store",
                 "one preallocation for each store",
             )
 
@@ -124,18 +126,18 @@ class TreeCheck(NodeRules):
         """
         nodes: u64 = 0
         entries: u64 = 0
-        limit: u64 = self.word(self.in_use_at, old)
+        limit: u64 = word_then(self, self.in_use_at, old)
         while node != 0 and entries < limit and self.held(node):
-            if not old and self.word_at(node) != node:
+            if not old and word_at(self, node) != node:
                 self.fail(
-                    "MT-31", node, "parent", f"{self.word_at(node):#x}", "its own address: dead"
+                    "MT-31", node, "parent", f"{word_at(self, node):#x}", "its own address: dead"
                 )
-            if self.word(node + 16, old) == FREE_WALK:
+            if word_then(self, node + 16, old) == FREE_WALK:
                 nodes += self._buried(node, 0, old)
             else:
                 nodes += 1
             entries += 1
-            node = self.word(node + 8, old)
+            node = word_then(self, node + 8, old)
         return nodes
 
     def _buried(self, node: u64, level: i32, old: bint) -> u64:
@@ -143,24 +145,18 @@ class TreeCheck(NodeRules):
         if level == HEIGHT_MAX or not self.held(node):
             return 0
         nodes: u64 = 1
-        word: u64 = self.word(node + 32, old)
+        word: u64 = word_then(self, node + 32, old)
         kind: u64 = (word & HALF) if self.big_endian else (word >> 32)
         if kind == LEAF:
             return nodes
-        word = self.word(node + 40, old)
+        word = word_then(self, node + 40, old)
         count: u64 = (word >> 56) if self.big_endian else (word & 0xFF)
         slots: u64 = node + (80 if kind == ARANGE else 128)
         nth: u64 = 0
         while nth < count and nth < 16:
-            nodes += self._buried(self.word(slots + 8 * nth, old) & NODE_MASK, level + 1, old)
+            nodes += self._buried(word_then(self, slots + 8 * nth, old) & NODE_MASK, level + 1, old)
             nth += 1
         return nodes
-
-    def word(self, address: u64, old: bint) -> u64:
-        """The word at an address of the direct map, now or at the mark."""
-        if old:
-            return self.overlay.was((address - self.base) >> 3)
-        return self.w[(address - self.base) >> 3]
 
     def begin(self) -> None:
         """Start a new check: nothing found, nothing seen."""
@@ -170,10 +166,6 @@ class TreeCheck(NodeRules):
         self.partial = False
         self.node_count = 0
         self.entry_count = 0
-
-    def word_at(self, address: u64) -> u64:
-        """The word at an address of the direct map."""
-        return self.w[(address - self.base) >> 3]
 
     def flags_of(self, tree: u64) -> u64:
         """The tree's ma_flags, a 32-bit field."""
@@ -200,7 +192,7 @@ class TreeCheck(NodeRules):
         self.tree = tree
         self.depth = 0
         self.leaf_depth = 0
-        root: u64 = self.word_at(tree + self.root_at)
+        root: u64 = word_at(self, tree + self.root_at)
         flags: u64 = self.flags_of(tree)
         self.height = (flags >> 2) & HEIGHT_MAX
         self.inner = ARANGE if flags & FLAG_ALLOC_RANGE else RANGE

@@ -1,10 +1,9 @@
 # The inner loops' way to a node's words, put into each room's C code; words.py is the same in Python.
 from libc.string cimport memcpy, memset
 
-from libc.string cimport memcpy, memset
-
 from mmtwin.maple.nodes cimport Nodes
 from mmtwin.maple.state cimport MaState
+from mmtwin.pages cimport change
 
 # One node, looked up once: words by number.
 
@@ -26,11 +25,7 @@ cdef inline int put(Nodes nodes, unsigned long long x, unsigned long long node, 
     if x != 0 and <unsigned int> k < 32:
         if nodes.memory.w[at] == value:
             return 0
-        if nodes.memory.journal is not None:
-            return nodes.memory.poke(at, value)
-        nodes.memory.w[at] = value  # what poke does without a journal
-        nodes.memory.d[at >> 9] = 1
-        return 0
+        return change(nodes.memory, at, value)
     return nodes.store_word(node + nodes.W * k, value)
 
 cdef inline bint plain(Nodes nodes, unsigned long long x, int first, int end) noexcept:

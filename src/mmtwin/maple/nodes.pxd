@@ -1,5 +1,6 @@
 from mmtwin.memory.allocator cimport Allocator
 from mmtwin.memory.memory cimport Memory
+from mmtwin.pages cimport change
 
 cdef class Nodes:
     cdef readonly Memory memory

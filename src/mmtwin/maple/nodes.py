@@ -28,6 +28,9 @@ from mmtwin.memory.allocator import Allocator
 from mmtwin.memory.errors import BadAccess
 from mmtwin.memory.memory import Memory
 
+if not cython.compiled:
+    from mmtwin.pages.words import change
+
 MAPLE_DENSE = 0
 MAPLE_LEAF_64 = 1
 MAPLE_RANGE_64 = 2
@@ -75,10 +78,7 @@ def put_at(nodes: Nodes, address: u64, value: u64) -> i32:
         if offset < nodes.memory.limit and offset & 7 == 0:
             at: u64 = offset >> 3
             if nodes.memory.w[at] != value:
-                if nodes.memory.journal is not None:
-                    return nodes.memory.poke(at, value)
-                nodes.memory.w[at] = value  # what poke does without a journal
-                nodes.memory.d[at >> 9] = 1
+                return change(nodes.memory, at, value)
             return 0
     return nodes.store_word(address, value)
 
@@ -372,15 +372,16 @@ class Nodes:
     def zero_node(self, node: u64) -> None:
         """Clear all 256 bytes."""
         if self.wide and node >= self.memory.base and node - self.memory.base < self.memory.limit:
-            first: u64 = (node - self.memory.base) >> 3
+            memory: Memory = self.memory
+            first: u64 = (node - memory.base) >> 3
             at: i32
-            if self.memory.journal is None:
-                self.memory.d[first >> 9] = 1
+            if memory.journal is None:
+                memory.d[first >> 9] = 1
                 for at in range(32):
-                    self.memory.w[first + at] = 0
+                    memory.w[first + at] = 0
                 return
             for at in range(32):
-                if self.memory.w[first + at] != 0:
-                    self.memory.poke(first + at, 0)
+                if memory.w[first + at] != 0:
+                    change(memory, first + at, 0)
         else:
             self.memory.zero(node, 256)

@@ -29,8 +29,11 @@ class Journal:
     """A growing log of (word index, other value), addressed by position.
 
     Positions are absolute: the first entry ever made is 0. ``start`` is the oldest position kept,
-    ``end`` one past the newest entry, ``present`` where memory stands now
-    (``start <= present <= end``).
+    ``end()`` one past the newest entry, ``present()`` where memory stands now
+    (``start <= present() <= end()``).
+
+    A store's entry goes to ``words[at]`` and the word behind it, without a call, as long as ``at``
+    is below ``room``: that is 0 while the present is moved back.
 
     With ``keep_all=False`` nothing spills: ``forget`` is called once a step and drops what came
     before, unless a single step writes more than a chunk, which spills as usual.
@@ -39,10 +42,11 @@ class Journal:
     def __init__(self, *, keep_all: bint = True) -> None:
         self.keep_all = keep_all
         self.start = 0
-        self.end = 0
-        self.present = 0
         self.chunk_entries = CHUNK
         self.first = 0
+        self.at = 0
+        self.room = 2 * CHUNK
+        self.stood = 0
         self.chunk = array("Q", bytes(16 * CHUNK))
         self.words = words_of(self.chunk)
         self.past_first = 0
@@ -57,17 +61,27 @@ class Journal:
 
         Returns 0; an int so that compiled callers see an exception without asking for one.
         """
-        if self.present != self.end:
-            self.truncate(self.present)
-        slot: u64 = self.end - self.first
-        if slot == self.chunk_entries:
+        if self.room == 0:
+            self.truncate(self.stood)
+        if self.at == self.room:
             self._spill_chunk()
-            slot = 0
-        self.words[2 * slot] = index
-        self.words[2 * slot + 1] = old
-        self.end += 1
-        self.present = self.end
+        self.words[self.at] = index
+        self.words[self.at + 1] = old
+        self.at += 2
         return 0
+
+    def end(self) -> u64:
+        """One past the position of the newest entry."""
+        return self.first + (self.at >> 1)
+
+    def present(self) -> u64:
+        """The position where memory stands now."""
+        return self.stood if self.room == 0 else self.end()
+
+    def stand(self, position: u64) -> None:
+        """Memory has been moved to ``position``."""
+        self.stood = position
+        self.room = 2 * self.chunk_entries if position == self.end() else 0
 
     def entry_index(self, position: u64) -> u64:
         """The word index of the entry at ``position`` (``start <= position < end``)."""
@@ -97,9 +111,10 @@ class Journal:
 
     def forget(self) -> None:
         """Drop every entry: the present becomes the oldest state that can be reached."""
-        self.start = self.present
-        self.end = self.present
-        self.first = self.present
+        self.start = self.present()
+        self.first = self.start
+        self.at = 0
+        self.room = 2 * self.chunk_entries
         self.past_last = self.past_first
         self.past_dirty = False
         if self.spill is not None:
@@ -109,7 +124,6 @@ class Journal:
     def truncate(self, position: u64) -> None:
         """Drop the entries from ``position`` on; memory must stand at or before it."""
         self.check(position)
-        self.end = position
         if position < self.first:
             if position < self.past_first or position >= self.past_last:
                 self._load_past(position)
@@ -117,12 +131,14 @@ class Journal:
             self.first = self.past_first
             self.past_last = self.past_first
             self.past_dirty = False
+        self.at = 2 * (position - self.first)
+        self.stand(position)
 
     def check(self, position: u64) -> None:
         """Raise :class:`JournalForgotten` unless ``start <= position <= end``."""
-        if position < self.start or position > self.end:
+        if position < self.start or position > self.end():
             raise JournalForgotten(
-                f"position {position} is not within the journal's {self.start}..{self.end}"
+                f"position {position} is not within the journal's {self.start}..{self.end()}"
             )
 
     def _spill_chunk(self) -> None:
@@ -131,7 +147,8 @@ class Journal:
             self.spill_first = self.first
         self.spill.seek(16 * (self.first - self.spill_first))
         self.spill.write(self.chunk)
-        self.first = self.end
+        self.first = self.end()
+        self.at = 0
 
     def _load_past(self, position: u64) -> None:
         """Read the spilled chunk that holds ``position``; write the one held back if need be."""

@@ -34,7 +34,7 @@ BOOT_CURSOR = 8
 """Physical address of the word that holds the first physical byte not yet handed out at boot."""
 
 
-def _where(mapping: mmap.mmap) -> int:
+def where(mapping: mmap.mmap) -> int:
     """The host's address of a mapping."""
     return ctypes.addressof(ctypes.c_char.from_buffer(mapping))
 
@@ -109,8 +109,8 @@ class Memory:
             self.w = memoryview(self.physical).cast("Q")
             self.d = memoryview(self.written)
         else:
-            self.w = cython.cast(cython.p_ulonglong, cython.cast(size_t, _where(self.physical)))
-            self.d = cython.cast(cython.p_uchar, cython.cast(size_t, _where(self.written)))
+            self.w = cython.cast(cython.p_ulonglong, cython.cast(size_t, where(self.physical)))
+            self.d = cython.cast(cython.p_uchar, cython.cast(size_t, where(self.written)))
 
     # Loads and stores.
 
@@ -147,20 +147,18 @@ class Memory:
         if not cython.compiled:
             value &= 0xFFFFFFFFFFFFFFFF  # a count below zero wraps, as in C
         old: u64 = self.w[index]
-        if old != value:
-            journal: Journal | None = self.journal
-            if journal is not None:
-                slot: u64 = journal.end - journal.first
-                if journal.present == journal.end and slot != journal.chunk_entries:
-                    # The usual case of Journal.append, without a call: this is the hottest place.
-                    journal.words[2 * slot] = index
-                    journal.words[2 * slot + 1] = old
-                    journal.end += 1
-                    journal.present = journal.end
-                else:
-                    journal.append(index, old)
-            self.w[index] = value
-            self.d[index >> 9] = 1
+        if old == value:
+            return 0
+        if self.journal is not None:
+            at: u64 = self.journal.at
+            if at < self.journal.room:
+                self.journal.words[at] = index
+                self.journal.words[at + 1] = old
+                self.journal.at = at + 2
+            else:
+                self.journal.append(index, old)
+        self.w[index] = value
+        self.d[index >> 9] = 1
         return 0
 
     def translate(self, address: u64, size: i32, loading: bint) -> u64:
@@ -286,31 +284,31 @@ class Memory:
 
     def mark(self) -> u64:
         """The journal's present position: a name for this state. Needs a journal."""
-        return self._journal().present
+        return self._journal().present()
 
     def rewind(self, position: u64) -> None:
         """Take the stores back to an earlier ``position``."""
         journal: Journal = self._journal()
         journal.check(position)
-        at: u64 = journal.present
+        at: u64 = journal.present()
         while at > position:
             at -= 1
             self._exchange(journal, at)
-        journal.present = position
+        journal.stand(position)
 
     def advance(self, position: u64) -> None:
         """Carry the stores out again up to a later ``position``."""
         journal: Journal = self._journal()
         journal.check(position)
-        at: u64 = journal.present
+        at: u64 = journal.present()
         while at < position:
             self._exchange(journal, at)
             at += 1
-        journal.present = position
+        journal.stand(position)
 
     def go(self, position: u64) -> None:
         """Move the present to ``position``, whichever way it lies."""
-        if position < self._journal().present:
+        if position < self._journal().present():
             self.rewind(position)
         else:
             self.advance(position)

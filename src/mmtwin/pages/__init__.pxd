@@ -8,16 +8,26 @@ cdef inline unsigned long long load(Memory memory, unsigned long long address) e
         return memory.w[offset >> 3]
     return memory.load(address)
 
+cdef inline int change(Memory memory, unsigned long long index, unsigned long long value) except -1:
+    # Memory.poke for a word that holds another value.
+    cdef unsigned long long at
+    if memory.journal is not None:
+        at = memory.journal.at
+        if at >= memory.journal.room:
+            return memory.poke(index, value)
+        memory.journal.words[at] = index
+        memory.journal.words[at + 1] = memory.w[index]
+        memory.journal.at = at + 2
+    memory.w[index] = value
+    memory.d[index >> 9] = 1
+    return 0
+
 cdef inline int store(Memory memory, unsigned long long address, unsigned long long value) except -1:
     cdef unsigned long long offset = address - memory.base
     if offset < memory.limit and offset & 7 == 0:
         if memory.w[offset >> 3] == value:
             return 0
-        if memory.journal is not None:
-            return memory.poke(offset >> 3, value)
-        memory.w[offset >> 3] = value  # what poke does without a journal
-        memory.d[offset >> 12] = 1
-        return 0
+        return change(memory, offset >> 3, value)
     memory.store(address, value)
     return 0
 

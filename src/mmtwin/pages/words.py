@@ -11,6 +11,7 @@ from mmtwin.pages.layouts import VMEMMAP
 
 load = Memory.load
 store = Memory.store
+change = Memory.poke
 
 
 def add(memory: Memory, address: int, delta: int) -> int:
