@@ -1,5 +1,8 @@
 """Options and markers of the test suite."""
 
+import gc
+import os
+
 import pytest
 
 
@@ -8,9 +11,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without --deep the long tests are left out, and uncompiled what one mode proves for both."""
     if config.getoption("--deep"):
         return
-    deselected = [item for item in items if "deep" in item.keywords]
+    left_out = {"deep", "one_mode"} if os.environ.get("MMTWIN_PURE") else {"deep"}
+    deselected = [item for item in items if not left_out.isdisjoint(item.keywords)]
     if deselected:
         config.hook.pytest_deselected(items=deselected)
-        items[:] = [item for item in items if "deep" not in item.keywords]
+        items[:] = [item for item in items if left_out.isdisjoint(item.keywords)]
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: collections of garbage need not go through it again."""
+    gc.collect()
+    gc.freeze()

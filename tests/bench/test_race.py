@@ -82,13 +82,15 @@ def test_what_warms_up_does_not_count() -> None:
     assert (reading.asked, reading.complete) == (79, False)
 
 
+@pytest.mark.usefixtures("brief")
 def test_all_maps_hold_the_same_in_the_end() -> None:
     work = Work(256)
-    found = {lives(kind, work, digest=True).digest for kind in (Single, Lists)}
+    found = {forked(lives, kind, work, digest=True).digest for kind in (Single, Lists)}
     assert len(found) == 1
     assert None not in found
 
 
+@pytest.mark.one_mode
 @pytest.mark.usefixtures("brief")
 def test_a_race_measures_every_row() -> None:
     run = Race(["maple", "lists", "kernel"], [200], silent, rounds=2)
@@ -104,6 +106,7 @@ def test_a_race_measures_every_row() -> None:
         assert all(len(cell.each) == 2 for cell in standing.cells.values())
 
 
+@pytest.mark.one_mode
 @pytest.mark.usefixtures("brief")
 def test_an_interrupted_race_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was measured is given, kept and not measured again; another command is refused."""
@@ -157,8 +160,10 @@ class Sluggish(Lists):
         super().store(start, stop, value)
 
 
+@pytest.mark.one_mode
 def test_whoever_is_too_slow_is_given_less(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(life, "BUILD_LIMITS", {10_000: 20_000_000})
+    monkeypatch.setattr(life, "FILL_LIMIT", 20_000_000)
     monkeypatch.setattr(race, "peer_class", lambda name: Sluggish)
     run = Race(["sluggish"], [1000], silent, rounds=1)
     (contest,) = run.run()
@@ -194,6 +199,7 @@ def test_ratios_are_of_the_same_round() -> None:
     assert other.figure(Row.FILL) is None
 
 
+@pytest.mark.one_mode
 def test_targets_and_documents(tmp_path: Path) -> None:
     contest = Contest(
         1000,

@@ -54,6 +54,7 @@ def test_a_finding_ends_with_1_and_tells_the_first_bad_step() -> None:
     assert document["damage"]["later"] > 0
 
 
+@pytest.mark.one_mode
 def test_the_summary_fits_80_columns_without_colour() -> None:
     ran = mmtwin("replay", "--regression", "stale-node-copy", str(recorded_compiler()))
     assert "FIRST BAD STEP  MT-09" in ran.stdout
@@ -61,6 +62,7 @@ def test_the_summary_fits_80_columns_without_colour() -> None:
     assert max(map(len, ran.stdout.splitlines())) <= 80
 
 
+@pytest.mark.one_mode
 def test_a_page_is_written_whole(tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     ran = mmtwin("replay", "--quiet", "--report", str(page), SORT)
@@ -71,6 +73,7 @@ def test_a_page_is_written_whole(tmp_path: Path) -> None:
     assert "http" not in text.replace("http-equiv", "")
 
 
+@pytest.mark.one_mode
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -97,6 +100,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert reason in ran.stderr
 
 
+@pytest.mark.one_mode
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"\0" * 100, b'{"pid":1,"call":"gone"}\n', b"\xfd7zXZ\x00rubbish"]
 )
@@ -109,11 +113,13 @@ def test_a_broken_trace_names_file_line_and_reason(content: bytes, tmp_path: Pat
     assert ran.stderr.count("\n") == 1
 
 
+@pytest.mark.one_mode
 def test_unknown_options_and_commands_are_bad_usage() -> None:
     assert mmtwin("replay", "--nonsense", SORT).returncode == 2
     assert mmtwin("nonsense").returncode == 2
 
 
+@pytest.mark.one_mode
 def test_the_catalogue_lists_and_shows_every_bug() -> None:
     document = json.loads(mmtwin("bugs", "list", "--json").stdout)
     names = [bug["name"] for bug in document["bugs"]]
@@ -123,6 +129,7 @@ def test_the_catalogue_lists_and_shows_every_bug() -> None:
     assert "MT-09" in shown.stdout
 
 
+@pytest.mark.one_mode
 def test_the_demo_shows_what_it_promises() -> None:
     ran = mmtwin("demo")
     assert ran.returncode == 0
@@ -141,6 +148,7 @@ def test_what_was_recorded_replays(tmp_path: Path) -> None:
     assert counts["disagreed"] == 0
 
 
+@pytest.mark.one_mode
 def test_every_bug_of_the_catalogue_is_caught_as_it_says() -> None:
     ran = mmtwin("bugs", "run", "--all", "--json")
     document = json.loads(ran.stdout)
@@ -149,6 +157,7 @@ def test_every_bug_of_the_catalogue_is_caught_as_it_says() -> None:
     assert document["counts"]["bugs"] >= 40
 
 
+@pytest.mark.one_mode
 def test_a_bug_that_is_found_ends_with_1() -> None:
     ran = mmtwin("bugs", "run", "stale-node-copy", "--json")
     assert ran.returncode == 1
@@ -156,6 +165,7 @@ def test_a_bug_that_is_found_ends_with_1() -> None:
     assert (finding["invariant"], finding["expected"]) == ("MT-09", True)
 
 
+@pytest.mark.one_mode
 def test_a_bug_is_found_at_random_too() -> None:
     """As the catalogue says; where there is no such search, one line says so."""
     ran = mmtwin("bugs", "run", "null-into-empty", "--random")
@@ -178,6 +188,7 @@ def comparable() -> None:
         pytest.skip(str(error))
 
 
+@pytest.mark.one_mode
 @pytest.mark.usefixtures("comparable")
 def test_diff_keeps_its_state_and_tells_what_it_leaves_out(tmp_path: Path) -> None:
     arguments = ["diff", "--json", "--seed", "5", "--state", str(tmp_path / "state")]
@@ -194,6 +205,7 @@ def test_diff_keeps_its_state_and_tells_what_it_leaves_out(tmp_path: Path) -> No
     assert "seed is 5, not 6" in other.stderr
 
 
+@pytest.mark.one_mode
 @pytest.mark.usefixtures("comparable")
 def test_diff_writes_a_trace_that_replays(tmp_path: Path) -> None:
     """A bug put back into the twin alone: the trace holds what the kernel said."""
@@ -208,6 +220,7 @@ def test_diff_writes_a_trace_that_replays(tmp_path: Path) -> None:
     assert mmtwin("replay", "--quiet", *bug, trace).returncode == 1
 
 
+@pytest.mark.one_mode
 @pytest.mark.usefixtures("comparable")
 def test_what_a_command_has_started_ends_with_it(tmp_path: Path) -> None:
     """A request to end is an interrupt: the agent's processes go too."""

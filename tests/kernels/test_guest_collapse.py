@@ -18,7 +18,7 @@ from mmtwin.kernels.calls import Call
 from mmtwin.kernels.diff import on_qemu
 from mmtwin.kernels.options import Start
 
-pytestmark = pytest.mark.oracle
+pytestmark = [pytest.mark.oracle, pytest.mark.one_mode]
 
 AT = 0x40000000
 MAP_FIXED = 0x10

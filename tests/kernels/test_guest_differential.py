@@ -24,7 +24,7 @@ from mmtwin.kernels.strace import show
 from mmtwin.regressions import catalogue
 from mmtwin.space.s390_tables import CRST_BYTES, PAGE_TABLE_BYTES
 
-pytestmark = pytest.mark.oracle
+pytestmark = [pytest.mark.oracle, pytest.mark.one_mode]
 
 
 GUESTS = {"x86_64": "6.1", "s390x": "6.1-s390x"}

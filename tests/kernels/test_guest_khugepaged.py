@@ -14,7 +14,7 @@ from mmtwin.kernels.maps import areas
 from mmtwin.kernels.options import Start
 from mmtwin.kernels.smaps import fields, records
 
-pytestmark = pytest.mark.oracle
+pytestmark = [pytest.mark.oracle, pytest.mark.one_mode]
 
 AT = 0x40000000
 DAEMON = "/sys/kernel/mm/transparent_hugepage/khugepaged/"

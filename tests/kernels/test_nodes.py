@@ -75,6 +75,7 @@ def test_what_cannot_be_asked_for_is_said():
 
 
 @pytest.mark.oracle
+@pytest.mark.one_mode
 def test_a_guests_trees_equal_the_twins():
     try:
         with nodes.on_inspected_guest() as (differ, memory):

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import mmtwin.maple.walk
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.maple import Maple
 from mmtwin.maple.notation import digest, node_counts, notation
 from mmtwin.maple.state import MaState
 from mmtwin.memory.allocator import Arena
 from mmtwin.memory.memory import Memory
-
-COMPILED = mmtwin.maple.walk.__file__.endswith(".so")
-"""Sizes of random tests are scaled down where the rooms run as plain Python."""
 
 TOP = (1 << 64) - 1
 ALLOC, RCU = 1, 2

@@ -6,13 +6,14 @@ from array import array
 from random import Random
 
 import pytest
-from maple_trees import ALLOC, COMPILED, RCU, TOP, Tree, value
+from maple_trees import ALLOC, RCU, TOP, Tree, value
 from model import Map, validate
 
 from mmtwin.kernels.ktree.dump import Dump
 from mmtwin.kernels.ktree.image import image
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple import batch
+from modes import COMPILED
 
 ERAS = ("6.1", "6.6", "6.12", "6.16", "6.18")
 

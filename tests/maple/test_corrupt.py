@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
-from maple_trees import ALLOC, COMPILED, RCU, TOP, Tree, value
+from maple_trees import ALLOC, RCU, TOP, Tree, value
 
 from mmtwin.machine.bug import KernelBug, KernelWarning
 from mmtwin.maple.era import era_of
 from mmtwin.memory.errors import BadAccess, OutOfMemory
+from modes import COMPILED
 
 STOPS = (KernelBug, KernelWarning, BadAccess, OutOfMemory)
 

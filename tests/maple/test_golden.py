@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from maple_trees import ALLOC, COMPILED, RCU, Tree, play, value, workload
+from maple_trees import ALLOC, RCU, Tree, play, value, workload
 from oracle.ktree_golden import LOADS, SMALL, SPANS, W1, W2
+
+from modes import COMPILED
 
 ERAS = ("6.1", "6.6", "6.12", "6.16", "6.18")
 QUICK = 10_000 if COMPILED else 100

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
-from maple_trees import ALLOC, COMPILED, RCU, TOP, Tree, value
+from maple_trees import ALLOC, RCU, TOP, Tree, value
 from model import Map
 
 from mmtwin.maple.nodes import XA_ZERO_ENTRY
+from modes import COMPILED
 
 
 def grown(era: str, flags: int, seed: int) -> tuple[Tree, Map]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 
 import pytest
-from maple_trees import ALLOC, COMPILED, RCU, TOP, FailAt, Tree, value
+from maple_trees import ALLOC, RCU, TOP, FailAt, Tree, value
 from model import Map, validate
 
 from mmtwin.machine.bug import KernelBug
 from mmtwin.machine.gfp import GFP_ATOMIC, GFP_KERNEL, GFP_NOWAIT, NOWARN
 from mmtwin.maple.alloc import MA_STATE_PREALLOC
 from mmtwin.maple.state import MaState
+from modes import COMPILED
 
 ENOMEM = -12
 EVERY_ERA = ("6.1", "6.6", "6.12", "6.16", "6.18")

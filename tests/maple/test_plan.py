@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
-from maple_trees import ALLOC, COMPILED, RCU, TOP, Tree, value
+from maple_trees import ALLOC, RCU, TOP, Tree, value
 
 from mmtwin.maple.maple import Maple
 from mmtwin.maple.state import MaState, SubtreeState, WrState
+from modes import COMPILED
 
 ERAS = ("6.1", "6.6", "6.12", "6.16", "6.18")
 

@@ -7,8 +7,10 @@ import random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from maple_trees import ALLOC, COMPILED, RCU, Tree
+from maple_trees import ALLOC, RCU, Tree
 from model import Map, validate
+
+from modes import COMPILED
 
 SEEDS = range(24 if COMPILED else 4)
 STEPS = 300 if COMPILED else 120

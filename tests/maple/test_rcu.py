@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
-from maple_trees import ALLOC, COMPILED, RCU, TOP, Tree, value
+from maple_trees import ALLOC, RCU, TOP, Tree, value
 from model import validate
 
 from mmtwin.machine.bug import KernelBug
 from mmtwin.maple.alloc import MT_FREE_RCU, MT_FREE_WALK
+from modes import COMPILED
 
 ERAS = ("6.1", "6.18")
 

@@ -26,11 +26,12 @@ from interleave import (
     scene,
     walk,
 )
-from maple_trees import ALLOC, COMPILED, RCU, TOP
+from maple_trees import ALLOC, RCU, TOP
 from store_paths import PATHS
 
 from mmtwin.memory.errors import PoisonedAccess
 from mmtwin.regressions.append_under_readers import AppendUnderReaders
+from modes import COMPILED
 
 ERAS = (
     "6.1",

@@ -7,10 +7,11 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from maple_trees import ALLOC, COMPILED, TOP, Tree, value
+from maple_trees import ALLOC, TOP, Tree, value
 from model import Map
 
 from mmtwin.machine.gfp import GFP_KERNEL
+from modes import COMPILED
 
 EBUSY, EINVAL = -16, -22
 

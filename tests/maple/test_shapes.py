@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
-from maple_trees import ALLOC, COMPILED, RCU, Tree
+from maple_trees import ALLOC, RCU, Tree
 from model import Map, validate
+
+from modes import COMPILED
 
 
 @pytest.mark.parametrize("era", ["6.1", "6.18"])

@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from mmtwin.memory import memory
 from mmtwin.regressions import catalogue
 from mmtwin.regressions.random_testing import search
 from mmtwin.regressions.regression import Regression
+from modes import COMPILED
 
-COMPILED = memory.__file__.endswith(".so")
 SLOW = 1_100
 """Operations up to which uncompiled rooms are quick enough."""
 FOUND = [

@@ -11,11 +11,11 @@ from mmtwin.kernels.ktree.compare import Run, main
 from mmtwin.kernels.ktree.generate import FAMILIES, family_of
 from mmtwin.kernels.ktree.target import NATIVE, TARGETS, Target
 from mmtwin.kernels.ktree.twin import TwinPlayer
-from mmtwin.maple import maple
+from modes import COMPILED
 
 pytestmark = pytest.mark.oracle
 
-OPERATIONS = 60 if (maple.__file__ or "").endswith(".py") else 400
+OPERATIONS = 400 if COMPILED else 60
 """Least operations of a seed outside the deep run; few where the rooms are not compiled."""
 
 FOREIGN = [target for target in TARGETS.values() if target is not NATIVE]
