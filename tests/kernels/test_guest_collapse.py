@@ -15,7 +15,7 @@ from mmtwin.kernels.abi import (
     TOP,
 )
 from mmtwin.kernels.calls import Call
-from mmtwin.kernels.diff import on_qemu
+from mmtwin.kernels.diff import Differ, on_qemu
 from mmtwin.kernels.options import Start
 
 pytestmark = [pytest.mark.oracle, pytest.mark.one_mode]
@@ -87,42 +87,41 @@ def afterwards(at: int, slot: int = 1) -> list[list[Call]]:
     ]
 
 
-def agrees(calls: list[Call]) -> None:
-    with on_qemu() as differ:
-        found = differ.rerun(Start(), calls, details=True)
+@pytest.fixture(scope="module")
+def differ() -> Iterator[Differ]:
+    """One guest for all; what it runs begins in new processes each time."""
+    ready("x86_64")
+    with on_qemu() as made:
+        yield made
+
+
+def agree(differ: Differ, calls: list[Call]) -> None:
+    found = differ.rerun(Start(), calls, details=True)
     assert found is None, found
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_becomes_of_a_huge_page(kind: str) -> None:
+def test_what_becomes_of_a_huge_page(differ: Differ, kind: str) -> None:
     """One after the other, each on a fresh area."""
-    ready("x86_64")
-    with on_qemu() as differ:
-        for last in afterwards(AT):
-            calls = [*opened(), *area(kind, AT), collapse(AT), *last]
-            found = differ.rerun(Start(), calls, details=True)
-            assert found is None, found
+    for last in afterwards(AT):
+        agree(differ, [*opened(), *area(kind, AT), collapse(AT), *last])
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_with_a_child(kind: str) -> None:
+def test_with_a_child(differ: Differ, kind: str) -> None:
     """The child shares the small pages; either side collapses, the other goes on."""
-    ready("x86_64")
-    with on_qemu() as differ:
-        for slot in (1, 2):
-            other = 3 - slot
-            for last in afterwards(AT, other)[::2]:
-                calls = [*opened(), *area(kind, AT), Call(1, "fork", (2,))]
-                calls += [Call(slot, "touch", (AT + 4 * PAGE, 3 * PAGE, 1))]
-                calls += [collapse(AT, slot=slot), Call(other, "touch", (AT, 40 * PAGE, 0)), *last]
-                calls += [collapse(AT, slot=other), Call(slot, "touch", (AT, HUGE, 1))]
-                found = differ.rerun(Start(), calls, details=True)
-                assert found is None, found
+    for slot in (1, 2):
+        other = 3 - slot
+        for last in afterwards(AT, other)[::2]:
+            calls = [*opened(), *area(kind, AT), Call(1, "fork", (2,))]
+            calls += [Call(slot, "touch", (AT + 4 * PAGE, 3 * PAGE, 1))]
+            calls += [collapse(AT, slot=slot), Call(other, "touch", (AT, 40 * PAGE, 0)), *last]
+            calls += [collapse(AT, slot=other), Call(slot, "touch", (AT, HUGE, 1))]
+            agree(differ, calls)
 
 
-def test_what_is_refused() -> None:
+def test_what_is_refused(differ: Differ) -> None:
     """Off the alignment, empty, read-only, cold, without memory of its own, past a file's end."""
-    ready("x86_64")
     calls = list(opened())
     for nth, kind in enumerate(KINDS):
         at = AT + 8 * nth * HUGE
@@ -133,12 +132,11 @@ def test_what_is_refused() -> None:
         calls += [Call(1, "madvise", (at + 5 * HUGE, HUGE, COLD)), collapse(at + 5 * HUGE, 512)]
     calls += area(FILE, AT + 40 * HUGE, 1536)
     calls += [collapse(AT + 40 * HUGE, 1536), Call(1, "touch", (AT + 42 * HUGE, HUGE, 1))]
-    agrees(calls)
+    agree(differ, calls)
 
 
-def test_areas_of_the_same_file_elsewhere() -> None:
+def test_areas_of_the_same_file_elsewhere(differ: Differ) -> None:
     """Other areas that map the file: at another offset, private, never touched, a part only."""
-    ready("x86_64")
     calls = [*opened(), *area(FILE, AT)]
     other = AT + 4 * HUGE
     for nth, (kind, pages, offset) in enumerate(
@@ -156,4 +154,4 @@ def test_areas_of_the_same_file_elsewhere() -> None:
             Call(1, "touch", (at, PAGE, 1)),
         ]
     calls += [collapse(AT + 2 * HUGE), collapse(AT + 2 * HUGE), Call(1, "munmap", (AT, HUGE))]
-    agrees(calls)
+    agree(differ, calls)

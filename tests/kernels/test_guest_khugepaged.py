@@ -21,6 +21,7 @@ DAEMON = "/sys/kernel/mm/transparent_hugepage/khugepaged/"
 SHMEM_ENABLED = "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 MAP_FIXED = 0x10
 COLD, HUGEPAGE, NOHUGEPAGE = 20, 14, 15
+USUAL = {"max_ptes_none": 511, "max_ptes_shared": 256}
 PATTERNS = (1, 2, 4, 32, 512)
 """Every so many pages of an area of 2 MiB are written to."""
 PATIENCE_SECONDS = 60.0
@@ -88,6 +89,14 @@ def shared_program(forks: bool) -> Iterator[Call]:
         yield Call(slot, "madvise", (AT + 40 * HUGE, HUGE, HUGEPAGE))
 
 
+@pytest.fixture(scope="module")
+def differ() -> Iterator[Differ]:
+    """One guest for all; what it runs begins in new processes each time."""
+    ready("x86_64")
+    with on_qemu() as made:
+        yield made
+
+
 def scanned_by_guest(differ: Differ) -> None:
     """Let the guest's daemon go round twice."""
     kernel = differ.kernel
@@ -122,54 +131,56 @@ def told(smaps: str, maps: str) -> list[str]:
     ]
 
 
+def limit(differ: Differ, limits: dict[str, int]) -> None:
+    """Set what the guest's daemon puts up with."""
+    for name, value in {**USUAL, **limits}.items():
+        differ.kernel.write_text(DAEMON + name, str(value))
+
+
 @pytest.mark.parametrize("limits", [{}, {"max_ptes_none": 300, "max_ptes_shared": 255}])
 @pytest.mark.parametrize("forks", [False, True], ids=["alone", "with a child"])
-def test_the_same_memory_becomes_huge(forks: bool, limits: dict[str, int]) -> None:
-    ready("x86_64")
-    with on_qemu() as differ:
-        for name, value in limits.items():
-            differ.kernel.write_text(DAEMON + name, str(value))
-        # Woken too early, it comes no further than one area, the one it would begin with.
-        differ.kernel.write_text(DAEMON + "pages_to_scan", "1")
-        assert differ.rerun(Start(), list(program(forks))) is None
-        scanned_by_guest(differ)
-        scanned_by_twin(differ, **limits)
-        huge = 0
-        for slot in sorted(differ.machine.processes):
-            call = [Call(slot, "look")]
-            (answer,) = differ.kernel.carry_out(call, Report.MAPS | Report.SMAPS)
-            (ours,) = differ.machine.carry_out(call[0], details=True)
-            theirs = told(answer.smaps or "", answer.maps or "")
-            assert told(ours.smaps, ours.maps) == theirs
-            huge += sum("AnonHugePages 2048 kB" in line for line in theirs)
-        assert huge > 0
+def test_the_same_memory_becomes_huge(differ: Differ, forks: bool, limits: dict[str, int]) -> None:
+    limit(differ, limits)
+    # Woken too early, it comes no further than one area, the one it would begin with.
+    differ.kernel.write_text(DAEMON + "pages_to_scan", "1")
+    assert differ.rerun(Start(), list(program(forks))) is None
+    scanned_by_guest(differ)
+    scanned_by_twin(differ, **limits)
+    huge = 0
+    for slot in sorted(differ.machine.processes):
+        call = [Call(slot, "look")]
+        (answer,) = differ.kernel.carry_out(call, Report.MAPS | Report.SMAPS)
+        (ours,) = differ.machine.carry_out(call[0], details=True)
+        theirs = told(answer.smaps or "", answer.maps or "")
+        assert told(ours.smaps, ours.maps) == theirs
+        huge += sum("AnonHugePages 2048 kB" in line for line in theirs)
+    assert huge > 0
 
 
 @pytest.mark.parametrize("limits", [{}, {"max_ptes_none": 300}], ids=["usual", "few holes"])
 @pytest.mark.parametrize("forks", [False, True], ids=["alone", "with a child"])
-def test_the_same_shared_memory_becomes_huge(forks: bool, limits: dict[str, int]) -> None:
+def test_the_same_shared_memory_becomes_huge(
+    differ: Differ, forks: bool, limits: dict[str, int]
+) -> None:
     """What the daemons leave, and what touches find then."""
-    ready("x86_64")
-    with on_qemu() as differ:
-        for name, value in limits.items():
-            differ.kernel.write_text(DAEMON + name, str(value))
-        differ.kernel.write_text(SHMEM_ENABLED, "advise")
-        differ.kernel.write_text(DAEMON + "pages_to_scan", "1")
-        assert differ.rerun(Start(), list(shared_program(forks))) is None
-        space = differ.machine.twin.space
-        space.view("sysctl", space.sysctl).shmem_enabled = 3
-        scanned_by_guest(differ)
-        scanned_by_twin(differ, **limits)
-        huge = 0
-        for touch in (None, 0, 1):
-            for slot in sorted(differ.machine.processes):
-                calls = [Call(slot, "look")]
-                if touch is not None:
-                    at = AT + 2 * HUGE * (touch + slot)
-                    calls = [Call(slot, "touch", (at, 8 * PAGE, touch)), *calls]
-                answer = differ.kernel.carry_out(calls, Report.MAPS | Report.SMAPS)[-1]
-                ours = [differ.machine.carry_out(call, details=True)[0] for call in calls][-1]
-                theirs = told(answer.smaps or "", answer.maps or "")
-                assert told(ours.smaps, ours.maps) == theirs
-                huge += sum("ShmemPmdMapped 2048 kB" in line for line in theirs)
-        assert huge > 0
+    limit(differ, limits)
+    differ.kernel.write_text(SHMEM_ENABLED, "advise")
+    differ.kernel.write_text(DAEMON + "pages_to_scan", "1")
+    assert differ.rerun(Start(), list(shared_program(forks))) is None
+    space = differ.machine.twin.space
+    space.view("sysctl", space.sysctl).shmem_enabled = 3
+    scanned_by_guest(differ)
+    scanned_by_twin(differ, **limits)
+    huge = 0
+    for touch in (None, 0, 1):
+        for slot in sorted(differ.machine.processes):
+            calls = [Call(slot, "look")]
+            if touch is not None:
+                at = AT + 2 * HUGE * (touch + slot)
+                calls = [Call(slot, "touch", (at, 8 * PAGE, touch)), *calls]
+            answer = differ.kernel.carry_out(calls, Report.MAPS | Report.SMAPS)[-1]
+            ours = [differ.machine.carry_out(call, details=True)[0] for call in calls][-1]
+            theirs = told(answer.smaps or "", answer.maps or "")
+            assert told(ours.smaps, ours.maps) == theirs
+            huge += sum("ShmemPmdMapped 2048 kB" in line for line in theirs)
+    assert huge > 0

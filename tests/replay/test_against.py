@@ -1,6 +1,7 @@
 """One trace under two kernels: followed where they only place things elsewhere, stopped else."""
 
 import json
+from itertools import islice
 
 import pytest
 from against_traces import ANON, FIXED, RW, Trace, trace_file
@@ -17,6 +18,7 @@ from mmtwin.replay.moved import Moved
 from mmtwin.trace.reader import read_trace
 from mmtwin.trace.records import Record
 from mmtwin.twin import Twin
+from modes import COMPILED
 
 P = 0x1000
 RAM = 1 << 28
@@ -35,7 +37,7 @@ def part(left: str, right: str, records: list[Record], parts=PARTS, bugs=()):
 
 @pytest.mark.parametrize("name", ["6.1", "6.18", "6.1-s390x"])
 def test_a_kernel_agrees_with_itself(name):
-    trace = list(read_trace(recorded_compiler()))
+    trace = list(islice(read_trace(recorded_compiler()), None if COMPILED else 300))
     run, found = part(name, name, trace)
     assert found is None
     assert run.counts.steps == len(trace)

@@ -51,7 +51,8 @@ def test_where_touches_are_recorded_nothing_is_settled() -> None:
 
 @pytest.mark.parametrize("check", [Check.EVERY, Check.BISECT])
 def test_the_other_ways_of_checking_find_nothing_either(check: Check) -> None:
-    result = Run(lambda: read_trace(recorded_compiler()), profile("6.18"), check=check).run()
+    records = list(islice(read_trace(recorded_compiler()), None if COMPILED else 200))
+    result = Run(lambda: records, profile("6.18"), check=check).run()
     assert result.ok
     assert result.counts.checks >= result.counts.calls
 

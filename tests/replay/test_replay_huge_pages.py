@@ -76,6 +76,7 @@ def test_a_recorded_program_agrees_with_a_pool_as_large_as_it_had() -> None:
         assert found == step, pages
 
 
+@pytest.mark.one_mode
 def test_without_a_pool_the_first_mapping_disagrees(tmp_path: Path) -> None:
     trace = program()
     result = Run(lambda: trace.records, profile("6.1")).run()
