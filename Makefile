@@ -4,6 +4,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ROOMS  := $(shell find src -name '*.pxd')
 PURE   := MMTWIN_PURE=1
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Where it is set, each of the hundred commands that the tests start compiles all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: all demo test test-pure test-deep lint bench oracle guest guest-debug guest-s390x guest-packages nodes foretell campaign-host campaign-qemu campaign-s390x storm clean
 
@@ -19,11 +23,11 @@ demo: $(STAMP) ## replay a bundled trace of a real program, with and without a r
 	$(BIN)/mmtwin demo
 
 test: $(STAMP) ## every quick test, compiled and uncompiled
-	$(BIN)/python -m pytest -n 2
-	$(PURE) $(BIN)/python -m pytest -n 2
+	$(PYTEST)
+	$(PURE) $(PYTEST)
 
 test-deep: $(STAMP) ## long fuzzing and differential runs
-	$(BIN)/python -m pytest -n 2 --deep
+	$(PYTEST) --deep
 
 lint: $(STAMP) ## ruff, mypy strict, the floors
 	$(BIN)/ruff check .

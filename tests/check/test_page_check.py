@@ -10,6 +10,7 @@ from mmtwin.pages.pages import Pages
 from mmtwin.pages.storm import EVENTS, IN_USE_WEIGHTS, WEIGHTS, Storm
 from mmtwin.pages.v3_15 import Pages315
 from mmtwin.pages.v6_18 import Pages618
+from modes import COMPILED, sample
 
 NO_RANGES = tuple(0 if nth in (5, 6, 7) else weight for nth, weight in enumerate(WEIGHTS))
 """3.15 miscounts isolated pages and moves RESERVE blocks by design."""
@@ -21,7 +22,7 @@ def machine(kind: type[Pages], seed: int) -> tuple[PageStepCheck, Storm]:
     return PageStepCheck(pages, reserve=False), Storm(pages, seed, weights=weights)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", sample(range(2), 2))
 @pytest.mark.parametrize("kind", [Pages, Pages315, Pages618])
 def test_a_storm_keeps_every_invariant(kind: type[Pages], seed: int) -> None:
     check, storm = machine(kind, seed)
@@ -78,7 +79,7 @@ def test_long_storms(kind: type[Pages], seed: int) -> None:
     assert check.full() == []
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", sample(range(3), 3))
 @pytest.mark.parametrize("kind", [Pages, Pages315, Pages618])
 def test_what_is_touched_tells_of_damage_if_and_only_if_everything_does(
     kind: type[Pages], seed: int
@@ -89,7 +90,8 @@ def test_what_is_touched_tells_of_damage_if_and_only_if_everything_does(
     choices = random.Random(seed)
     zones = pages.populated_zones()
     found = 0
-    for _ in range(120):
+    changes = 120 if COMPILED else 60
+    for _ in range(changes):
         mark = memory.mark()
         kind_of_word = choices.randrange(4)
         if kind_of_word == 0:
@@ -107,7 +109,7 @@ def test_what_is_touched_tells_of_damage_if_and_only_if_everything_does(
         assert touched == check.full(), hex(address - zones[0])
         found += bool(touched)
         memory.rewind(mark)
-    assert found > 30
+    assert found > changes // 4
 
 
 def _free_heads(pages: Pages) -> list[int]:
@@ -128,7 +130,7 @@ def test_damage_to_lists_of_pages_in_use_is_found_both_ways(kind: type[Pages]) -
     choices = random.Random(5)
     listed = [page for lru in range(5) for page in pages.lru_pages(0, lru)]
     found: set[str] = set()
-    for nth in range(150):
+    for nth in range(150 if COMPILED else 60):
         mark = memory.mark()
         place = nth % 3
         if place == 0:

@@ -21,6 +21,7 @@ from mmtwin.pages.pages import Pages
 from mmtwin.pages.slowpath import Attempt
 from mmtwin.pages.v3_15 import Pages315
 from mmtwin.pages.v6_18 import Pages618
+from modes import sample
 
 MIB = 256
 KINDS = pytest.mark.parametrize("kind", [Pages315, Pages, Pages618])
@@ -220,20 +221,33 @@ def test_how_long_3_15_goes_on_reclaiming(mask: str, order: int, rounds: int) ->
 
 @pytest.mark.parametrize(
     ("kind", "mask", "order", "efforts"),
-    [
-        # 3.15 begins in passing with everything, goes on in earnest, but not for huge pages.
-        (Logging315, "GFP_KERNEL|__GFP_NORETRY", 2, [COMPACT_PRIO_ASYNC, COMPACT_PRIO_SYNC_LIGHT]),
-        (Logging315, "GFP_HIGHUSER_MOVABLE|__GFP_NORETRY", 2, [2, COMPACT_PRIO_SYNC_LIGHT]),
-        (Logging315, "GFP_TRANSHUGE", 9, [COMPACT_PRIO_ASYNC, COMPACT_PRIO_ASYNC]),
-        (Logging315, "GFP_NOFS|__GFP_NORETRY", 0, []),
-        # Later kernels reclaim first for what is small and movable.
-        (Logging61, "GFP_HIGHUSER_MOVABLE|__GFP_NORETRY", 2, [COMPACT_PRIO_SYNC_LIGHT]),
-        (Logging61, "GFP_KERNEL|__GFP_NORETRY", 2, [COMPACT_PRIO_ASYNC, COMPACT_PRIO_SYNC_LIGHT]),
-        (Logging61, "GFP_TRANSHUGE|__GFP_NORETRY", 9, [COMPACT_PRIO_ASYNC, COMPACT_PRIO_ASYNC]),
-        (Logging61, "GFP_KERNEL|__GFP_NORETRY|__GFP_THISNODE", 9, [COMPACT_PRIO_ASYNC]),
-        (Logging618, "GFP_HIGHUSER_MOVABLE|__GFP_NORETRY", 2, [COMPACT_PRIO_SYNC_LIGHT]),
-        (Logging618, "GFP_KERNEL|__GFP_NORETRY", 9, [COMPACT_PRIO_ASYNC, COMPACT_PRIO_ASYNC]),
-    ],
+    sample(
+        [
+            # 3.15 begins in passing with everything, goes on in earnest, but not for huge pages.
+            (
+                Logging315,
+                "GFP_KERNEL|__GFP_NORETRY",
+                2,
+                [COMPACT_PRIO_ASYNC, COMPACT_PRIO_SYNC_LIGHT],
+            ),
+            (Logging315, "GFP_HIGHUSER_MOVABLE|__GFP_NORETRY", 2, [2, COMPACT_PRIO_SYNC_LIGHT]),
+            (Logging315, "GFP_TRANSHUGE", 9, [COMPACT_PRIO_ASYNC, COMPACT_PRIO_ASYNC]),
+            (Logging315, "GFP_NOFS|__GFP_NORETRY", 0, []),
+            # Later kernels reclaim first for what is small and movable.
+            (Logging61, "GFP_HIGHUSER_MOVABLE|__GFP_NORETRY", 2, [COMPACT_PRIO_SYNC_LIGHT]),
+            (
+                Logging61,
+                "GFP_KERNEL|__GFP_NORETRY",
+                2,
+                [COMPACT_PRIO_ASYNC, COMPACT_PRIO_SYNC_LIGHT],
+            ),
+            (Logging61, "GFP_TRANSHUGE|__GFP_NORETRY", 9, [COMPACT_PRIO_ASYNC, COMPACT_PRIO_ASYNC]),
+            (Logging61, "GFP_KERNEL|__GFP_NORETRY|__GFP_THISNODE", 9, [COMPACT_PRIO_ASYNC]),
+            (Logging618, "GFP_HIGHUSER_MOVABLE|__GFP_NORETRY", 2, [COMPACT_PRIO_SYNC_LIGHT]),
+            (Logging618, "GFP_KERNEL|__GFP_NORETRY", 9, [COMPACT_PRIO_ASYNC, COMPACT_PRIO_ASYNC]),
+        ],
+        2,
+    ),
 )
 def test_how_hard_compaction_tries_and_when(
     kind: type[Pages], mask: str, order: int, efforts: list[int]

@@ -8,6 +8,7 @@ from world import RW, B, P, R, World
 
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
+from modes import sample
 
 
 def test_shared_memory(world: World) -> None:
@@ -174,7 +175,9 @@ def test_holes_split_it(world: World, start: int, end: int) -> None:
     world.check()
 
 
-@pytest.mark.parametrize("size", [0, 100, 3 * P, 3 * P + 1, 511 * P + 5, 512 * P, 600 * P])
+@pytest.mark.parametrize(
+    "size", sample([0, 100, 3 * P, 3 * P + 1, 511 * P + 5, 512 * P, 600 * P], 3)
+)
 def test_files_that_become_shorter(world: World, size: int) -> None:
     file = memfd(world, 2 * HUGE)
     inode = world.space.view("file", file).f_inode

@@ -6,6 +6,7 @@ from mmtwin.check.checker import Checker
 from mmtwin.machine.profile import profile
 from mmtwin.space import flags
 from mmtwin.twin import Twin
+from modes import COMPILED
 
 BASE = 0x10000000
 RW = flags.PROT_READ | flags.PROT_WRITE
@@ -47,7 +48,7 @@ def test_a_storm_of_forks_and_exits_costs_no_memory_in_the_end(kernel: str) -> N
     checker = Checker(twin)
     mm = process(twin, 10)
     after: list[int] = []
-    for _ in range(4):
+    for _ in range(4 if COMPILED else 2):
         crowd(twin, mm)
         children = [process(twin, 11 + nth, mm) for nth in range(6)]
         twin.begin_step()

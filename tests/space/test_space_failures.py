@@ -5,11 +5,13 @@ No failure may end in a BUG: a store under locks has its nodes beforehand.
 
 import errno
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 from world import FIXED, RW, RWX, B, P, R, World
 
 from mmtwin.space import flags as c
+from modes import sample
 
 SHARED = c.MAP_SHARED | c.MAP_ANONYMOUS | c.MAP_FIXED
 Step = Callable[[World], int]
@@ -75,8 +77,7 @@ def prepared(name: str) -> World:
     return world
 
 
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("profile", ["6.1", "6.18"])
+@pytest.mark.parametrize(("profile", "step"), sample(list(product(["6.1", "6.18"], STEPS)), 3))
 def test_every_allocation_fails_once(profile: str, step: str) -> None:
     world = prepared(profile)
     leaks = step in LOST_CHARGES[profile]

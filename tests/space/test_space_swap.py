@@ -11,6 +11,7 @@ from world import RW, B, P, R, World
 from mmtwin.pages.node_layouts import LRU_NAMES
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
+from modes import COMPILED
 
 MIB = 1 << 20
 SHARED = c.MAP_SHARED | c.MAP_ANONYMOUS | c.MAP_FIXED
@@ -362,7 +363,10 @@ def slots_are_counted(worlds: list[World]) -> None:
 
 
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=PHASES
+    max_examples=12 if COMPILED else 4,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=PHASES,
 )
 @given(st.lists(STEP, min_size=8, max_size=30))
 def test_every_fault_gives_back_what_was_written(steps: list[tuple[str, int, int, int]]) -> None:

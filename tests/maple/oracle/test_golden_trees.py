@@ -9,6 +9,7 @@ from players import final, levels, random_load, stores
 from mmtwin.kernels.ktree import NoKernelSourceError
 from mmtwin.kernels.ktree.captures import Capture, read_captures
 from mmtwin.kernels.ktree.compare import Player
+from modes import sample
 
 QUICK = 1000
 """Most operations of a load outside the deep run."""
@@ -41,7 +42,7 @@ def test_raw_words_of_an_allocation_root(player: Player) -> None:
     assert [dump.node(n)[0] for n in (2, 3, 4)] == [0x106, 0x10E, 0x116]
 
 
-@pytest.mark.parametrize(("flags", "first", "last", "store", "nodes", "digest"), SPANS)
+@pytest.mark.parametrize(("flags", "first", "last", "store", "nodes", "digest"), sample(SPANS, 4))
 def test_spanning_stores(
     player: Player,
     flags: int,
