@@ -11,7 +11,7 @@ from mmtwin.machine.bug import KernelBug, KernelWarning
 from mmtwin.machine.profile import Profile, profile
 from mmtwin.space import flags as c
 from mmtwin.space.space import Space
-from mmtwin.space.v6_18.merge import VmaMerge
+from mmtwin.space.v6_18.merge import merge_attempt
 from mmtwin.twin import Twin
 
 KEEP = c.MREMAP_MAYMOVE | c.MREMAP_FIXED | c.MREMAP_DONTUNMAP
@@ -68,7 +68,7 @@ def expand_over_segment(world: World) -> None:
     """An area is to grow over an attachment, which must hear of its end."""
     world.space.shm_create(world.mm, 1, 0, P)
     world.space.sys_shmat(world.mm, 1, B + 24 * P, 0)
-    vmg = VmaMerge(world.mm, B + 20 * P, B + 25 * P, 0, (B >> 12) + 20)
+    vmg = merge_attempt(world.mm, B + 20 * P, B + 25 * P, 0, (B >> 12) + 20)
     vmg.target, vmg.next = vma(world, 20), vma(world, 24)
     world.space.vmg_expand(vmg)
 

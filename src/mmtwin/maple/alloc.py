@@ -188,14 +188,15 @@ class Alloc(Gaps):
 
     def _alloc_bulk(self, gfp: u64, head: u64, at: i32, count: i32) -> i32:
         """Fill ``count`` slots of ``head`` from slot ``at`` with nodes: all of them or none."""
+        allocator: Allocator = self.allocator
         x: u64 = index_of(self, head)
         got: i32 = 0
         while got < count:
-            node: u64 = self.allocator.alloc(gfp)
+            node: u64 = allocator.alloc(gfp)
             if node == 0:
                 while got > 0:
                     got -= 1
-                    self.allocator.free(word(self, x, head, self.chain_word + at + got))
+                    allocator.free(word(self, x, head, self.chain_word + at + got))
                     put(self, x, head, self.chain_word + at + got, 0)
                 return 0
             put(self, x, head, self.chain_word + at + got, node)
@@ -281,6 +282,7 @@ class Alloc(Gaps):
 
     def mas_free_chain(self, mas: MaState) -> i32:
         """Give every node of the chain back and forget any request."""
+        allocator: Allocator = self.allocator
         node: u64 = mas.alloc
         total: u64 = 0
         if node != 0 and node & 1 == 0:
@@ -291,10 +293,10 @@ class Alloc(Gaps):
             first: u64 = word(self, x, node, self.chain_word) if count else 0
             at: i32 = 1
             while at < count:
-                self.allocator.free(word(self, x, node, self.chain_word + at))
+                allocator.free(word(self, x, node, self.chain_word + at))
                 total -= 1
                 at += 1
-            self.allocator.free(node)
+            allocator.free(node)
             total -= 1
             node = first
         mas.alloc = 0
@@ -314,14 +316,17 @@ class Alloc(Gaps):
 
     def call_rcu(self, node: u64, function: u64) -> None:
         """Queue ``node`` for ``function`` (``MT_FREE_RCU`` or ``MT_FREE_WALK``)."""
-        self.store_word(node + self.W, 0)
-        self.store_word(node + 2 * self.W, function)
-        tail: u64 = self.load_word(self.rcu_list + 8)
+        x: u64 = index_of(self, node)
+        put(self, x, node, 1, 0)
+        put(self, x, node, 2, function)
+        first: u64 = self.rcu_list
+        last: u64 = self.rcu_list + 8
+        tail: u64 = word(self, index_of(self, last), last, 0)
         if tail == 0:
-            self.store_word(self.rcu_list, node)
+            put(self, index_of(self, first), first, 0, node)
         else:
-            self.store_word(tail + self.W, node)
-        self.store_word(self.rcu_list + 8, node)
+            put(self, index_of(self, tail), tail, 1, node)
+        put(self, index_of(self, last), last, 0, node)
 
     def ma_free_rcu(self, node: u64) -> None:
         """Free a dead node once no reader can be in it."""
@@ -331,12 +336,13 @@ class Alloc(Gaps):
 
     def _rcu_take(self) -> u64:
         """Unlink the first waiting node; 0 if none waits."""
-        node: u64 = self.load_word(self.rcu_list)
+        first: u64 = self.rcu_list
+        node: u64 = word(self, index_of(self, first), first, 0)
         if node:
-            next: u64 = self.load_word(node + self.W)
-            self.store_word(self.rcu_list, next)
+            next: u64 = word(self, index_of(self, node), node, 1)
+            put(self, index_of(self, first), first, 0, next)
             if next == 0:
-                self.store_word(self.rcu_list + 8, 0)
+                put(self, index_of(self, first + 8), first + 8, 0, 0)
         return node
 
     def rcu_waiting(self) -> u64:

@@ -14,7 +14,6 @@ from cython import ulonglong as u64
 
 from mmtwin.machine.bug import KernelBug
 from mmtwin.machine.gfp import DIRECT_RECLAIM, GFP_KERNEL
-from mmtwin.maple.era import SHARP
 from mmtwin.maple.state import MaState, WrState
 from mmtwin.maple.steps import Steps
 
@@ -264,7 +263,7 @@ class Lifecycle(Steps):
         try:
             mas.store_type = self.mas_wr_store_type(wr)
             count = self.mas_prealloc_calc(wr)
-            if self.era.prealloc == SHARP and mas.store_type in (APPEND, NODE_STORE):
+            if self.prealloc_sharp and mas.store_type in (APPEND, NODE_STORE):
                 root: bint = root_node(self, mas.node & ~255)
                 small: bint = self.mas_wr_new_end(wr) - 1 <= self.min_of[wr.type]
                 count = height_of(self, mas.tree) * 2 - 1 if small and not root else 1

@@ -8,7 +8,7 @@ cdef class Nodes:
     cdef readonly object era
     cdef readonly int bits
     cdef readonly bint wide, dead_first, recycles, typed, converges, strict_window
-    cdef readonly bint bounded_states, walk_resumes, by_height, prealloc_worst, keeps_flags
+    cdef readonly bint bounded_states, walk_resumes, by_height, prealloc_worst, prealloc_sharp, keeps_flags
     cdef readonly int tree_size, W, gap_none, gap_unset, depth_base, alloc_slots, node_slots
     cdef readonly unsigned long long max_index, root_at, flags_at
     cdef int flags_shift, meta_end_shift, meta_gap_shift

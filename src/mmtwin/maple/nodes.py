@@ -23,7 +23,7 @@ from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.machine.bug import KernelBug
-from mmtwin.maple.era import HEIGHT, WORST, Era, era_of
+from mmtwin.maple.era import HEIGHT, SHARP, WORST, Era, era_of
 from mmtwin.memory.allocator import Allocator
 from mmtwin.memory.errors import BadAccess
 from mmtwin.memory.memory import Memory
@@ -119,6 +119,7 @@ class Nodes:
         self.depth_base = known.depth_base
         self.by_height = known.prealloc == HEIGHT
         self.prealloc_worst = known.prealloc == WORST
+        self.prealloc_sharp = known.prealloc == SHARP
         self.keeps_flags = known.keeps_flags
         self.tree_size = known.tree_size
         self._lay_out(known)

@@ -23,7 +23,7 @@ cdef class Lru(GfpRequest):
     cpdef bint folio_evictable(self, unsigned long long page) except -1
     cpdef unsigned long long page_mapcount_add(self, unsigned long long page, long long delta) except? 0xDEADBEEFDEADBEEF
     cpdef int folio_lru_list(self, unsigned long long page) except -1
-    cpdef int update_lru_size(self, unsigned long long page, int lru, long long delta) except -1
+    cpdef int update_lru_size(self, unsigned long long zone, int lru, long long delta) except -1
     cpdef long long folio_nr_pages(self, unsigned long long page) except -1
     cpdef int lruvec_add_folio(self, unsigned long long page) except -1
     cpdef int lruvec_del_folio(self, unsigned long long page) except -1

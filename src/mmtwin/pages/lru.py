@@ -156,11 +156,15 @@ class Lru(GfpRequest):
 
     def set_page_flag(self, page: u64, flag: u64) -> i32:
         """Set a flag; returns 0."""
-        return self.st(page, load(self.memory, page - self.shift) | flag)
+        at: u64 = page - self.shift
+        store(self.memory, at, load(self.memory, at) | flag)
+        return 0
 
     def clear_page_flag(self, page: u64, flag: u64) -> i32:
         """Clear a flag; returns 0."""
-        return self.st(page, load(self.memory, page - self.shift) & ~flag)
+        at: u64 = page - self.shift
+        store(self.memory, at, load(self.memory, at) & ~flag)
+        return 0
 
     def trylock_page(self, page: u64) -> bint:
         """Take the page's lock; False if someone holds it."""
@@ -217,9 +221,8 @@ class Lru(GfpRequest):
             return UNEVICTABLE
         return (0 if flags & self.pg_swapbacked != 0 else 2) + (flags & self.pg_active != 0)
 
-    def update_lru_size(self, page: u64, lru: i32, delta: i64) -> i32:
-        """Count pages on an LRU list, in the node and in the page's zone; returns 0."""
-        zone: u64 = self.page_zone(page)
+    def update_lru_size(self, zone: u64, lru: i32, delta: i64) -> i32:
+        """Count pages on an LRU list, in the zone and in its node; returns 0."""
         add(self.memory, zone + ZONE_LRU + 8 * lru, delta)
         return add(self.memory, self.pgdat(self.zone_to_nid(zone)) + NODE_STAT + 8 * lru, delta)
 
@@ -231,16 +234,17 @@ class Lru(GfpRequest):
     def lruvec_add_folio(self, page: u64) -> i32:
         """Put a page at the young end of its list; returns 0."""
         lru: i32 = self.folio_lru_list(page)
+        zone: u64 = self.page_zone(page)
         if lru != UNEVICTABLE:
-            self.list_add(page + self.o_lru, self.lru_list(self.page_to_nid(page), lru))
-        return self.update_lru_size(page, lru, self.folio_nr_pages(page))
+            self.list_add(page + self.o_lru, self.lru_list(self.zone_to_nid(zone), lru))
+        return self.update_lru_size(zone, lru, self.folio_nr_pages(page))
 
     def lruvec_del_folio(self, page: u64) -> i32:
         """Take a page off its list; returns 0."""
         lru: i32 = self.folio_lru_list(page)
         if lru != UNEVICTABLE:
             self.list_del(page + self.o_lru)
-        return self.update_lru_size(page, lru, -self.folio_nr_pages(page))
+        return self.update_lru_size(self.page_zone(page), lru, -self.folio_nr_pages(page))
 
     def folio_add_lru(self, page: u64) -> i32:
         """A page in use becomes known to reclaim; PG_swapbacked and PG_active tell where. 0.

@@ -146,11 +146,13 @@ class MemMap:
 
     def page_ref_add(self, page: u64, delta: i64) -> u64:
         """Add to the reference count; returns the new count."""
-        counts: u64 = load(self.memory, page - self.shift + self.o_counts)
+        at: u64 = page - self.shift + self.o_counts
+        counts: u64 = load(self.memory, at)
         count: u64 = (((counts >> self.refcount_shift) & LOW32) + delta) & LOW32
         mapcount: u64 = (counts >> self.mapcount_shift) & LOW32
-        self.st(
-            page + self.o_counts,
+        store(
+            self.memory,
+            at,
             (count << self.refcount_shift) | (mapcount << self.mapcount_shift),
         )
         return count

@@ -47,6 +47,7 @@ AT_FREELIST = declare(u64, SLAB_FREELIST)
 AT_COUNTERS = declare(u64, SLAB_COUNTERS)
 STRUCT_PAGE = declare(u64, STRUCT_PAGE_SIZE)
 PAGE_BYTES = declare(u64, PAGE)
+PAGE_SHIFT = declare(u64, PAGE.bit_length() - 1)
 COUNT = declare(u64, 0xFFFF)
 AT_FREE_LIST, AT_NEXT_NEW, AT_END_NEW, AT_IN_USE, AT_CPU_FIRST = 0, 8, 16, 24, 32
 """The control words: those of an :class:`Arena`, about the cpu's slab but the last, which counts
@@ -125,8 +126,18 @@ class SlabCache(Arena):
         Raises :class:`KernelWarning` where ``gfp`` allows what the ``context`` forbids.
         """
         self.gfp = gfp
-        if self.context is not None:
-            self.context.might_alloc(gfp, "kmem_cache_alloc")
+        memory: Memory = self.memory
+        context: Context | None = self.context
+        if context is not None and load(memory, context.word) != 0:
+            context.might_alloc(gfp, "kmem_cache_alloc")
+        if self.injector is None and memory.watcher is None:
+            # The fast path of slab_alloc_node(): the cpu's slab has a free object.
+            control: u64 = self.control
+            address: u64 = load(memory, control + FREE_LIST)
+            if address != 0 and address & 7 == 0:
+                store(memory, control + FREE_LIST, load(memory, address + self.link))
+                store(memory, control + IN_USE, load(memory, control + IN_USE) + 1)
+                return address
         return Arena.alloc(self, gfp)
 
     def free(self, address: u64) -> None:
@@ -144,6 +155,7 @@ class SlabCache(Arena):
     def _free_elsewhere(self, address: u64) -> i32:
         """``__slab_free``: take an object of another slab than the cpu's back; returns 0."""
         memory: Memory = self.memory
+        control: u64 = self.control
         head: u64 = self.head_of(address)
         if head == 0:
             raise KernelWarning(
@@ -154,14 +166,14 @@ class SlabCache(Arena):
         store(memory, address + self.link, prior)
         store(memory, head + AT_FREELIST, address)
         store(memory, head + AT_COUNTERS, counters)
-        store(memory, self.control + IN_USE, load(memory, self.control + IN_USE) - 1)
+        store(memory, control + IN_USE, load(memory, control + IN_USE) - 1)
         if memory.watcher is not None:
             memory.watcher.on_free(address, self.object_size)
-        if counters & COUNT == 0 and load(memory, self.control + NR_PARTIAL) >= self.min_partial:
+        if counters & COUNT == 0 and load(memory, control + NR_PARTIAL) >= self.min_partial:
             if prior != 0:
                 self._remove_partial(head)
-            store(memory, head + AT_NEXT, load(memory, self.control + EMPTY))
-            store(memory, self.control + EMPTY, head)
+            store(memory, head + AT_NEXT, load(memory, control + EMPTY))
+            store(memory, control + EMPTY, head)
             store(memory, self.waiting, 1)
         elif prior == 0:
             self._add_partial(head)
@@ -172,11 +184,11 @@ class SlabCache(Arena):
         memory: Memory = self.memory
         if address < memory.base or address - memory.base >= memory.size:
             return 0
-        page: u64 = self.memmap + (address - memory.base) // PAGE_BYTES * STRUCT_PAGE
+        page: u64 = self.memmap + ((address - memory.base) >> PAGE_SHIFT) * STRUCT_PAGE
         if load(memory, page + AT_CACHE) != self.number:
             return 0
         first: u64 = load(memory, page + AT_FIRST)
-        return self.memmap + (first - memory.base) // PAGE_BYTES * STRUCT_PAGE
+        return self.memmap + ((first - memory.base) >> PAGE_SHIFT) * STRUCT_PAGE
 
     def _add_partial(self, head: u64) -> i32:
         """Put a slab at the end of the partial list; returns 0."""
@@ -358,6 +370,7 @@ class SlabCaches:
         if self.waiting == 0 or load(self.memory, self.waiting) == 0:
             return 0
         store(self.memory, self.waiting, 0)
+        cache: SlabCache
         for cache in self.caches:
             cache.give_back()
         return 0

@@ -213,9 +213,10 @@ class Zones(Pageblocks):
 
     def page_zone(self, page: u64) -> u64:
         """The zone that ``page->flags`` names; of a pristine page the one that spans it."""
-        if self.pristine(page):
+        at: u64 = page - self.shift
+        if load(self.memory, at + self.o_counts) == 0 and self.pristine(page):
             return self.zone_of_pfn(self.page_to_pfn(page))
-        flags: u64 = load(self.memory, page - self.shift)
+        flags: u64 = load(self.memory, at)
         return self.zone_at(flags >> NODE_SHIFT, (flags >> ZONE_SHIFT) & ZONE_MASK)
 
     def bad_range(self, zone: u64, page: u64) -> bint:

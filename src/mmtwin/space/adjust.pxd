@@ -7,6 +7,7 @@ cdef class VmaAdjust:
     cdef public unsigned long long adjust_up, adjust_down
     cdef public int remove_next
     cdef public unsigned long long exporter, importer, anon_dup
+    cdef void begin(self, unsigned long long vma, unsigned long long start, unsigned long long end, unsigned long long pgoff, unsigned long long insert) noexcept
 
 cdef class Adjust(Lookup):
     cpdef void split_huge_at(self, unsigned long long vma, unsigned long long address) except *

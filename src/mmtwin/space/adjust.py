@@ -38,7 +38,8 @@ class VmaAdjust:
     may have to be undone.
     """
 
-    def __init__(self, vma: u64, start: u64, end: u64, pgoff: u64, insert: u64) -> None:
+    def begin(self, vma: u64, start: u64, end: u64, pgoff: u64, insert: u64) -> None:
+        """Nothing is known but what was asked for."""
         self.vma = vma
         self.start = start
         self.end = end
@@ -66,7 +67,8 @@ class Adjust(Lookup):
         ``expand`` the VMA that grows (merge). 0 or ``-ENOMEM``, which changes nothing.
         """
         mm: u64 = self.vm_mm(vma)
-        plan: VmaAdjust = VmaAdjust(vma, start, end, pgoff, insert)
+        plan: VmaAdjust = VmaAdjust.__new__(VmaAdjust)
+        plan.begin(vma, start, end, pgoff, insert)
         plan.next = self.find_vma(mm, self.vm_end(vma))
         file: u64 = self.vm_file(vma)
         if plan.next != 0 and insert == 0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -19,6 +20,10 @@ from mmtwin.machine.gfp import GFP_KERNEL, GFP_NOWAIT, NOWARN
 from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
 from mmtwin.space.counters import Counters
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
+    from mmtwin.space.parts import load32, store32
 
 NO_MATTER = declare(u64, c.VM_ACCESS_FLAGS | c.VM_SOFTDIRTY | c.VM_MAYBE_GUARD_6_18)
 """Flags in which areas that share an anon_vma may differ (6.1 has no guards, and no such flag)."""
@@ -54,113 +59,113 @@ class AnonVma(Counters):
         anon_vma: u64 = self.anon_vma_cache.alloc(GFP_KERNEL)
         if anon_vma != 0:
             memory.zero(anon_vma, ANON_VMA_SIZE)
-            memory.store(anon_vma + ROOT, anon_vma)
-            memory.store(anon_vma + PARENT, anon_vma)
-            memory.store32(anon_vma + REFCOUNT, 1)
+            store(memory, anon_vma + ROOT, anon_vma)
+            store(memory, anon_vma + PARENT, anon_vma)
+            store32(memory, anon_vma + REFCOUNT, 1)
         return anon_vma
 
     def anon_vma_free(self, anon_vma: u64) -> None:
         """Give the object back, and its reference to the root."""
-        root: u64 = self.memory.load(anon_vma + ROOT)
+        root: u64 = load(self.memory, anon_vma + ROOT)
         self.anon_vma_cache.free(anon_vma)
         if root != anon_vma:
             self.put_anon_vma(root)
 
     def put_anon_vma(self, anon_vma: u64) -> None:
         """Drop a reference; the last one frees it."""
-        count: u64 = self.memory.load32(anon_vma + REFCOUNT) - 1
-        self.memory.store32(anon_vma + REFCOUNT, count)
+        count: u64 = load32(self.memory, anon_vma + REFCOUNT) - 1
+        store32(self.memory, anon_vma + REFCOUNT, count)
         if count == 0:
             self.anon_vma_free(anon_vma)
 
     def anon_vma_count(self, anon_vma: u64, field: u64, change: i32) -> None:
         """Add 1 or -1 to ``NUM_CHILDREN`` or ``NUM_ACTIVE_VMAS``."""
-        count: u64 = self.memory.load(anon_vma + field)
-        self.memory.store(anon_vma + field, count + 1 if change > 0 else count - 1)
+        count: u64 = load(self.memory, anon_vma + field)
+        store(self.memory, anon_vma + field, count + 1 if change > 0 else count - 1)
 
     # Links.
 
     def init_chain(self, vma: u64) -> None:
         """An empty chain."""
         head: u64 = vma + self.at_chain
-        self.memory.store(head, head)
-        self.memory.store(head + 8, head)
+        store(self.memory, head, head)
+        store(self.memory, head + 8, head)
 
     def chain_is_empty(self, vma: u64) -> bint:
         """Whether the VMA has no links."""
         head: u64 = vma + self.at_chain
-        return self.memory.load(head) == head
+        return load(self.memory, head) == head
 
     def chain_is_singular(self, vma: u64) -> bint:
         """Whether the VMA has exactly one link: faulted, and not inherited over a fork."""
         head: u64 = vma + self.at_chain
-        first: u64 = self.memory.load(head)
-        return first != head and first == self.memory.load(head + 8)
+        first: u64 = load(self.memory, head)
+        return first != head and first == load(self.memory, head + 8)
 
     def anon_vma_chain_link(self, vma: u64, avc: u64, anon_vma: u64) -> None:
         """Link ``vma`` to ``anon_vma`` by ``avc``, as the newest of its chain."""
         memory: Memory = self.memory
         head: u64 = vma + self.at_chain
-        first: u64 = memory.load(head)
-        memory.store(avc + AVC_VMA, vma)
-        memory.store(avc + AVC_ANON_VMA, anon_vma)
-        memory.store(avc + SAME_VMA, first)
-        memory.store(avc + SAME_VMA_PREV, head)
-        memory.store(first + 8, avc + SAME_VMA)
-        memory.store(head, avc + SAME_VMA)
+        first: u64 = load(memory, head)
+        store(memory, avc + AVC_VMA, vma)
+        store(memory, avc + AVC_ANON_VMA, anon_vma)
+        store(memory, avc + SAME_VMA, first)
+        store(memory, avc + SAME_VMA_PREV, head)
+        store(memory, first + 8, avc + SAME_VMA)
+        store(memory, head, avc + SAME_VMA)
         self.anon_vma_interval_tree_insert(avc, anon_vma)
 
     def anon_vma_chain_unlink(self, avc: u64) -> None:
         """Take ``avc`` out of its VMA's chain and free it."""
         memory: Memory = self.memory
-        after: u64 = memory.load(avc + SAME_VMA)
-        before: u64 = memory.load(avc + SAME_VMA_PREV)
-        memory.store(before, after)
-        memory.store(after + 8, before)
+        after: u64 = load(memory, avc + SAME_VMA)
+        before: u64 = load(memory, avc + SAME_VMA_PREV)
+        store(memory, before, after)
+        store(memory, after + 8, before)
         self.anon_vma_chain_cache.free(avc)
 
     def anon_vma_interval_tree_insert(self, avc: u64, anon_vma: u64) -> None:
         """Put a link among those of its anon_vma, keyed by its VMA's present page offsets."""
         memory: Memory = self.memory
-        vma: u64 = memory.load(avc + AVC_VMA)
+        vma: u64 = load(memory, avc + AVC_VMA)
         start: u64 = self.vm_pgoff(vma)
-        memory.store(avc + CACHED_START, start)
-        memory.store(avc + CACHED_LAST, start + self.vma_pages(vma) - 1)
-        first: u64 = memory.load(anon_vma + TREE_FIRST)
-        memory.store(avc + TREE_NEXT, first)
-        memory.store(avc + TREE_PREV, anon_vma + TREE_FIRST)
+        store(memory, avc + CACHED_START, start)
+        store(memory, avc + CACHED_LAST, start + self.vma_pages(vma) - 1)
+        first: u64 = load(memory, anon_vma + TREE_FIRST)
+        store(memory, avc + TREE_NEXT, first)
+        store(memory, avc + TREE_PREV, anon_vma + TREE_FIRST)
         if first != 0:
-            memory.store(first + TREE_PREV, avc + TREE_NEXT)
-        memory.store(anon_vma + TREE_FIRST, avc)
-        memory.store(anon_vma + TREE_COUNT, memory.load(anon_vma + TREE_COUNT) + 1)
+            store(memory, first + TREE_PREV, avc + TREE_NEXT)
+        store(memory, anon_vma + TREE_FIRST, avc)
+        store(memory, anon_vma + TREE_COUNT, load(memory, anon_vma + TREE_COUNT) + 1)
 
     def anon_vma_interval_tree_remove(self, avc: u64, anon_vma: u64) -> None:
         """Take a link out of those of its anon_vma."""
         memory: Memory = self.memory
-        after: u64 = memory.load(avc + TREE_NEXT)
-        link: u64 = memory.load(avc + TREE_PREV)
-        memory.store(link, after)
+        after: u64 = load(memory, avc + TREE_NEXT)
+        link: u64 = load(memory, avc + TREE_PREV)
+        store(memory, link, after)
         if after != 0:
-            memory.store(after + TREE_PREV, link)
-        memory.store(anon_vma + TREE_COUNT, memory.load(anon_vma + TREE_COUNT) - 1)
+            store(memory, after + TREE_PREV, link)
+        store(memory, anon_vma + TREE_COUNT, load(memory, anon_vma + TREE_COUNT) - 1)
 
     def anon_vma_interval_tree_pre_update_vma(self, vma: u64) -> None:
         """Before a VMA's start, end or page offset changes: out of all its anon_vmas."""
         head: u64 = vma + self.at_chain
-        link: u64 = self.memory.load(head)
+        link: u64 = load(self.memory, head)
         while link != head:
             avc: u64 = link - SAME_VMA
-            self.anon_vma_interval_tree_remove(avc, self.memory.load(avc + AVC_ANON_VMA))
-            link = self.memory.load(link)
+            self.anon_vma_interval_tree_remove(avc, load(self.memory, avc + AVC_ANON_VMA))
+            link = load(self.memory, link)
 
     def anon_vma_interval_tree_post_update_vma(self, vma: u64) -> None:
         """After the change: back in, under the new key."""
         head: u64 = vma + self.at_chain
-        link: u64 = self.memory.load(head)
+        link: u64 = load(self.memory, head)
         while link != head:
             avc: u64 = link - SAME_VMA
-            self.anon_vma_interval_tree_insert(avc, self.memory.load(avc + AVC_ANON_VMA))
-            link = self.memory.load(link)
+            self.anon_vma_interval_tree_insert(avc, load(self.memory, avc + AVC_ANON_VMA))
+            link = load(self.memory, link)
 
     # Clone, fork, unlink.
 
@@ -173,7 +178,7 @@ class AnonVma(Counters):
         """
         memory: Memory = self.memory
         head: u64 = src + self.at_chain
-        link: u64 = memory.load(head + 8)
+        link: u64 = load(memory, head + 8)
         forked: bint = self.anon_vma(dst) == 0 and self.anon_vma(src) != 0
         while link != head:
             old: u64 = link - SAME_VMA
@@ -185,13 +190,13 @@ class AnonVma(Counters):
                 self.set_anon_vma(dst, 0)
                 self.unlink_anon_vmas(dst)
                 return -errno.ENOMEM
-            anon_vma: u64 = memory.load(old + AVC_ANON_VMA)
+            anon_vma: u64 = load(memory, old + AVC_ANON_VMA)
             self.anon_vma_chain_link(dst, avc, anon_vma)
             if forked and self.anon_vma(dst) == 0:
-                few: bint = memory.load(anon_vma + NUM_CHILDREN) < 2
-                if few and memory.load(anon_vma + NUM_ACTIVE_VMAS) == 0:
+                few: bint = load(memory, anon_vma + NUM_CHILDREN) < 2
+                if few and load(memory, anon_vma + NUM_ACTIVE_VMAS) == 0:
                     self.set_anon_vma(dst, anon_vma)
-            link = memory.load(link + 8)
+            link = load(memory, link + 8)
         own: u64 = self.anon_vma(dst)
         if own != 0:
             self.anon_vma_count(own, NUM_ACTIVE_VMAS, 1)
@@ -222,10 +227,10 @@ class AnonVma(Counters):
         if avc == 0:
             self.unlink_anon_vmas(vma)
             return -errno.ENOMEM
-        root: u64 = memory.load(parent + ROOT)
-        memory.store(anon_vma + ROOT, root)
-        memory.store(anon_vma + PARENT, parent)
-        memory.store32(root + REFCOUNT, memory.load32(root + REFCOUNT) + 1)
+        root: u64 = load(memory, parent + ROOT)
+        store(memory, anon_vma + ROOT, root)
+        store(memory, anon_vma + PARENT, parent)
+        store32(memory, root + REFCOUNT, load32(memory, root + REFCOUNT) + 1)
         self.set_anon_vma(vma, anon_vma)
         self.anon_vma_chain_link(vma, avc, anon_vma)
         self.anon_vma_count(parent, NUM_CHILDREN, 1)
@@ -235,29 +240,29 @@ class AnonVma(Counters):
         """Remove all links of a VMA; an anon_vma that loses its last link is freed."""
         memory: Memory = self.memory
         head: u64 = vma + self.at_chain
-        link: u64 = memory.load(head)
+        link: u64 = load(memory, head)
         while link != head:
             avc: u64 = link - SAME_VMA
-            anon_vma: u64 = memory.load(avc + AVC_ANON_VMA)
-            link = memory.load(link)
+            anon_vma: u64 = load(memory, avc + AVC_ANON_VMA)
+            link = load(memory, link)
             self.anon_vma_interval_tree_remove(avc, anon_vma)
-            if memory.load(anon_vma + TREE_FIRST) == 0:
+            if load(memory, anon_vma + TREE_FIRST) == 0:
                 # Left in the chain: it is freed below, once the counts are settled.
-                self.anon_vma_count(memory.load(anon_vma + PARENT), NUM_CHILDREN, -1)
+                self.anon_vma_count(load(memory, anon_vma + PARENT), NUM_CHILDREN, -1)
                 continue
             self.anon_vma_chain_unlink(avc)
         own: u64 = self.anon_vma(vma)
         if own != 0:
             self.anon_vma_count(own, NUM_ACTIVE_VMAS, -1)
             self.set_anon_vma(vma, 0)
-        link = memory.load(head)
+        link = load(memory, head)
         while link != head:
             rest: u64 = link - SAME_VMA
-            gone: u64 = memory.load(rest + AVC_ANON_VMA)
-            link = memory.load(link)
-            if memory.load(gone + NUM_CHILDREN) != 0:
+            gone: u64 = load(memory, rest + AVC_ANON_VMA)
+            link = load(memory, link)
+            if load(memory, gone + NUM_CHILDREN) != 0:
                 raise KernelWarning("anon_vma->num_children", "unlink_anon_vmas")
-            if memory.load(gone + NUM_ACTIVE_VMAS) != 0:
+            if load(memory, gone + NUM_ACTIVE_VMAS) != 0:
                 raise KernelWarning("anon_vma->num_active_vmas", "unlink_anon_vmas")
             self.put_anon_vma(gone)
             self.anon_vma_chain_unlink(rest)

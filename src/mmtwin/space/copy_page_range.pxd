@@ -1,4 +1,5 @@
 from mmtwin.memory.memory cimport Memory
+from mmtwin.pages cimport load
 from mmtwin.space.zap cimport Zap
 
 cdef class CopyPageRange(Zap):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -17,6 +18,9 @@ from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.zap import Zap
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
 
 VM_SHARED = declare(u64, c.VM_SHARED)
 VM_MAYWRITE = declare(u64, c.VM_MAYWRITE)
@@ -103,7 +107,7 @@ class CopyPageRange(Zap):
         cow: bint = vm_flags & (VM_SHARED | VM_MAYWRITE) == VM_MAYWRITE
         anon: i64 = 0
         while count > 0:
-            entry: u64 = memory.load(pte)
+            entry: u64 = load(memory, pte)
             if translates:
                 entry = self.ptep_get(pte)
             if entry & (PRESENT | PROTNONE) != 0:

@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load, store
 from mmtwin.space.hugetlb cimport Hugetlb
 
 cdef class Counters(Hugetlb):

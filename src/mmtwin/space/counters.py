@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+import cython
 from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
@@ -14,6 +15,9 @@ from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
 from mmtwin.space.fields import Caches
 from mmtwin.space.hugetlb import Hugetlb
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
 
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_EXEC = declare(u64, c.VM_EXEC)
@@ -78,19 +82,19 @@ class Counters(Hugetlb):
 
     def sysctl_max_map_count(self) -> u64:
         """vm.max_map_count."""
-        return self.memory.load(self.sysctl + MAX_MAP_COUNT)
+        return load(self.memory, self.sysctl + MAX_MAP_COUNT)
 
     def sysctl_mmap_min_addr(self) -> u64:
         """The lowest address that a hint is rounded up to and a stack grows down to, in bytes."""
-        return self.memory.load(self.sysctl + MMAP_MIN_ADDR)
+        return load(self.memory, self.sysctl + MMAP_MIN_ADDR)
 
     def dac_mmap_min_addr(self) -> u64:
         """vm.mmap_min_addr, in bytes; security modules may hold the effective one higher."""
-        return self.memory.load(self.sysctl + DAC_MMAP_MIN_ADDR)
+        return load(self.memory, self.sysctl + DAC_MMAP_MIN_ADDR)
 
     def stack_guard_gap(self) -> u64:
         """Bytes kept free below an area that grows down."""
-        return self.memory.load(self.sysctl + STACK_GUARD_GAP)
+        return load(self.memory, self.sysctl + STACK_GUARD_GAP)
 
     # Tasks: whose limits and capabilities count.
 
@@ -107,54 +111,54 @@ class Counters(Hugetlb):
         if task == 0 or signal == 0 or cred == 0:
             raise MemoryError("no memory for a task")
         memory.zero(task, TASK_SIZE_BYTES)
-        memory.store(task + TASK_USAGE, 1)
-        memory.store(task + TASK_SIGNAL, signal)
-        memory.store(task + TASK_CRED, cred)
+        store(memory, task + TASK_USAGE, 1)
+        store(memory, task + TASK_SIGNAL, signal)
+        store(memory, task + TASK_CRED, cred)
         if parent != 0:
-            memory.copy(signal, memory.load(parent + TASK_SIGNAL), SIGNAL_SIZE)
-            memory.store(cred, memory.load(memory.load(parent + TASK_CRED)))
-            memory.store(task + TASK_PERSONALITY, memory.load(parent + TASK_PERSONALITY))
+            memory.copy(signal, load(memory, parent + TASK_SIGNAL), SIGNAL_SIZE)
+            store(memory, cred, load(memory, load(memory, parent + TASK_CRED)))
+            store(memory, task + TASK_PERSONALITY, load(memory, parent + TASK_PERSONALITY))
             return task
         memory.fill(signal, SIGNAL_SIZE, INFINITY)
         limits = self.view("signal_struct", signal)
         limits.put("rlim_cur", DEFAULT_STACK_LIMIT, c.RLIMIT_STACK)
         limits.put("rlim_cur", DEFAULT_MEMLOCK_LIMIT, c.RLIMIT_MEMLOCK)
         limits.put("rlim_max", DEFAULT_MEMLOCK_LIMIT, c.RLIMIT_MEMLOCK)
-        memory.store(cred, c.CAP_FULL_SET)
+        store(memory, cred, c.CAP_FULL_SET)
         return task
 
     def put_task(self, task: u64) -> None:
         """Drop a reference to a task; the last one frees it."""
         memory: Memory = self.memory
-        usage: u64 = memory.load(task + TASK_USAGE) - 1
-        memory.store(task + TASK_USAGE, usage)
+        usage: u64 = load(memory, task + TASK_USAGE) - 1
+        store(memory, task + TASK_USAGE, usage)
         if usage == 0:
-            self.signal_cache.free(memory.load(task + TASK_SIGNAL))
-            self.cred_cache.free(memory.load(task + TASK_CRED))
+            self.signal_cache.free(load(memory, task + TASK_SIGNAL))
+            self.cred_cache.free(load(memory, task + TASK_CRED))
             self.task_cache.free(task)
 
     def rlimit(self, mm: u64, which: u64) -> u64:
         """The soft limit RLIMIT_* that holds for ``mm``; 2^64 - 1 is none."""
         memory: Memory = self.memory
-        signal: u64 = memory.load(memory.load(mm + self.at_owner) + TASK_SIGNAL)
-        return memory.load(signal + 8 * which)
+        signal: u64 = load(memory, load(memory, mm + self.at_owner) + TASK_SIGNAL)
+        return load(memory, signal + 8 * which)
 
     def set_rlimit(self, mm: u64, which: u64, soft: u64, hard: u64) -> None:
         """setrlimit(2) for the owner of ``mm``, unchecked."""
         memory: Memory = self.memory
-        signal: u64 = memory.load(memory.load(mm + self.at_owner) + TASK_SIGNAL)
-        memory.store(signal + 8 * which, soft)
-        memory.store(signal + SIGNAL_RLIM_MAX + 8 * which, hard)
+        signal: u64 = load(memory, load(memory, mm + self.at_owner) + TASK_SIGNAL)
+        store(memory, signal + 8 * which, soft)
+        store(memory, signal + SIGNAL_RLIM_MAX + 8 * which, hard)
 
     def capable(self, mm: u64, capability: u64) -> bint:
         """Whether the owner of ``mm`` holds CAP_* number ``capability``."""
         memory: Memory = self.memory
-        cred: u64 = memory.load(memory.load(mm + self.at_owner) + TASK_CRED)
-        return (memory.load(cred) >> capability) & 1 != 0
+        cred: u64 = load(memory, load(memory, mm + self.at_owner) + TASK_CRED)
+        return (load(memory, cred) >> capability) & 1 != 0
 
     def personality(self, mm: u64) -> u64:
         """The persona bits of the owner of ``mm``."""
-        return self.memory.load(self.memory.load(mm + self.at_owner) + TASK_PERSONALITY)
+        return load(self.memory, load(self.memory, mm + self.at_owner) + TASK_PERSONALITY)
 
     # Counters by class of area.
 
@@ -211,9 +215,9 @@ class Counters(Hugetlb):
         # A soft limit of 0 is how old Valgrind forbids brk: the hard limit counts then.
         if self.rlimit(mm, RLIMIT_DATA) != 0:
             return False
-        signal: u64 = self.memory.load(self.owner(mm) + TASK_SIGNAL)
+        signal: u64 = load(self.memory, self.owner(mm) + TASK_SIGNAL)
         return (
-            data <= self.memory.load(signal + SIGNAL_RLIM_MAX + 8 * RLIMIT_DATA) >> self.page_shift
+            data <= load(self.memory, signal + SIGNAL_RLIM_MAX + 8 * RLIMIT_DATA) >> self.page_shift
         )
 
     def mlock_future_ok(self, mm: u64, vm_flags: u64, length: u64) -> bint:
@@ -234,13 +238,13 @@ class Counters(Hugetlb):
     def vm_acct_memory(self, pages: u64) -> None:
         """Charge ``pages``."""
         at: u64 = self.sysctl + VM_COMMITTED_AS
-        self.memory.store(at, self.memory.load(at) + pages)
+        store(self.memory, at, load(self.memory, at) + pages)
         self.hold_charge(pages, 0)
 
     def vm_unacct_memory(self, pages: u64) -> None:
         """Take the charge of ``pages`` back."""
         at: u64 = self.sysctl + VM_COMMITTED_AS
-        self.memory.store(at, self.memory.load(at) - pages)
+        store(self.memory, at, load(self.memory, at) - pages)
         self.hold_charge(0, pages)
 
     def hold_charge(self, more: u64, less: u64) -> None:
@@ -249,35 +253,35 @@ class Counters(Hugetlb):
         What it holds is added to the counter's sum when it reaches the batch, up or down.
         """
         memory: Memory = self.memory
-        batch: u64 = memory.load(self.sysctl + COMMITTED_BATCH)
+        batch: u64 = load(memory, self.sysctl + COMMITTED_BATCH)
         if batch == 0:
             return
-        held: u64 = memory.load(self.sysctl + COMMITTED_HELD) + more
+        held: u64 = load(memory, self.sysctl + COMMITTED_HELD) + more
         held = held - less if held > less else 0
         if held == 0 or held >= 2 * batch:
             held = batch
-        memory.store(self.sysctl + COMMITTED_HELD, held)
+        store(memory, self.sysctl + COMMITTED_HELD, held)
 
     def committed_as_read(self) -> u64:
         """``percpu_counter_read_positive``: pages charged, without what the processor holds."""
         memory: Memory = self.memory
-        total: u64 = memory.load(self.sysctl + VM_COMMITTED_AS)
-        batch: u64 = memory.load(self.sysctl + COMMITTED_BATCH)
+        total: u64 = load(memory, self.sysctl + VM_COMMITTED_AS)
+        batch: u64 = load(memory, self.sysctl + COMMITTED_BATCH)
         if batch == 0:
             return total
-        held: u64 = memory.load(self.sysctl + COMMITTED_HELD)
+        held: u64 = load(memory, self.sysctl + COMMITTED_HELD)
         return total + batch - held if total + batch > held else 0
 
     def vm_commit_limit(self) -> u64:
         """How many pages may be promised in mode 2."""
         memory: Memory = self.memory
-        kilobytes: u64 = memory.load(self.sysctl + OVERCOMMIT_KBYTES)
+        kilobytes: u64 = load(memory, self.sysctl + OVERCOMMIT_KBYTES)
         allowed: u64 = kilobytes >> (self.page_shift - 10)
         if kilobytes == 0:
-            ratio: u64 = memory.load(self.sysctl + OVERCOMMIT_RATIO)
-            huge: u64 = 512 * memory.load(self.huge.hstate.address)
-            allowed = (memory.load(self.sysctl + TOTALRAM) - huge) * ratio // 100
-        return allowed + memory.load(self.sysctl + TOTAL_SWAP)
+            ratio: u64 = load(memory, self.sysctl + OVERCOMMIT_RATIO)
+            huge: u64 = 512 * load(memory, self.huge.hstate.address)
+            allowed = (load(memory, self.sysctl + TOTALRAM) - huge) * ratio // 100
+        return allowed + load(memory, self.sysctl + TOTAL_SWAP)
 
     def vm_enough_memory(self, mm: u64, pages: u64) -> i64:
         """Charge ``pages`` if the overcommit mode allows it: 0, or ``-ENOMEM`` and no charge.
@@ -286,20 +290,20 @@ class Counters(Hugetlb):
         """
         memory: Memory = self.memory
         self.vm_acct_memory(pages)
-        mode: u64 = memory.load(self.sysctl + OVERCOMMIT_MEMORY)
+        mode: u64 = load(memory, self.sysctl + OVERCOMMIT_MEMORY)
         if mode == 1:
             return 0
         if mode == 0:
-            swap: u64 = memory.load(self.sysctl + TOTAL_SWAP)
-            if pages <= memory.load(self.sysctl + TOTALRAM) + swap:
+            swap: u64 = load(memory, self.sysctl + TOTAL_SWAP)
+            if pages <= load(memory, self.sysctl + TOTALRAM) + swap:
                 return 0
             self.vm_unacct_memory(pages)
             return -errno.ENOMEM
         allowed: u64 = self.vm_commit_limit()
         if not self.capable(mm, CAP_SYS_ADMIN):
-            admin: u64 = memory.load(self.sysctl + ADMIN_RESERVE) >> (self.page_shift - 10)
+            admin: u64 = load(memory, self.sysctl + ADMIN_RESERVE) >> (self.page_shift - 10)
             allowed = allowed - admin if allowed > admin else 0
-        reserve: u64 = memory.load(self.sysctl + USER_RESERVE) >> (self.page_shift - 10)
+        reserve: u64 = load(memory, self.sysctl + USER_RESERVE) >> (self.page_shift - 10)
         if self.total_vm(mm) >> 5 < reserve:
             reserve = self.total_vm(mm) >> 5
         allowed = allowed - reserve if allowed > reserve else 0

@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load, store
 from mmtwin.space.fork cimport Fork
 
 cdef class Exec(Fork):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import cython
 from cython import declare
 from cython import ulonglong as u64
 
@@ -15,6 +16,9 @@ from mmtwin.space import flags as c
 from mmtwin.space.fields import Caches
 from mmtwin.space.fork import Fork
 from mmtwin.space.layouts import MM_TOPDOWN_BIT
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
 
 SIZE_128M = declare(u64, c.SIZE_128M)
 RLIMIT_STACK = declare(u64, c.RLIMIT_STACK)
@@ -78,7 +82,7 @@ class Exec(Fork):
         self.special_mappings = {}
         for name in SPECIAL_FLAGS:
             special = memory.boot_alloc(layout.size, 8)
-            memory.store(special + layout.offset("name"), memory.strings.number(name))
+            store(memory, special + layout.offset("name"), memory.strings.number(name))
             self.special_mappings[name] = special
 
     def arch_pick_mmap_layout(self, mm: u64) -> None:
@@ -91,7 +95,7 @@ class Exec(Fork):
         persona: u64 = self.personality(mm)
         unmapped_base: u64 = self.profile.unmapped_base
         self.set_mmap_legacy_base(mm, unmapped_base)
-        legacy: u64 = self.memory.load(self.sysctl + LEGACY_VA_LAYOUT)
+        legacy: u64 = load(self.memory, self.sysctl + LEGACY_VA_LAYOUT)
         if persona & ADDR_COMPAT_LAYOUT != 0 or legacy != 0:
             self.set_mmap_base(mm, unmapped_base)
             return
@@ -183,7 +187,8 @@ class Exec(Fork):
         self, mm: int, lines: Sequence[MapsLine], start_brk: int, start_stack: int
     ) -> None:
         """Where code, data, heap and stack lie, as far as the text tells."""
-        program = [line for line in lines if line.inode and line.name == program_of(lines)]
+        path = program_of(lines)
+        program = [line for line in lines if line.inode and line.name == path]
         for line in program:
             if "x" in line.perms and self.start_code(mm) == 0:
                 self.set_start_code(mm, line.start)

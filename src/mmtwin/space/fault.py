@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -18,6 +19,9 @@ from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.swap_fault import SwapFault
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
 
 PAGE_SIZE = declare(u64, c.PAGE_SIZE)
 PAGE_MASK = declare(u64, c.PAGE_MASK)
@@ -60,7 +64,7 @@ class Fault(SwapFault):
         while at < end:
             pte = self.pte_at(mm, at) if pte == 0 or at & (size - 1) == 0 else pte + 8
             if pte != 0:
-                entry: u64 = memory.load(pte)
+                entry: u64 = load(memory, pte)
                 if translates:
                     entry = self.ptep_get(pte)
                 if entry & PRESENT != 0 and (not write or entry & RW != 0):

@@ -1,7 +1,9 @@
 from mmtwin.machine.context cimport Context
 from mmtwin.memory.allocator cimport Allocator
 from mmtwin.memory.memory cimport Memory
+from mmtwin.pages cimport load, store
 from mmtwin.pages.pages cimport Pages
+from mmtwin.space cimport load32, store32
 
 cdef class VmaFields:
     cdef readonly Memory memory

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from cython import cfunc, declare, exceptval, inline
+import cython
+from cython import declare
 from cython import int as i32
 from cython import ulonglong as u64
 
@@ -20,6 +21,10 @@ from mmtwin.memory.memory import Memory
 from mmtwin.memory.view import View
 from mmtwin.space import flags as c
 from mmtwin.space.layouts import layouts_for
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
+    from mmtwin.space.parts import load32, store32
 
 VM_READ = declare(u64, c.VM_READ)
 VM_WRITE = declare(u64, c.VM_WRITE)
@@ -36,18 +41,6 @@ class Caches(Protocol):
 
     def get(self, name: str) -> Allocator:
         """The allocator of the slab cache ``name``, such as ``"vm_area_struct"``."""
-
-
-@cfunc
-@inline
-@exceptval(0xDEADBEEFDEADBEEF, check=True)
-def word_at(memory: Memory, address: u64) -> u64:
-    """A word of memory, without a call where nobody watches."""
-    if address >= memory.base:
-        offset: u64 = address - memory.base
-        if offset < memory.limit and offset & 7 == 0:
-            return memory.w[offset >> 3]
-    return memory.load(address)
 
 
 class VmaFields:
@@ -128,115 +121,115 @@ class VmaFields:
 
     def vm_start(self, vma: u64) -> u64:
         """The area's first byte."""
-        return word_at(self.memory, vma + self.at_vm_start)
+        return load(self.memory, vma + self.at_vm_start)
 
     def set_vm_start(self, vma: u64, value: u64) -> None:
         """Set ``vm_start``."""
-        self.memory.store(vma + self.at_vm_start, value)
+        store(self.memory, vma + self.at_vm_start, value)
 
     def vm_end(self, vma: u64) -> u64:
         """The first byte after the area."""
-        return word_at(self.memory, vma + self.at_vm_end)
+        return load(self.memory, vma + self.at_vm_end)
 
     def set_vm_end(self, vma: u64, value: u64) -> None:
         """Set ``vm_end``."""
-        self.memory.store(vma + self.at_vm_end, value)
+        store(self.memory, vma + self.at_vm_end, value)
 
     def vm_mm(self, vma: u64) -> u64:
         """The address space it belongs to."""
-        return word_at(self.memory, vma + self.at_vm_mm)
+        return load(self.memory, vma + self.at_vm_mm)
 
     def set_vm_mm(self, vma: u64, value: u64) -> None:
         """Set ``vm_mm``."""
-        self.memory.store(vma + self.at_vm_mm, value)
+        store(self.memory, vma + self.at_vm_mm, value)
 
     def vm_flags(self, vma: u64) -> u64:
         """VM_* bits."""
-        return word_at(self.memory, vma + self.at_vm_flags)
+        return load(self.memory, vma + self.at_vm_flags)
 
     def set_vm_flags(self, vma: u64, value: u64) -> None:
         """Set ``vm_flags``."""
-        self.memory.store(vma + self.at_vm_flags, value)
+        store(self.memory, vma + self.at_vm_flags, value)
 
     def vm_pgoff(self, vma: u64) -> u64:
         """Page offset of its first byte."""
-        return word_at(self.memory, vma + self.at_vm_pgoff)
+        return load(self.memory, vma + self.at_vm_pgoff)
 
     def set_vm_pgoff(self, vma: u64, value: u64) -> None:
         """Set ``vm_pgoff``."""
-        self.memory.store(vma + self.at_vm_pgoff, value)
+        store(self.memory, vma + self.at_vm_pgoff, value)
 
     def vm_file(self, vma: u64) -> u64:
         """Its open file description, 0 for none."""
-        return word_at(self.memory, vma + self.at_vm_file)
+        return load(self.memory, vma + self.at_vm_file)
 
     def set_vm_file(self, vma: u64, value: u64) -> None:
         """Set ``vm_file``."""
-        self.memory.store(vma + self.at_vm_file, value)
+        store(self.memory, vma + self.at_vm_file, value)
 
     def vm_ops(self, vma: u64) -> u64:
         """Its vm_operations_struct; 0 means anonymous."""
-        return word_at(self.memory, vma + self.at_vm_ops)
+        return load(self.memory, vma + self.at_vm_ops)
 
     def set_vm_ops(self, vma: u64, value: u64) -> None:
         """Set ``vm_ops``."""
-        self.memory.store(vma + self.at_vm_ops, value)
+        store(self.memory, vma + self.at_vm_ops, value)
 
     def anon_vma(self, vma: u64) -> u64:
         """The anon_vma of its own pages; 0 while never write-faulted."""
-        return word_at(self.memory, vma + self.at_anon_vma)
+        return load(self.memory, vma + self.at_anon_vma)
 
     def set_anon_vma(self, vma: u64, value: u64) -> None:
         """Set ``anon_vma``."""
-        self.memory.store(vma + self.at_anon_vma, value)
+        store(self.memory, vma + self.at_anon_vma, value)
 
     def vm_policy(self, vma: u64) -> u64:
         """Its memory policy, 0 for the default and where the kernel has none."""
-        return word_at(self.memory, vma + self.at_vm_policy) if self.at_vm_policy != 0 else 0
+        return load(self.memory, vma + self.at_vm_policy) if self.at_vm_policy != 0 else 0
 
     def set_vm_policy(self, vma: u64, value: u64) -> None:
         """Set ``vm_policy``."""
-        self.memory.store(vma + self.at_vm_policy, value)
+        store(self.memory, vma + self.at_vm_policy, value)
 
     def vm_private_data(self, vma: u64) -> u64:
         """What its driver keeps; a vm_special_mapping for [vdso] and its like."""
-        return word_at(self.memory, vma + self.at_vm_private_data)
+        return load(self.memory, vma + self.at_vm_private_data)
 
     def set_vm_private_data(self, vma: u64, value: u64) -> None:
         """Set ``vm_private_data``."""
-        self.memory.store(vma + self.at_vm_private_data, value)
+        store(self.memory, vma + self.at_vm_private_data, value)
 
     def vm_userfaultfd_ctx(self, vma: u64) -> u64:
         """Its userfaultfd context, 0 for none."""
-        return word_at(self.memory, vma + self.at_vm_userfaultfd_ctx)
+        return load(self.memory, vma + self.at_vm_userfaultfd_ctx)
 
     def set_vm_userfaultfd_ctx(self, vma: u64, value: u64) -> None:
         """Set ``vm_userfaultfd_ctx``."""
-        self.memory.store(vma + self.at_vm_userfaultfd_ctx, value)
+        store(self.memory, vma + self.at_vm_userfaultfd_ctx, value)
 
     def vm_page_prot(self, vma: u64) -> u64:
         """The protection bits of its page-table entries."""
-        return word_at(self.memory, vma + self.at_vm_page_prot)
+        return load(self.memory, vma + self.at_vm_page_prot)
 
     def set_vm_page_prot(self, vma: u64, value: u64) -> None:
         """Set ``vm_page_prot``."""
-        self.memory.store(vma + self.at_vm_page_prot, value)
+        store(self.memory, vma + self.at_vm_page_prot, value)
 
     def anon_vma_name(self, vma: u64) -> u64:
         """The number of the name that prctl gave it; 0 for none and for areas with a file."""
-        if word_at(self.memory, vma + self.at_vm_file) != 0:
+        if load(self.memory, vma + self.at_vm_file) != 0:
             return 0
-        return word_at(self.memory, vma + self.at_anon_name)
+        return load(self.memory, vma + self.at_anon_name)
 
     def set_anon_vma_name(self, vma: u64, value: u64) -> None:
         """Name an area that has no file."""
-        self.memory.store(vma + self.at_anon_name, value)
+        store(self.memory, vma + self.at_anon_name, value)
 
     def vma_pages(self, vma: u64) -> u64:
         """Its length in pages."""
         memory: Memory = self.memory
         return (
-            memory.load(vma + self.at_vm_end) - memory.load(vma + self.at_vm_start)
+            load(memory, vma + self.at_vm_end) - load(memory, vma + self.at_vm_start)
         ) >> self.page_shift
 
     def vma_set_page_prot(self, vma: u64) -> None:
@@ -262,168 +255,168 @@ class VmaFields:
 
     def total_vm(self, mm: u64) -> u64:
         """Pages mapped."""
-        return word_at(self.memory, mm + self.at_total_vm)
+        return load(self.memory, mm + self.at_total_vm)
 
     def set_total_vm(self, mm: u64, value: u64) -> None:
         """Set ``total_vm``."""
-        self.memory.store(mm + self.at_total_vm, value)
+        store(self.memory, mm + self.at_total_vm, value)
 
     def locked_vm(self, mm: u64) -> u64:
         """Pages in VM_LOCKED areas."""
-        return word_at(self.memory, mm + self.at_locked_vm)
+        return load(self.memory, mm + self.at_locked_vm)
 
     def set_locked_vm(self, mm: u64, value: u64) -> None:
         """Set ``locked_vm``."""
-        self.memory.store(mm + self.at_locked_vm, value)
+        store(self.memory, mm + self.at_locked_vm, value)
 
     def data_vm(self, mm: u64) -> u64:
         """Pages of private writable areas that are no stack."""
-        return word_at(self.memory, mm + self.at_data_vm)
+        return load(self.memory, mm + self.at_data_vm)
 
     def set_data_vm(self, mm: u64, value: u64) -> None:
         """Set ``data_vm``."""
-        self.memory.store(mm + self.at_data_vm, value)
+        store(self.memory, mm + self.at_data_vm, value)
 
     def exec_vm(self, mm: u64) -> u64:
         """Pages of executable areas, neither writable nor stack."""
-        return word_at(self.memory, mm + self.at_exec_vm)
+        return load(self.memory, mm + self.at_exec_vm)
 
     def set_exec_vm(self, mm: u64, value: u64) -> None:
         """Set ``exec_vm``."""
-        self.memory.store(mm + self.at_exec_vm, value)
+        store(self.memory, mm + self.at_exec_vm, value)
 
     def stack_vm(self, mm: u64) -> u64:
         """Pages of stack areas."""
-        return word_at(self.memory, mm + self.at_stack_vm)
+        return load(self.memory, mm + self.at_stack_vm)
 
     def set_stack_vm(self, mm: u64, value: u64) -> None:
         """Set ``stack_vm``."""
-        self.memory.store(mm + self.at_stack_vm, value)
+        store(self.memory, mm + self.at_stack_vm, value)
 
     def hiwater_vm(self, mm: u64) -> u64:
         """Peak of total_vm, as last noted."""
-        return word_at(self.memory, mm + self.at_hiwater_vm)
+        return load(self.memory, mm + self.at_hiwater_vm)
 
     def set_hiwater_vm(self, mm: u64, value: u64) -> None:
         """Set ``hiwater_vm``."""
-        self.memory.store(mm + self.at_hiwater_vm, value)
+        store(self.memory, mm + self.at_hiwater_vm, value)
 
     def def_flags(self, mm: u64) -> u64:
         """VM_* that every new area gets."""
-        return word_at(self.memory, mm + self.at_def_flags)
+        return load(self.memory, mm + self.at_def_flags)
 
     def set_def_flags(self, mm: u64, value: u64) -> None:
         """Set ``def_flags``."""
-        self.memory.store(mm + self.at_def_flags, value)
+        store(self.memory, mm + self.at_def_flags, value)
 
     def mmap_base(self, mm: u64) -> u64:
         """Where top-down searches begin (exclusive end)."""
-        return word_at(self.memory, mm + self.at_mmap_base)
+        return load(self.memory, mm + self.at_mmap_base)
 
     def set_mmap_base(self, mm: u64, value: u64) -> None:
         """Set ``mmap_base``."""
-        self.memory.store(mm + self.at_mmap_base, value)
+        store(self.memory, mm + self.at_mmap_base, value)
 
     def mmap_legacy_base(self, mm: u64) -> u64:
         """Where bottom-up searches begin."""
-        return word_at(self.memory, mm + self.at_mmap_legacy_base)
+        return load(self.memory, mm + self.at_mmap_legacy_base)
 
     def set_mmap_legacy_base(self, mm: u64, value: u64) -> None:
         """Set ``mmap_legacy_base``."""
-        self.memory.store(mm + self.at_mmap_legacy_base, value)
+        store(self.memory, mm + self.at_mmap_legacy_base, value)
 
     def task_size(self, mm: u64) -> u64:
         """End of user space."""
-        return word_at(self.memory, mm + self.at_task_size)
+        return load(self.memory, mm + self.at_task_size)
 
     def set_task_size(self, mm: u64, value: u64) -> None:
         """Set ``task_size``."""
-        self.memory.store(mm + self.at_task_size, value)
+        store(self.memory, mm + self.at_task_size, value)
 
     def start_code(self, mm: u64) -> u64:
         """Program text."""
-        return word_at(self.memory, mm + self.at_start_code)
+        return load(self.memory, mm + self.at_start_code)
 
     def set_start_code(self, mm: u64, value: u64) -> None:
         """Set ``start_code``."""
-        self.memory.store(mm + self.at_start_code, value)
+        store(self.memory, mm + self.at_start_code, value)
 
     def end_code(self, mm: u64) -> u64:
         """Its end."""
-        return word_at(self.memory, mm + self.at_end_code)
+        return load(self.memory, mm + self.at_end_code)
 
     def set_end_code(self, mm: u64, value: u64) -> None:
         """Set ``end_code``."""
-        self.memory.store(mm + self.at_end_code, value)
+        store(self.memory, mm + self.at_end_code, value)
 
     def start_data(self, mm: u64) -> u64:
         """Program data."""
-        return word_at(self.memory, mm + self.at_start_data)
+        return load(self.memory, mm + self.at_start_data)
 
     def set_start_data(self, mm: u64, value: u64) -> None:
         """Set ``start_data``."""
-        self.memory.store(mm + self.at_start_data, value)
+        store(self.memory, mm + self.at_start_data, value)
 
     def end_data(self, mm: u64) -> u64:
         """Its end."""
-        return word_at(self.memory, mm + self.at_end_data)
+        return load(self.memory, mm + self.at_end_data)
 
     def set_end_data(self, mm: u64, value: u64) -> None:
         """Set ``end_data``."""
-        self.memory.store(mm + self.at_end_data, value)
+        store(self.memory, mm + self.at_end_data, value)
 
     def start_brk(self, mm: u64) -> u64:
         """Where the heap begins."""
-        return word_at(self.memory, mm + self.at_start_brk)
+        return load(self.memory, mm + self.at_start_brk)
 
     def set_start_brk(self, mm: u64, value: u64) -> None:
         """Set ``start_brk``."""
-        self.memory.store(mm + self.at_start_brk, value)
+        store(self.memory, mm + self.at_start_brk, value)
 
     def brk(self, mm: u64) -> u64:
         """The program break."""
-        return word_at(self.memory, mm + self.at_brk)
+        return load(self.memory, mm + self.at_brk)
 
     def set_brk(self, mm: u64, value: u64) -> None:
         """Set ``brk``."""
-        self.memory.store(mm + self.at_brk, value)
+        store(self.memory, mm + self.at_brk, value)
 
     def start_stack(self, mm: u64) -> u64:
         """The stack pointer at exec."""
-        return word_at(self.memory, mm + self.at_start_stack)
+        return load(self.memory, mm + self.at_start_stack)
 
     def set_start_stack(self, mm: u64, value: u64) -> None:
         """Set ``start_stack``."""
-        self.memory.store(mm + self.at_start_stack, value)
+        store(self.memory, mm + self.at_start_stack, value)
 
     def owner(self, mm: u64) -> u64:
         """The task whose limits and capabilities count."""
-        return word_at(self.memory, mm + self.at_owner)
+        return load(self.memory, mm + self.at_owner)
 
     def set_owner(self, mm: u64, value: u64) -> None:
         """Set ``owner``."""
-        self.memory.store(mm + self.at_owner, value)
+        store(self.memory, mm + self.at_owner, value)
 
     def mm_flags(self, mm: u64) -> u64:
         """MMF_* bits."""
-        return word_at(self.memory, mm + self.at_mm_flags)
+        return load(self.memory, mm + self.at_mm_flags)
 
     def set_mm_flags(self, mm: u64, value: u64) -> None:
         """Set ``mm_flags``."""
-        self.memory.store(mm + self.at_mm_flags, value)
+        store(self.memory, mm + self.at_mm_flags, value)
 
     def map_count(self, mm: u64) -> u64:
         """How many VMAs there are."""
-        return self.memory.load32(mm + self.at_map_count)
+        return load32(self.memory, mm + self.at_map_count)
 
     def set_map_count(self, mm: u64, value: u64) -> None:
         """Set ``map_count``."""
-        self.memory.store32(mm + self.at_map_count, value)
+        store32(self.memory, mm + self.at_map_count, value)
 
     def mm_users(self, mm: u64) -> u64:
         """Tasks that use the address space."""
-        return self.memory.load32(mm + self.at_mm_users)
+        return load32(self.memory, mm + self.at_mm_users)
 
     def set_mm_users(self, mm: u64, value: u64) -> None:
         """Set ``mm_users``."""
-        self.memory.store32(mm + self.at_mm_users, value)
+        store32(self.memory, mm + self.at_mm_users, value)

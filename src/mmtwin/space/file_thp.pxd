@@ -1,4 +1,5 @@
 from mmtwin.memory.memory cimport Memory
+from mmtwin.pages cimport load
 from mmtwin.pages.pages cimport Pages
 from mmtwin.space.rmap cimport Rmap
 from mmtwin.space.thp cimport Thp

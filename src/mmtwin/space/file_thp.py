@@ -7,6 +7,7 @@ kernels make huge pages of shared memory only (no CONFIG_READ_ONLY_THP_FOR_FS).
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
@@ -22,6 +23,9 @@ from mmtwin.space.collapse import Collapse
 from mmtwin.space.fields import Caches
 from mmtwin.space.rmap import Rmap
 from mmtwin.space.thp import Thp
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
 
 MADV_FREE = declare(u64, c.MADV_FREE)
 VM_SHARED = declare(u64, c.VM_SHARED)
@@ -103,7 +107,7 @@ class FileThp(Rmap):
         file: u64 = self.vm_file(vma)
         if file != 0 and self.file_is_shmem(file):
             return self.shmem_is_huge(vma, not enforce)
-        enabled: u64 = self.memory.load(self.sysctl + THP_ENABLED)
+        enabled: u64 = load(self.memory, self.sysctl + THP_ENABLED)
         if enforce and (enabled == 0 or (enabled == 1 and vm_flags & VM_HUGEPAGE == 0)):
             return False
         if not self.vma_is_anonymous(vma):
@@ -114,7 +118,7 @@ class FileThp(Rmap):
 
     def shmem_is_huge(self, vma: u64, force: bint) -> bint:
         """May the shared memory that the area maps have huge pages (shmem_enabled)?"""
-        setting: u64 = self.memory.load(self.sysctl + SHMEM_HUGE)
+        setting: u64 = load(self.memory, self.sysctl + SHMEM_HUGE)
         if setting == SHMEM_DENY:
             return False
         if force or setting in (SHMEM_FORCE, SHMEM_ALWAYS):
@@ -268,7 +272,7 @@ class FileThp(Rmap):
         done: bint = self.split_folio(head, rest)
         pages.folio_putback_lru(head)
         while not pages.list_empty(rest):
-            page: u64 = self.memory.load(rest) - pages.o_lru
+            page: u64 = load(self.memory, rest) - pages.o_lru
             pages.list_del(page + pages.o_lru)
             pages.folio_putback_lru(page)
         return done
@@ -313,7 +317,7 @@ class FileThp(Rmap):
 
         Since 6.12 one stays whole where there is no swap; it is unmapped all the same.
         """
-        if self.large_shmem and not self.memory.load(self.sysctl + TOTAL_SWAP):
+        if self.large_shmem and not load(self.memory, self.sysctl + TOTAL_SWAP):
             self.unmap_folio(head, [head + 64 * nth for nth in range(self.hpage_nr)])
             return False
         return self.split_folio(head, rest)

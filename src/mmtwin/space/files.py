@@ -6,6 +6,7 @@ two opens of one file never merge. Paths are interned strings, their numbers sta
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import ulonglong as u64
 
@@ -14,6 +15,10 @@ from mmtwin.machine.profile import Profile
 from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
 from mmtwin.space.fields import Caches, VmaFields
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
+    from mmtwin.space.parts import load32, store32
 
 TOP = declare(u64, c.MAX)
 VM_SHARED = declare(u64, c.VM_SHARED)
@@ -122,15 +127,15 @@ class Files(VmaFields):
         table = self.memory.boot_alloc(layout.size, 8)
         for hook in hooks:
             symbol = self.memory.strings.number(f"{name}_{hook}")
-            self.memory.store(table + layout.offset(hook), TEXT + 16 * symbol)
+            store(self.memory, table + layout.offset(hook), TEXT + 16 * symbol)
         return table
 
     def _file_ops(self, kind: int, area: int, maxbytes: int) -> int:
         layout = self.layouts.file_operations
         table = self.memory.boot_alloc(layout.size, 8)
-        self.memory.store(table + layout.offset("kind"), kind)
-        self.memory.store(table + layout.offset("get_unmapped_area"), area)
-        self.memory.store(table + layout.offset("maxbytes"), maxbytes)
+        store(self.memory, table + layout.offset("kind"), kind)
+        store(self.memory, table + layout.offset("get_unmapped_area"), area)
+        store(self.memory, table + layout.offset("maxbytes"), maxbytes)
         return table
 
     # Inodes and open files.
@@ -139,38 +144,38 @@ class Files(VmaFields):
         """The inode ``ino`` of device ``dev``, a new one if none is in use; 0 without memory."""
         memory: Memory = self.memory
         bucket: u64 = self.inode_hash + 8 * ((ino * 31 + dev) % INODE_BUCKETS)
-        inode: u64 = memory.load(bucket)
+        inode: u64 = load(memory, bucket)
         while inode != 0:
-            if memory.load(inode + I_INO) == ino and memory.load(inode + I_SB) == dev:
-                memory.store32(inode + I_COUNT, memory.load32(inode + I_COUNT) + 1)
+            if load(memory, inode + I_INO) == ino and load(memory, inode + I_SB) == dev:
+                store32(memory, inode + I_COUNT, load32(memory, inode + I_COUNT) + 1)
                 return inode
-            inode = memory.load(inode + self.at_i_hash)
+            inode = load(memory, inode + self.at_i_hash)
         inode = self.inode_cache.alloc(GFP_KERNEL)
         if inode == 0:
             return 0
         memory.zero(inode, self.inode_size)
-        memory.store(inode + I_SB, dev)
-        memory.store(inode + I_INO, ino)
-        memory.store(inode + I_MAPPING, inode + I_DATA)
-        memory.store32(inode + I_COUNT, 1)
-        memory.store(inode + self.at_i_hash, memory.load(bucket))
-        memory.store(bucket, inode)
+        store(memory, inode + I_SB, dev)
+        store(memory, inode + I_INO, ino)
+        store(memory, inode + I_MAPPING, inode + I_DATA)
+        store32(memory, inode + I_COUNT, 1)
+        store(memory, inode + self.at_i_hash, load(memory, bucket))
+        store(memory, bucket, inode)
         return inode
 
     def iput(self, inode: u64) -> None:
         """Drop a reference; the last one takes the inode out of the hash and frees it."""
         memory: Memory = self.memory
-        count: u64 = memory.load32(inode + I_COUNT) - 1
-        memory.store32(inode + I_COUNT, count)
+        count: u64 = load32(memory, inode + I_COUNT) - 1
+        store32(memory, inode + I_COUNT, count)
         if count != 0:
             return
         self.evict_inode(inode)
-        dev: u64 = memory.load(inode + I_SB)
-        ino: u64 = memory.load(inode + I_INO)
+        dev: u64 = load(memory, inode + I_SB)
+        ino: u64 = load(memory, inode + I_INO)
         link: u64 = self.inode_hash + 8 * ((ino * 31 + dev) % INODE_BUCKETS)
-        while memory.load(link) != inode:
-            link = memory.load(link) + self.at_i_hash
-        memory.store(link, memory.load(inode + self.at_i_hash))
+        while load(memory, link) != inode:
+            link = load(memory, link) + self.at_i_hash
+        store(memory, link, load(memory, inode + self.at_i_hash))
         self.inode_cache.free(inode)
 
     def evict_inode(self, inode: u64) -> None:
@@ -187,13 +192,13 @@ class Files(VmaFields):
             return 0
         memory.zero(file, self.file_size)
         mode: u64 = (f_flags + 1) & 3
-        memory.store(file + self.at_f_op, operations)
-        memory.store(file + self.at_f_inode, inode)
-        memory.store(file + self.at_f_mapping, memory.load(inode + I_MAPPING))
-        memory.store(file + self.at_f_path, path)
-        memory.store(file + self.at_f_count, 1)
-        memory.store32(file + self.at_f_flags, f_flags)
-        memory.store32(file + self.at_f_mode, mode)
+        store(memory, file + self.at_f_op, operations)
+        store(memory, file + self.at_f_inode, inode)
+        store(memory, file + self.at_f_mapping, load(memory, inode + I_MAPPING))
+        store(memory, file + self.at_f_path, path)
+        store(memory, file + self.at_f_count, 1)
+        store32(memory, file + self.at_f_flags, f_flags)
+        store32(memory, file + self.at_f_mode, mode)
         return file
 
     def open_file(
@@ -232,7 +237,7 @@ class Files(VmaFields):
             if inode != 0:
                 self.iput(inode)
             raise MemoryError(f"no memory for an open file: {path}")
-        self.memory.store(inode + I_SIZE, size)
+        store(self.memory, inode + I_SIZE, size)
         return file
 
     def shmem_file_setup(self, name: str, size: u64, charged: u64) -> u64:
@@ -243,60 +248,60 @@ class Files(VmaFields):
         """
         memory: Memory = self.memory
         counter: u64 = self.sysctl + LAST_INO
-        ino: u64 = (memory.load(counter) + 1) & TOP
-        memory.store(counter, ino)
+        ino: u64 = (load(memory, counter) + 1) & TOP
+        store(memory, counter, ino)
         inode: u64 = self.iget(SHMEM_DEV, ino)
         file: u64 = 0
         if inode != 0:
-            memory.store(inode + I_SIZE, size)
+            store(memory, inode + I_SIZE, size)
             number: u64 = memory.strings.number(name)
             file = self.alloc_file(inode, number, self.file_ops[FILE_SHMEM, AREA_SHMEM], 2)
             if file == 0:
                 self.iput(inode)
             else:
-                memory.store(inode + I_CHARGED, charged)
+                store(memory, inode + I_CHARGED, charged)
         return file
 
     def set_last_ino(self, ino: u64) -> None:
         """Let the next shmem object get the inode number after ``ino``."""
-        self.memory.store(self.sysctl + LAST_INO, ino)
+        store(self.memory, self.sysctl + LAST_INO, ino)
 
     def get_file(self, file: u64) -> None:
         """Take a reference to an open file description."""
         at: u64 = file + self.at_f_count
-        self.memory.store(at, self.memory.load(at) + 1)
+        store(self.memory, at, load(self.memory, at) + 1)
 
     def fput(self, file: u64) -> None:
         """Drop a reference; the last one closes the description."""
         at: u64 = file + self.at_f_count
-        count: u64 = self.memory.load(at) - 1
-        self.memory.store(at, count)
+        count: u64 = load(self.memory, at) - 1
+        store(self.memory, at, count)
         if count == 0:
-            self.iput(self.memory.load(file + self.at_f_inode))
+            self.iput(load(self.memory, file + self.at_f_inode))
             self.file_cache.free(file)
 
     def file_kind(self, file: u64) -> u64:
         """One of FILE_*."""
-        return self.memory.load(self.memory.load(file + self.at_f_op))
+        return load(self.memory, load(self.memory, file + self.at_f_op))
 
     def file_area(self, file: u64) -> u64:
         """One of AREA_*: which search it brings."""
-        return self.memory.load(self.memory.load(file + self.at_f_op) + FOPS_AREA)
+        return load(self.memory, load(self.memory, file + self.at_f_op) + FOPS_AREA)
 
     def file_mode(self, file: u64) -> u64:
         """FMODE_* bits."""
-        return self.memory.load32(file + self.at_f_mode)
+        return load32(self.memory, file + self.at_f_mode)
 
     def file_inode(self, file: u64) -> u64:
         """Its inode."""
-        return self.memory.load(file + self.at_f_inode)
+        return load(self.memory, file + self.at_f_inode)
 
     # What a VMA's operations say.
 
     def vm_op(self, vma: u64, hook: u64) -> u64:
         """The function at byte offset ``hook`` of its vm_operations_struct; 0 for none."""
         operations: u64 = self.vm_ops(vma)
-        return self.memory.load(operations + hook) if operations != 0 else 0
+        return load(self.memory, operations + hook) if operations != 0 else 0
 
     def has_close(self, vma: u64) -> bint:
         """Whether something must hear of it when the VMA goes (``vm_ops->close``)."""
@@ -315,22 +320,22 @@ class Files(VmaFields):
     def vma_interval_tree_insert(self, vma: u64) -> None:
         """Put a file VMA among those of its inode."""
         memory: Memory = self.memory
-        head: u64 = memory.load(self.vm_file(vma) + self.at_f_inode) + I_MMAP
-        first: u64 = memory.load(head)
-        memory.store(vma + self.at_shared, first)
-        memory.store(vma + self.at_shared + 8, head)
+        head: u64 = load(memory, self.vm_file(vma) + self.at_f_inode) + I_MMAP
+        first: u64 = load(memory, head)
+        store(memory, vma + self.at_shared, first)
+        store(memory, vma + self.at_shared + 8, head)
         if first != 0:
-            memory.store(first + self.at_shared + 8, vma + self.at_shared)
-        memory.store(head, vma)
+            store(memory, first + self.at_shared + 8, vma + self.at_shared)
+        store(memory, head, vma)
 
     def vma_interval_tree_remove(self, vma: u64) -> None:
         """Take a file VMA out of those of its inode."""
         memory: Memory = self.memory
-        after: u64 = memory.load(vma + self.at_shared)
-        link: u64 = memory.load(vma + self.at_shared + 8)
-        memory.store(link, after)
+        after: u64 = load(memory, vma + self.at_shared)
+        link: u64 = load(memory, vma + self.at_shared + 8)
+        store(memory, link, after)
         if after != 0:
-            memory.store(after + self.at_shared + 8, link)
+            store(memory, after + self.at_shared + 8, link)
 
     def vma_link_file(self, vma: u64) -> None:
         """Make a new file VMA known to its inode; nothing for one without a file."""
@@ -339,7 +344,7 @@ class Files(VmaFields):
             return
         if self.vma_is_shared_maywrite(vma):
             at: u64 = self.file_inode(file) + I_MMAP_WRITABLE
-            self.memory.store32(at, self.memory.load32(at) + 1)
+            store32(self.memory, at, load32(self.memory, at) + 1)
         self.vma_interval_tree_insert(vma)
 
     def unlink_file_vma(self, vma: u64) -> None:
@@ -349,12 +354,12 @@ class Files(VmaFields):
             return
         if self.vma_is_shared_maywrite(vma):
             at: u64 = self.file_inode(file) + I_MMAP_WRITABLE
-            self.memory.store32(at, self.memory.load32(at) - 1)
+            store32(self.memory, at, load32(self.memory, at) - 1)
         self.vma_interval_tree_remove(vma)
 
     def file_path(self, file: int) -> str:
         """The path as /proc/PID/maps prints it, unescaped."""
-        return self.memory.strings.string(self.memory.load(file + self.at_f_path))
+        return self.memory.strings.string(load(self.memory, file + self.at_f_path))
 
 
 def kind_of_path(path: str, dev_major: int, dev_minor: int) -> int:

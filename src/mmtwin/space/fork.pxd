@@ -1,4 +1,5 @@
 from mmtwin.maple.state cimport MaState
+from mmtwin.pages cimport load, store
 from mmtwin.space.exit cimport Exit
 
 cdef class Fork(Exit):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+import cython
 from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
@@ -12,6 +13,9 @@ from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import MaState
 from mmtwin.space import flags as c
 from mmtwin.space.exit import Exit
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
 
 TOP = declare(u64, c.MAX)
 VM_DONTCOPY = declare(u64, c.VM_DONTCOPY)
@@ -40,7 +44,7 @@ class Fork(Exit):
             return 0
         self.set_task_size(mm, self.profile.task_size)
         self.set_owner(mm, task)
-        memory.store(task + TASK_USAGE, memory.load(task + TASK_USAGE) + 1)
+        store(memory, task + TASK_USAGE, load(memory, task + TASK_USAGE) + 1)
         return mm
 
     def mm_alloc_pgd(self, mm: u64) -> bint:

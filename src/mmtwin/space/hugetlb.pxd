@@ -1,3 +1,5 @@
+from mmtwin.pages cimport load, store
+from mmtwin.space cimport load32, store32
 from mmtwin.space.files cimport Files
 
 cdef class Hugetlb(Files):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -21,6 +22,10 @@ from mmtwin.space import files
 from mmtwin.space import flags as c
 from mmtwin.space.fields import Caches
 from mmtwin.space.files import Files
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
+    from mmtwin.space.parts import load32, store32
 
 if TYPE_CHECKING:
     from mmtwin.space.hugetlb_pages import HugePages
@@ -60,7 +65,7 @@ class Hugetlb(Files):
 
     def has_huge_pages(self) -> bint:
         """Is there any page in the pool, free or in use?"""
-        return self.memory.load(self.nr_huge_pages_at) != 0
+        return load(self.memory, self.nr_huge_pages_at) != 0
 
     def hstate_sizelog(self, log: u64) -> i32:
         """log2 of the page size that MAP_HUGETLB's size field asks for; 0 if there is none such."""
@@ -93,12 +98,12 @@ class Hugetlb(Files):
         """
         memory: Memory = self.memory
         counter: u64 = self.sysctl + LAST_INO
-        ino: u64 = (memory.load(counter) + 1) & TOP
-        memory.store(counter, ino)
+        ino: u64 = (load(memory, counter) + 1) & TOP
+        store(memory, counter, ino)
         inode: u64 = self.iget(HUGETLB_DEV + (1 if shift == PUD_SHIFT else 0), ino)
         if inode == 0:
             return 0
-        memory.store(inode + I_SIZE, size)
+        store(memory, inode + I_SIZE, size)
         area = files.AREA_HUGE_1G if shift == PUD_SHIFT else files.AREA_HUGE_2M
         operations: u64 = self.file_ops[files.FILE_HUGETLB, area]
         file: u64 = self.alloc_file(inode, memory.strings.number(name), operations, c.O_RDWR)
@@ -108,7 +113,7 @@ class Hugetlb(Files):
 
     def hugetlb_reserve_pages(self, inode: u64, pages: u64, shift: i32, vm_flags: u64) -> bint:
         """Promise the first ``pages`` huge pages of a file that a segment is made of."""
-        self.memory.store32(inode + I_FLAGS, self.memory.load32(inode + I_FLAGS) | S_PRIVATE)
+        store32(self.memory, inode + I_FLAGS, load32(self.memory, inode + I_FLAGS) | S_PRIVATE)
         if shift != PMD_SHIFT:
             return vm_flags & VM_NORESERVE != 0
         return self.huge.reserve_pages(inode, 0, pages, 0, vm_flags)
@@ -116,7 +121,7 @@ class Hugetlb(Files):
     def hugetlb_vm_reserve(self, vma: u64, inode: u64, shift: i32) -> bint:
         """Promise the pages of a fresh area; those of a System V segment are promised already."""
         vm_flags: u64 = self.vm_flags(vma)
-        if self.memory.load32(inode + I_FLAGS) & S_PRIVATE != 0:
+        if load32(self.memory, inode + I_FLAGS) & S_PRIVATE != 0:
             vm_flags |= VM_NORESERVE
         if vm_flags & VM_NORESERVE != 0 or shift != PMD_SHIFT:
             return vm_flags & VM_NORESERVE != 0
@@ -134,7 +139,7 @@ class Hugetlb(Files):
         self.set_vm_ops(vma, self.hugetlb_vm_ops)
         inode: u64 = self.file_inode(file)
         writing: bint = vm_flags & (VM_SHARED | VM_WRITE) == VM_SHARED | VM_WRITE
-        if writing and self.memory.load32(inode + I_SEALS) & F_SEAL_FUTURE_WRITE != 0:
+        if writing and load32(self.memory, inode + I_SEALS) & F_SEAL_FUTURE_WRITE != 0:
             return -errno.EPERM
         shift: i32 = self.huge_page_shift(file)
         one: u64 = 1
@@ -145,8 +150,8 @@ class Hugetlb(Files):
         if not self.hugetlb_vm_reserve(vma, inode, shift):
             return -errno.ENOMEM
         past: u64 = size + (pgoff << self.page_shift)
-        if vm_flags & VM_WRITE != 0 and self.memory.load(inode + I_SIZE) < past:
-            self.memory.store(inode + I_SIZE, past)
+        if vm_flags & VM_WRITE != 0 and load(self.memory, inode + I_SIZE) < past:
+            store(self.memory, inode + I_SIZE, past)
         return 0
 
     def hugetlb_vm_op_split(self, vma: u64, addr: u64) -> i64:

@@ -4,7 +4,9 @@ from mmtwin.space.vma_alloc cimport VmaAlloc
 
 cdef class Lookup(VmaAlloc):
     cdef readonly Maple maple
+    cdef MaState glance
     cdef MaState vma_iterator(self, unsigned long long mm, unsigned long long addr)
+    cdef MaState glance_at(self, unsigned long long mm, unsigned long long addr)
     cpdef unsigned long long find_vma(self, unsigned long long mm, unsigned long long addr) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long find_vma_intersection(self, unsigned long long mm, unsigned long long start, unsigned long long end) except? 0xDEADBEEFDEADBEEF
     cpdef unsigned long long vma_lookup(self, unsigned long long mm, unsigned long long addr) except? 0xDEADBEEFDEADBEEF

@@ -25,29 +25,35 @@ class Lookup(VmaAlloc):
     def __init__(self, memory: Memory, maple: Maple, caches: Caches, profile: Profile) -> None:
         super().__init__(memory, caches, profile)
         self.maple = maple
+        self.glance = MaState(0)
 
     def vma_iterator(self, mm: u64, addr: u64) -> MaState:
         """A cursor on the address space's tree, to start at ``addr``."""
         return cursor(self.mm_mt(mm), addr)
 
+    def glance_at(self, mm: u64, addr: u64) -> MaState:
+        """The cursor of the look-ups that a single step of it answers: good until the next."""
+        self.glance.begin(self.mm_mt(mm), addr)
+        return self.glance
+
     def find_vma(self, mm: u64, addr: u64) -> u64:
         """The first VMA with end > ``addr``, which may begin above it; 0 for none."""
-        return self.maple.mas_find(self.vma_iterator(mm, addr), TOP)
+        return self.maple.mas_find(self.glance_at(mm, addr), TOP)
 
     def find_vma_intersection(self, mm: u64, start: u64, end: u64) -> u64:
         """The first VMA that has a byte in [start, end); 0 for none."""
-        return self.maple.mas_find(self.vma_iterator(mm, start), end - 1)
+        return self.maple.mas_find(self.glance_at(mm, start), end - 1)
 
     def vma_lookup(self, mm: u64, addr: u64) -> u64:
         """The VMA that contains ``addr``; 0 for none."""
-        return self.maple.mas_walk(self.vma_iterator(mm, addr))
+        return self.maple.mas_walk(self.glance_at(mm, addr))
 
     def vma_prev(self, mm: u64, addr: u64) -> u64:
         """The VMA before the one, or before the hole, that contains ``addr``; 0 for none.
 
         With ``find_vma`` this is what the kernel's ``find_vma_prev`` gives.
         """
-        return self.maple.mas_prev(self.vma_iterator(mm, addr), 0)
+        return self.maple.mas_prev(self.glance_at(mm, addr), 0)
 
     def count_vma_pages_range(self, mm: u64, addr: u64, end: u64) -> u64:
         """How many pages of [addr, end) are mapped."""

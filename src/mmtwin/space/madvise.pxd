@@ -1,3 +1,5 @@
+from mmtwin.pages cimport load
+from mmtwin.space cimport load32
 from mmtwin.space.mlock cimport Mlock
 from mmtwin.space.words cimport err_ptr, is_err, ptr_err
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+import cython
 from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
@@ -12,6 +13,10 @@ from mmtwin.space import files
 from mmtwin.space import flags as c
 from mmtwin.space.mlock import Mlock
 from mmtwin.space.words import err_ptr, is_err, ptr_err
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
+    from mmtwin.space.parts import load32
 
 TOP = declare(u64, c.MAX)
 INT = declare(u64, 0xFFFFFFFF)
@@ -127,7 +132,7 @@ class Madvise(Mlock):
         if advice >= 64:
             return False
         known: u64 = OF_AREAS | OF_PAGES
-        if self.memory.load(self.sysctl + THP_CONFIG) == 0:
+        if load(self.memory, self.sysctl + THP_CONFIG) == 0:
             known &= ~OF_HUGE_PAGES
         return (known >> advice) & 1 != 0
 
@@ -293,11 +298,11 @@ class Madvise(Mlock):
             return -errno.EACCES
         file: u64 = self.vm_file(vma)
         inode: u64 = self.file_inode(file)
-        if self.memory.load32(inode + I_FLAGS) & S_SWAPFILE != 0:
+        if load32(self.memory, inode + I_FLAGS) & S_SWAPFILE != 0:
             return -errno.ETXTBSY
         if self.file_kind(file) == FILE_DEVICE:
             return -errno.ENODEV
-        sealed: bint = self.memory.load32(inode + I_SEALS) & F_SEAL_WRITES != 0
+        sealed: bint = load32(self.memory, inode + I_SEALS) & F_SEAL_WRITES != 0
         return -errno.EPERM if sealed else 0
 
     def madvise_populate_area(self, vma: u64, start: u64, end: u64, write: bint) -> i64:

@@ -1,4 +1,5 @@
 from mmtwin.memory.memory cimport Memory
+from mmtwin.pages cimport load
 from mmtwin.space.move_page_tables cimport MovePageTables
 
 cdef class MadvisePages(MovePageTables):

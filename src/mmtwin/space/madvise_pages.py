@@ -5,6 +5,7 @@ mm/madvise.c, mm/gup.c.
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
@@ -16,6 +17,9 @@ from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.fields import Caches
 from mmtwin.space.move_page_tables import MovePageTables
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
 
 TOP = declare(u64, c.MAX)
 PRESENT = declare(u64, p.PRESENT)
@@ -251,7 +255,7 @@ class MadvisePages(MovePageTables):
 
         Private copies stay unless ``even_cows``.
         """
-        vma: u64 = self.memory.load(inode + I_MMAP)
+        vma: u64 = load(self.memory, inode + I_MMAP)
         while vma != 0:
             low: u64 = self.vm_pgoff(vma)
             high: u64 = low + self.vma_pages(vma) - 1
@@ -261,7 +265,7 @@ class MadvisePages(MovePageTables):
                 past: u64 = start + ((last - low + 1) << 12) if last < high else self.vm_end(vma)
                 self.update_hiwater_rss(self.vm_mm(vma))
                 self.unmap_page_range(vma, at, past, even_cows)
-            vma = self.memory.load(vma + self.at_shared)
+            vma = load(self.memory, vma + self.at_shared)
 
     def truncate(self, inode: u64, size: u64) -> None:
         """The file becomes ``size`` bytes long: what lies behind goes, private copies too."""

@@ -1,4 +1,6 @@
 from mmtwin.maple.state cimport MaState
+from mmtwin.pages cimport load
+from mmtwin.space cimport load32
 from mmtwin.space.mmap_region cimport MmapRegion
 from mmtwin.space.words cimport failed
 

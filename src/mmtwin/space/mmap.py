@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+import cython
 from cython import bint, cfunc, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -13,6 +14,10 @@ from mmtwin.space import files
 from mmtwin.space import flags as c
 from mmtwin.space.mmap_region import MmapRegion
 from mmtwin.space.words import failed
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
+    from mmtwin.space.parts import load32
 
 TOP = declare(u64, c.MAX)
 LOW_32 = declare(u64, 0xFFFFFFFF)
@@ -214,7 +219,7 @@ class Mmap(MmapRegion):
                 return allowed
             vm_flags = allowed
         if map_flags & MAP_NORESERVE != 0 and (
-            self.memory.load(self.sysctl + OVERCOMMIT_MEMORY) != OVERCOMMIT_NEVER
+            load(self.memory, self.sysctl + OVERCOMMIT_MEMORY) != OVERCOMMIT_NEVER
             or self.huge_page_shift(file) != 0
         ):
             vm_flags |= VM_NORESERVE
@@ -237,13 +242,13 @@ class Mmap(MmapRegion):
 
     def noexec(self, file: u64) -> bint:
         """Whether the file lies on a mount without execution."""
-        return self.memory.load32(self.file_inode(file) + I_FLAGS) & S_NOEXEC != 0
+        return load32(self.memory, self.file_inode(file) + I_FLAGS) & S_NOEXEC != 0
 
     def file_mmap_check(
         self, file: u64, prot: u64, map_flags: u64, length: u64, pgoff: u64, vm_flags: u64
     ) -> i64:
         """What a file and the way it is open allow: 0 or a negative errno."""
-        most: u64 = self.memory.load(self.memory.load(file + self.at_f_op) + FOPS_MAXBYTES)
+        most: u64 = load(self.memory, load(self.memory, file + self.at_f_op) + FOPS_MAXBYTES)
         if length > most or pgoff > (most - length) >> self.page_shift:
             return -errno.EOVERFLOW
         kind: u64 = map_flags & MAP_TYPE
@@ -251,7 +256,7 @@ class Mmap(MmapRegion):
         if kind in (MAP_SHARED, MAP_SHARED_VALIDATE):
             if kind == MAP_SHARED_VALIDATE and map_flags & ~self.known_map_flags(file) != 0:
                 return -errno.EOPNOTSUPP
-            inode_flags: u64 = self.memory.load32(self.file_inode(file) + I_FLAGS)
+            inode_flags: u64 = load32(self.memory, self.file_inode(file) + I_FLAGS)
             if prot & PROT_WRITE != 0:
                 if mode & FMODE_WRITE == 0:
                     return -errno.EACCES
@@ -284,7 +289,7 @@ class Mmap(MmapRegion):
             if self.file_mode(file) & FMODE_WRITE == 0:
                 vm_flags &= ~(VM_MAYWRITE | VM_SHARED)
             elif vm_flags & VM_WRITE == 0:
-                seals: u64 = self.memory.load32(self.file_inode(file) + I_SEALS)
+                seals: u64 = load32(self.memory, self.file_inode(file) + I_SEALS)
                 if seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0:
                     vm_flags &= ~VM_MAYWRITE
         if self.noexec(file):

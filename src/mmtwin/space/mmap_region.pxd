@@ -1,4 +1,5 @@
 from mmtwin.maple.state cimport MaState
+from mmtwin.space cimport load32
 from mmtwin.space.touch cimport Touch
 
 cdef class MmapRegion(Touch):

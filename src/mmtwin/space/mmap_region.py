@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+import cython
 from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
@@ -14,6 +15,9 @@ from mmtwin.space import files
 from mmtwin.space import flags as c
 from mmtwin.space.touch import Touch
 from mmtwin.space.words import err_ptr
+
+if not cython.compiled:
+    from mmtwin.space.parts import load32
 
 TOP = declare(u64, c.MAX)
 ERR_MIN = declare(u64, 0xFFFFFFFFFFFFF001)
@@ -82,7 +86,7 @@ class MmapRegion(Touch):
         them back.
         """
         if file != 0 and vm_flags & (VM_SHARED | VM_MAYWRITE) == VM_SHARED | VM_MAYWRITE:
-            seals: u64 = self.memory.load32(self.file_inode(file) + I_SEALS)
+            seals: u64 = load32(self.memory, self.file_inode(file) + I_SEALS)
             if seals & F_SEAL_WRITE != 0:
                 return -errno.EPERM
         if not self.mmap_may_expand(mm, addr, length, vm_flags):
@@ -236,7 +240,7 @@ class MmapRegion(Touch):
                 self.fput(file)
             return error
         if kind == FILE_SHMEM:
-            seals: u64 = self.memory.load32(self.file_inode(file) + I_SEALS)
+            seals: u64 = load32(self.memory, self.file_inode(file) + I_SEALS)
             if (
                 seals & F_SEAL_FUTURE_WRITE != 0
                 and vm_flags & (VM_SHARED | VM_WRITE) == VM_SHARED | VM_WRITE

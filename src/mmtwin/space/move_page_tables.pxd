@@ -1,4 +1,5 @@
 from mmtwin.memory.memory cimport Memory
+from mmtwin.pages cimport load
 from mmtwin.space.fault cimport Fault
 from mmtwin.space.move_vma cimport Move
 

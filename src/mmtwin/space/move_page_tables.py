@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import ulonglong as u64
 
@@ -13,6 +14,9 @@ from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.fault import Fault
 from mmtwin.space.move_vma import Move
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
 
 PRESENT = declare(u64, p.PRESENT)
 PROTNONE = declare(u64, p.PROTNONE)
@@ -123,9 +127,9 @@ class MovePageTables(Fault):
         """Move ``count`` entries; each counts as written to since the last clear_refs."""
         memory: Memory = self.memory
         translates: bint = self.translates
-        kept: bint = memory.load(self.sysctl + SYSCTL_SOFT_DIRTY) != 0
+        kept: bint = load(memory, self.sysctl + SYSCTL_SOFT_DIRTY) != 0
         while count > 0:
-            entry: u64 = memory.load(pte)
+            entry: u64 = load(memory, pte)
             if translates:
                 entry = self.ptep_get(pte)
             if entry != 0:
@@ -178,7 +182,7 @@ class MovePageTables(Fault):
             self.vma_wants_writenotify(vma)
         )
         while count > 0:
-            entry: u64 = memory.load(pte)
+            entry: u64 = load(memory, pte)
             if translates:
                 entry = self.ptep_get(pte)
             if self.pte_present(entry):

@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load
 from mmtwin.space.brk cimport Brk
 from mmtwin.space.words cimport err_ptr, is_err, ptr_err
 

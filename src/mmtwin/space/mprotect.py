@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+import cython
 from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
@@ -11,6 +12,9 @@ from cython import ulonglong as u64
 from mmtwin.space import flags as c
 from mmtwin.space.brk import Brk
 from mmtwin.space.words import err_ptr, is_err, ptr_err
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
 
 TOP = declare(u64, c.MAX)
 PROT_READ = declare(u64, c.PROT_READ)
@@ -78,7 +82,7 @@ class Mprotect(Brk):
 
     def mm_pkey_is_allocated(self, pkey: u64) -> bint:
         """Whether a protection key may be used; without the CPU's support not even key 0 may."""
-        return pkey == 0 and self.memory.load(self.sysctl + PKEYS) != 0
+        return pkey == 0 and load(self.memory, self.sysctl + PKEYS) != 0
 
     def mprotect_areas(self, mm: u64, vma: u64, start: u64, end: u64, prot: u64, pkey: u64) -> i64:
         """Go from area to area; ``vma`` contains ``start``. A hole or refusal ends the way."""

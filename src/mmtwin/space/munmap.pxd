@@ -1,10 +1,11 @@
-from mmtwin.maple.state cimport MaState
+from mmtwin.maple.state cimport MaState, cursor
 from mmtwin.memory.allocator cimport Allocator
 from mmtwin.space.merge cimport Merge
 
 cdef class Detach:
     cdef public MaState mas
     cdef public unsigned long long count, locked_vm
+    cdef int begin(self, unsigned long long tree) except -1
 
 cdef class Munmap(Merge):
     cdef readonly Allocator stack

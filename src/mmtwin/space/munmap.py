@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from cython import declare
+from cython import int as i32
 from cython import longlong as i64
 from cython import ulonglong as u64
 
@@ -12,7 +13,7 @@ from mmtwin.machine.bug import KernelBug
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.machine.profile import Profile
 from mmtwin.maple.maple import Maple
-from mmtwin.maple.state import MaState
+from mmtwin.maple.state import MaState, cursor
 from mmtwin.memory.allocator import Arena
 from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
@@ -32,10 +33,12 @@ class Detach:
     ``tree`` is the address of the side tree's ``struct maple_tree``.
     """
 
-    def __init__(self, tree: u64) -> None:
-        self.mas = MaState(tree, 0)
+    def begin(self, tree: u64) -> i32:
+        """Nothing is put aside yet; returns 0."""
+        self.mas = cursor(tree, 0)
         self.count = 0
         self.locked_vm = 0
+        return 0
 
 
 class Munmap(Merge):
@@ -92,7 +95,8 @@ class Munmap(Merge):
                 return error
         tree: u64 = self.stack.alloc(GFP_KERNEL)
         self.maple.mt_init_flags(tree, LOCK_EXTERN)
-        detach: Detach = Detach(tree)
+        detach: Detach = Detach.__new__(Detach)
+        detach.begin(tree)
         error = self.munmap_gather(mas, detach, mm, start, end)
         if error == 0:
             # The point of no return.

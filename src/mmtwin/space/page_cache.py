@@ -7,6 +7,7 @@ a time. A huge page is one entry for all its indexes, with a reference for each.
 
 from __future__ import annotations
 
+import cython
 from cython import bint, cfunc, declare, exceptval
 from cython import int as i32
 from cython import longlong as i64
@@ -21,6 +22,9 @@ from mmtwin.space import files
 from mmtwin.space import flags as c
 from mmtwin.space.fields import Caches
 from mmtwin.space.swap import Swap
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
 
 FILE_PAGES = declare(u64, n.NODE_STAT + n.STAT["file_pages"])
 I_SIZE = declare(u64, 80)
@@ -49,20 +53,20 @@ class PageCache(Swap):
 
     def inode_pages(self, inode: u64) -> u64:
         """Pages in the cache."""
-        return self.memory.load(inode + self.at_nrpages)
+        return load(self.memory, inode + self.at_nrpages)
 
     def max_index(self, inode: u64) -> u64:
         """The first page index wholly past the end of the file."""
-        size: u64 = self.memory.load(inode + I_SIZE)
+        size: u64 = load(self.memory, inode + I_SIZE)
         return (size >> 12) + (1 if size & 0xFFF != 0 else 0)
 
     def set_inode_size(self, inode: u64, size: u64) -> None:
         """Set the bytes of a file; its pages are the caller's business."""
-        self.memory.store(inode + I_SIZE, size)
+        store(self.memory, inode + I_SIZE, size)
 
     def i_size_read(self, inode: u64) -> u64:
         """The bytes of a file."""
-        return self.memory.load(inode + I_SIZE)
+        return load(self.memory, inode + I_SIZE)
 
     def find_get_page(self, inode: u64, index: u64) -> u64:
         """The page at ``index``, 0 for none; a value stands for one that is swapped out.
@@ -81,7 +85,7 @@ class PageCache(Swap):
         self.pages.get_page(page)
         self.set_page_mapping(page, inode + I_DATA, index)
         self.set_page_flag(page, self.pg_uptodate)
-        self.memory.store(inode + self.at_nrpages, self.inode_pages(inode) + 1)
+        store(self.memory, inode + self.at_nrpages, self.inode_pages(inode) + 1)
         count_file_page(self.pages, page, 1)
         self.pages.folio_add_lru(page)
         return True
@@ -99,7 +103,7 @@ class PageCache(Swap):
         self.pages.page_ref_add(head, size - 1)
         self.set_page_mapping(head, inode + I_DATA, index)
         self.set_page_flag(head, self.pg_uptodate)
-        self.memory.store(inode + self.at_nrpages, self.inode_pages(inode) + size)
+        store(self.memory, inode + self.at_nrpages, self.inode_pages(inode) + size)
         count_file_page(self.pages, head, size)
         self.pages.folio_add_lru(head)
         return True
@@ -121,7 +125,7 @@ class PageCache(Swap):
         inode: u64 = self.pages.page_mapping(page) - I_DATA
         size: i64 = self.pages.folio_nr_pages(page)
         self.set_page_mapping(page, 0, self.page_index(page))
-        self.memory.store(inode + self.at_nrpages, self.inode_pages(inode) - size)
+        store(self.memory, inode + self.at_nrpages, self.inode_pages(inode) - size)
         count_file_page(self.pages, page, -size)
 
     def read_page(self, inode: u64, index: u64, shared_memory: bint) -> u64:
@@ -207,10 +211,10 @@ class PageCache(Swap):
 
     def evict_inode(self, inode: u64) -> None:
         """The inode goes, and its charge and pages with it."""
-        charged: u64 = self.memory.load(inode + I_CHARGED)
+        charged: u64 = load(self.memory, inode + I_CHARGED)
         if charged != 0:
             self.vm_unacct_memory(charged)
-        if self.memory.load(inode + I_RESV_MAP) != 0:
+        if load(self.memory, inode + I_RESV_MAP) != 0:
             self.huge.evict_inode(inode)
-        elif self.memory.load(inode + I_PAGES) != 0:
+        elif load(self.memory, inode + I_PAGES) != 0:
             self.truncate_inode_pages(inode, 0, TOP - 1)

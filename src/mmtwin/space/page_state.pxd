@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load, store
 from mmtwin.pages.pages cimport Pages
 from mmtwin.space.page_table cimport PageTable
 

@@ -7,6 +7,7 @@ it up by. What user pages hold is not simulated.
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -21,6 +22,9 @@ from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.fields import Caches
 from mmtwin.space.page_table import PageTable
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
 
 PFN_MASK = declare(u64, p.PFN_MASK)
 PRESENT = declare(u64, p.PRESENT)
@@ -55,7 +59,7 @@ class PageState(PageTable):
         self.at_rss_stat = mm.offset("rss_stat")
         self.rss_stride = mm.offset("rss_stat_1") - mm.offset("rss_stat")
         self.at_hiwater_rss = mm.offset("hiwater_rss")
-        memory.store(self.sysctl + SYSCTL_SOFT_DIRTY, int(profile.soft_dirty))
+        store(memory, self.sysctl + SYSCTL_SOFT_DIRTY, int(profile.soft_dirty))
         zero = memory.boot_alloc(PAGE, PAGE)
         self.zero_pfn = (zero - memory.base) >> 12
 
@@ -76,12 +80,12 @@ class PageState(PageTable):
 
     def rss(self, mm: u64, member: u64) -> u64:
         """Pages (or swap entries) of kind MM_* that an address space has."""
-        return self.memory.load(mm + self.at_rss_stat + member * self.rss_stride)
+        return load(self.memory, mm + self.at_rss_stat + member * self.rss_stride)
 
     def add_mm_counter(self, mm: u64, member: u64, change: i64) -> None:
         """Add to a counter of ``rss_stat``."""
         at: u64 = mm + self.at_rss_stat + member * self.rss_stride
-        self.memory.store(at, self.memory.load(at) + change)
+        store(self.memory, at, load(self.memory, at) + change)
 
     def mm_rss(self, mm: u64) -> u64:
         """Resident pages: of files, anonymous, of shared memory."""
@@ -105,8 +109,8 @@ class PageState(PageTable):
     def update_hiwater_rss(self, mm: u64) -> None:
         """Note the peak before pages go."""
         now: u64 = self.mm_rss(mm)
-        if self.memory.load(mm + self.at_hiwater_rss) < now:
-            self.memory.store(mm + self.at_hiwater_rss, now)
+        if load(self.memory, mm + self.at_hiwater_rss) < now:
+            store(self.memory, mm + self.at_hiwater_rss, now)
 
     # Pages.
 
@@ -260,7 +264,7 @@ class PageState(PageTable):
 
     def pte_mkdirty(self, entry: u64) -> u64:
         """Written to; also since the last clear_refs, where the kernel keeps that apart."""
-        if self.memory.load(self.sysctl + SYSCTL_SOFT_DIRTY) != 0:
+        if load(self.memory, self.sysctl + SYSCTL_SOFT_DIRTY) != 0:
             return entry | DIRTY | SOFT_DIRTY
         return entry | DIRTY
 

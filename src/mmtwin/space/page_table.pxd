@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load, store
 from mmtwin.pages.pages cimport Pages
 from mmtwin.space.proc_maps cimport ProcMaps
 

@@ -7,6 +7,7 @@ tables of ptes, pmds and puds, as the kernel does.
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -18,6 +19,9 @@ from mmtwin.pages.pages import Pages
 from mmtwin.space import pte_bits as p
 from mmtwin.space.fields import Caches
 from mmtwin.space.proc_maps import ProcMaps
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
 
 PFN_MASK = declare(u64, p.PFN_MASK)
 TABLE = declare(u64, p.TABLE)
@@ -69,22 +73,22 @@ class PageTable(ProcMaps):
     def mm_alloc_pgd(self, mm: u64) -> bint:
         """Give a new address space its pgd; False without memory."""
         table: u64 = self.pt_alloc_one(mm, 0, self.top_level)
-        self.memory.store(mm + self.at_pgd, table)
+        store(self.memory, mm + self.at_pgd, table)
         return table != 0
 
     def mm_free_pgd(self, mm: u64) -> None:
         """Free the pgd of an address space that holds no other table any more."""
-        table: u64 = self.memory.load(mm + self.at_pgd)
+        table: u64 = load(self.memory, mm + self.at_pgd)
         if table != 0:
             self.pt_free(table)
 
     def pgd(self, mm: u64) -> u64:
         """The top table."""
-        return self.memory.load(mm + self.at_pgd)
+        return load(self.memory, mm + self.at_pgd)
 
     def pgtables_bytes(self, mm: u64) -> u64:
         """Bytes of page tables below the pgd."""
-        return self.memory.load(mm + self.at_pgtables_bytes)
+        return load(self.memory, mm + self.at_pgtables_bytes)
 
     # Tables.
 
@@ -135,8 +139,8 @@ class PageTable(ProcMaps):
     def count_tables(self, mm: u64, level: i32, more: bint) -> None:
         """One table of ``level`` more or less in ``pgtables_bytes``."""
         at: u64 = mm + self.at_pgtables_bytes
-        count: u64 = self.memory.load(at)
-        self.memory.store(at, count + TABLE_BYTES if more else count - TABLE_BYTES)
+        count: u64 = load(self.memory, at)
+        store(self.memory, at, count + TABLE_BYTES if more else count - TABLE_BYTES)
 
     def table_of(self, entry: u64) -> u64:
         """The table that an entry leads to: its address in the direct map."""
@@ -150,32 +154,32 @@ class PageTable(ProcMaps):
 
     def ptep_get(self, pte: u64) -> u64:
         """The entry at ``pte``, in a table of ptes."""
-        return self.memory.load(pte)
+        return load(self.memory, pte)
 
     def set_pte(self, pte: u64, entry: u64) -> None:
         """Make ``entry`` the one at ``pte``, in a table of ptes."""
-        self.memory.store(pte, entry)
+        store(self.memory, pte, entry)
 
     def pmdp_get(self, pmd: u64) -> u64:
         """The entry at ``pmd``, in a table of pmds."""
-        return self.memory.load(pmd)
+        return load(self.memory, pmd)
 
     def set_pmd(self, pmd: u64, entry: u64) -> None:
         """Make ``entry`` the one at ``pmd``, in a table of pmds."""
-        self.memory.store(pmd, entry)
+        store(self.memory, pmd, entry)
 
     # Walks.
 
     def walk(self, mm: u64, address: u64, level: i32) -> u64:
         """Where the entry of ``level`` for ``address`` lies; 0 if a table above is missing."""
         memory: Memory = self.memory
-        table: u64 = memory.load(mm + self.at_pgd)
+        table: u64 = load(memory, mm + self.at_pgd)
         at: i32 = self.top_level
         while True:
             slot: u64 = table + 8 * ((address >> (12 + 9 * at)) & 511)
             if at == level:
                 return slot
-            entry: u64 = memory.load(slot)
+            entry: u64 = load(memory, slot)
             if entry == 0 or (entry & PSE != 0 and at > 0):
                 return 0
             table = memory.base + (entry & PFN_MASK)
@@ -192,18 +196,18 @@ class PageTable(ProcMaps):
     def entry_alloc(self, mm: u64, address: u64, level: i32) -> u64:
         """Where the entry of ``level`` lies, with the tables above made; 0 without memory."""
         memory: Memory = self.memory
-        table: u64 = memory.load(mm + self.at_pgd)
+        table: u64 = load(memory, mm + self.at_pgd)
         at: i32 = self.top_level
         while True:
             slot: u64 = table + 8 * ((address >> (12 + 9 * at)) & 511)
             if at == level:
                 return slot
-            entry: u64 = memory.load(slot)
+            entry: u64 = load(memory, slot)
             if entry == 0:
                 table = self.pt_alloc_one(mm, address, at - 1)
                 if table == 0:
                     return 0
-                memory.store(slot, self.entry_of(table))
+                store(memory, slot, self.entry_of(table))
                 if at - 1 <= PUDS:
                     self.count_tables(mm, at - 1, True)
             else:
@@ -212,25 +216,25 @@ class PageTable(ProcMaps):
 
     def pte_alloc(self, mm: u64, pmd: u64, address: u64) -> bint:
         """Give the pmd entry at ``pmd`` a table of ptes if it has none; False without memory."""
-        if self.memory.load(pmd) != 0:
+        if load(self.memory, pmd) != 0:
             return True
         table: u64 = self.pt_alloc_one(mm, address, 0)
         if table == 0:
             return False
-        self.memory.store(pmd, self.entry_of(table))
+        store(self.memory, pmd, self.entry_of(table))
         self.count_tables(mm, 0, True)
         return True
 
     def pte_free(self, mm: u64, pmd: u64) -> None:
         """Take a table of ptes away again if nothing is in it."""
         memory: Memory = self.memory
-        table: u64 = self.table_of(memory.load(pmd))
+        table: u64 = self.table_of(load(memory, pmd))
         at: u64 = table
         while at < table + TABLE_BYTES:
-            if memory.load(at) != 0:
+            if load(memory, at) != 0:
                 return
             at += 8
-        self.memory.store(pmd, 0)
+        store(self.memory, pmd, 0)
         self.count_tables(mm, 0, False)
         self.pt_free(table)
 
@@ -247,7 +251,7 @@ class PageTable(ProcMaps):
         pmd: u64 = self.walk(mm, address, 1)
         if pmd == 0:
             return 0
-        entry: u64 = self.memory.load(pmd)
+        entry: u64 = load(self.memory, pmd)
         if entry == 0 or entry & PSE != 0 or entry & PRESENT == 0:
             return 0
         return self.pte_offset(entry, address)
@@ -307,13 +311,13 @@ class PageTable(ProcMaps):
             if past > end:
                 past = end
             slot: u64 = table + 8 * ((at >> (12 + 9 * level)) & 511)
-            entry: u64 = memory.load(slot)
+            entry: u64 = load(memory, slot)
             if entry != 0 and entry & PSE == 0:
                 lower: u64 = memory.base + (entry & PFN_MASK)
                 if level > 1:
                     self._free_range(mm, lower, level - 1, at, past, floor, ceiling)
                 if level == 1 or self._table_is_free(at, past, size, floor, ceiling):
-                    memory.store(slot, 0)
+                    store(memory, slot, 0)
                     self.pt_free(lower)
                     if level - 1 <= PUDS:
                         self.count_tables(mm, level - 1, False)

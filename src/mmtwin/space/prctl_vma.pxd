@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load
 from mmtwin.space.madvise cimport Madvise
 
 cdef class PrctlVma(Madvise):

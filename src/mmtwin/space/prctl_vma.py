@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 
+import cython
 from cython import declare
 from cython import longlong as i64
 from cython import ulonglong as u64
 
 from mmtwin.space import flags as c
 from mmtwin.space.madvise import Madvise
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
 
 ANON_VMA_NAME = declare(u64, 120)
 ANON_VMA_NAME_MAX_LEN = 80
@@ -25,7 +29,7 @@ class PrctlVma(Madvise):
 
         ``name`` is a ``str`` without NUL, or None for a null pointer, which takes the name away.
         """
-        if self.memory.load(self.sysctl + ANON_VMA_NAME) == 0:
+        if load(self.memory, self.sysctl + ANON_VMA_NAME) == 0:
             return -errno.EINVAL
         if option != c.PR_SET_VMA_ANON_NAME:
             return -errno.EINVAL

@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load
 from mmtwin.space.binfmt_elf cimport BinfmtElf
 
 cdef class ProcMaps(BinfmtElf):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+import cython
 from cython import bint, declare
 from cython import ulonglong as u64
 
@@ -14,6 +15,9 @@ from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
 from mmtwin.space.binfmt_elf import BinfmtElf
 from mmtwin.space.fields import Caches
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
 
 TOP = declare(u64, c.MAX)
 SHOWN = declare(u64, c.VM_READ | c.VM_WRITE | c.VM_EXEC | c.VM_MAYSHARE)
@@ -57,9 +61,9 @@ class ProcMaps(BinfmtElf):
         file: u64 = self.vm_file(vma)
         if file != 0:
             inode: u64 = self.file_inode(file)
-            path: u64 = memory.load(file + self.at_f_path)
-            dev: u64 = memory.load(inode + I_SB)
-            ino: u64 = memory.load(inode + I_INO)
+            path: u64 = load(memory, file + self.at_f_path)
+            dev: u64 = load(memory, inode + I_SB)
+            ino: u64 = load(memory, inode + I_INO)
             return (start, end, shown, self.vm_pgoff(vma), dev, ino, self.file_label(vma, path))
         return (start, end, shown, 0, 0, 0, self.anon_label(vma))
 
@@ -70,7 +74,7 @@ class ProcMaps(BinfmtElf):
     def anon_label(self, vma: int) -> str:
         """What names an area without a file: ``""`` for nothing."""
         if self.vm_ops(vma) == self.special_mapping_vmops:
-            name = self.memory.load(self.vm_private_data(vma))
+            name = load(self.memory, self.vm_private_data(vma))
             return self.memory.strings.string(name)
         if self.vma_is_initial_heap(vma):
             return "[heap]"
@@ -94,7 +98,7 @@ class ProcMaps(BinfmtElf):
                 line = kept[key] = self.maps_line(*key)
             lines.append(line)
             vma = self.maple.mas_find(mas, TOP)
-        if self.memory.load(self.sysctl + VSYSCALL) != 0:
+        if load(self.memory, self.sysctl + VSYSCALL) != 0:
             lines.append(GATE_LINE)
         return "".join(lines)
 

@@ -1,5 +1,6 @@
-from mmtwin.memory.memory cimport Memory
 from mmtwin.maple.state cimport MaState
+from mmtwin.memory.memory cimport Memory
+from mmtwin.pages cimport load
 from mmtwin.space.file_thp cimport FileThp
 
 cdef class Smap:

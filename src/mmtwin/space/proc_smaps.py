@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import ulonglong as u64
 
@@ -17,6 +18,9 @@ from mmtwin.space import pte_bits as p
 from mmtwin.space.fields import Caches
 from mmtwin.space.file_thp import FileThp
 from mmtwin.space.vm_flag_letters import LETTERS, LETTERS_6_1
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
 
 TOP = declare(u64, c.MAX)
 PRESENT = declare(u64, p.PRESENT)
@@ -257,7 +261,7 @@ class ProcSmaps(FileThp):
     def vm_flag_letters(self, vm_flags: int) -> str:
         """What stands behind ``VmFlags:``, each code with a space behind it."""
         letters = LETTERS if self.profile.since(6, 12) else LETTERS_6_1
-        if self.memory.load(self.sysctl + SOFT_DIRTY) == 0:
+        if load(self.memory, self.sysctl + SOFT_DIRTY) == 0:
             vm_flags &= ~c.VM_SOFTDIRTY
         return "".join(f"{code} " for bit, code in letters.items() if vm_flags >> bit & 1)
 
@@ -273,8 +277,8 @@ class ProcSmaps(FileThp):
 
     def smap_body(self, size: int, page: int, mss: Smap, eligible: int, vm_flags: int) -> str:
         """A record behind its first line."""
-        pkeys: u64 = self.memory.load(self.sysctl + PKEYS)
-        soft_dirty: u64 = self.memory.load(self.sysctl + SOFT_DIRTY)
+        pkeys: u64 = load(self.memory, self.sysctl + PKEYS)
+        soft_dirty: u64 = load(self.memory, self.sysctl + SOFT_DIRTY)
         key = (size, page, eligible, vm_flags, pkeys, soft_dirty, *mss.key())
         body = self.smap_bodies.get(key)
         if body is None:
@@ -290,7 +294,7 @@ class ProcSmaps(FileThp):
         lines += [self.smap_line(name, page) for name in ("KernelPageSize", "MMUPageSize")]
         lines.append(self.smap_lines(mss, False))
         lines.append(f"THPeligible:    {eligible:>{width}}\n")
-        if self.memory.load(self.sysctl + PKEYS) != 0:
+        if load(self.memory, self.sysctl + PKEYS) != 0:
             key = (vm_flags & c.VM_PKEY_BITS) >> c.VM_PKEY_SHIFT
             lines.append(f"ProtectionKey:  {key:>8}\n")
         lines.append(f"VmFlags: {self.vm_flag_letters(vm_flags)}\n")
@@ -304,7 +308,7 @@ class ProcSmaps(FileThp):
         while vma != 0:
             records.append(self.smap(vma))
             vma = self.maple.mas_find(mas, TOP)
-        if self.memory.load(self.sysctl + VSYSCALL) != 0:
+        if load(self.memory, self.sysctl + VSYSCALL) != 0:
             records.append(GATE + self.smap_body(4096, 4096, Smap(), 0, c.VM_EXEC))
         return "".join(records)
 

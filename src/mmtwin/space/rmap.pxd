@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load
 from mmtwin.space.thp cimport Thp
 
 cdef class Rmap(Thp):

@@ -7,6 +7,7 @@ mm/migrate.c.
 
 from __future__ import annotations
 
+import cython
 from cython import declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -17,6 +18,9 @@ from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.hugetlb_pages import HugePages
 from mmtwin.space.thp import Thp
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
 
 PAGE_SIZE = declare(u64, c.PAGE_SIZE)
 PSE = declare(u64, p.PSE)
@@ -66,21 +70,21 @@ class Rmap(Thp):
         """The places of an anonymous page: the links whose interval holds the offset."""
         memory = self.memory
         found = []
-        avc = memory.load(anon_vma + TREE_FIRST)
+        avc = load(memory, anon_vma + TREE_FIRST)
         while avc:
-            vma = memory.load(avc + AVC_VMA)
-            if memory.load(avc + CACHED_START) <= index <= memory.load(avc + CACHED_LAST):
+            vma = load(memory, avc + AVC_VMA)
+            if load(memory, avc + CACHED_START) <= index <= load(memory, avc + CACHED_LAST):
                 found += self.vma_address(vma, index)
-            avc = memory.load(avc + TREE_NEXT)
+            avc = load(memory, avc + TREE_NEXT)
         return found
 
     def rmap_walk_file(self, inode: int, index: int) -> list[tuple[int, int]]:
         """The places of a page of a file."""
         found = []
-        vma = self.memory.load(inode + I_MMAP)
+        vma = load(self.memory, inode + I_MMAP)
         while vma:
             found += self.vma_address(vma, index)
-            vma = self.memory.load(vma + self.at_shared)
+            vma = load(self.memory, vma + self.at_shared)
         return found
 
     def vma_address(self, vma: int, index: int) -> list[tuple[int, int]]:

@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load, store
 from mmtwin.space.space cimport Space
 from mmtwin.space.words cimport failed
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -22,6 +23,9 @@ from mmtwin.space import flags as c
 from mmtwin.space.fields import Caches
 from mmtwin.space.space import Space
 from mmtwin.space.words import failed
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
 
 PAGE_MASK = declare(u64, c.PAGE_MASK)
 MAP_SHARED = declare(u64, c.MAP_SHARED)
@@ -43,11 +47,11 @@ class SpaceS390(Space):
     def __init__(self, memory: Memory, maple: Maple, caches: Caches, profile: Profile) -> None:
         super().__init__(memory, maple, caches, profile)
         self.at_asce_limit = self.layouts.mm_struct.offset("asce_limit")
-        memory.store(self.sysctl + VSYSCALL, 0)
+        store(memory, self.sysctl + VSYSCALL, 0)
 
     def asce_limit(self, mm: u64) -> u64:
         """The end of what the page tables of ``mm`` reach."""
-        return self.memory.load(mm + self.at_asce_limit)
+        return load(self.memory, mm + self.at_asce_limit)
 
     def crst_table_upgrade(self, mm: u64, end: u64) -> i64:
         """Let the page tables reach ``end``: 0 or a negative errno."""

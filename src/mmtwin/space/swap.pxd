@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load, store
 from mmtwin.space.page_state cimport PageState
 from mmtwin.space.xarray cimport XArray
 

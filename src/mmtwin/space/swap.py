@@ -7,6 +7,7 @@ allocator's.
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import ulonglong as u64
 
@@ -17,6 +18,9 @@ from mmtwin.space import pte_bits as p
 from mmtwin.space.fields import Caches
 from mmtwin.space.page_state import PageState
 from mmtwin.space.xarray import XArray
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
 
 OFFSET_MASK = declare(u64, (1 << p.SWP_OFFSET_BITS) - 1)
 MAX_SWAPFILES = declare(u64, p.MAX_SWAPFILES)
@@ -73,7 +77,7 @@ class Swap(PageState):
         """Add a swap area of ``slots`` pages, the first of which is its header."""
         self.pages.swapon(slots)
         total: u64 = self.sysctl + TOTAL_SWAP
-        self.memory.store(total, self.memory.load(total) + slots - 1)
+        store(self.memory, total, load(self.memory, total) + slots - 1)
 
     def swap_duplicate(self, slot: u64) -> None:
         """One more entry names the slot."""

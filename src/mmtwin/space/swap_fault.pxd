@@ -1,4 +1,5 @@
 from mmtwin.memory.memory cimport Memory
+from mmtwin.pages cimport load
 from mmtwin.space.file_fault cimport FileFault
 
 cdef class SwapFault(FileFault):

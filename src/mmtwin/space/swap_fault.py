@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import ulonglong as u64
 
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.file_fault import FileFault
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
 
 ANON = declare(u64, p.PAGE_MAPPING_ANON)
 VM_LOCKED = declare(u64, c.VM_LOCKED)
@@ -67,7 +71,7 @@ class SwapFault(FileFault):
             owner: u64 = self.anon_vma(vma)
             if not exclusive:
                 # Others hold the entry too: the walk from the root finds them all.
-                owner = self.memory.load(owner + ROOT)
+                owner = load(self.memory, owner + ROOT)
             self.set_page_mapping(page, owner | ANON, self.linear_page_index(vma, address))
         self.set_page_flag(page, self.pg_uptodate | self.pg_swapbacked)
         self.mapcount_add(page, 1)

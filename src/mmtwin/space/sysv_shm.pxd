@@ -1,5 +1,6 @@
 from mmtwin.memory.allocator cimport Allocator
 from mmtwin.memory.memory cimport Memory
+from mmtwin.pages cimport load, store
 from mmtwin.space.msync cimport Msync
 
 cdef class SysvShm(Msync):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -18,6 +19,9 @@ from mmtwin.space import files
 from mmtwin.space import flags as c
 from mmtwin.space.fields import Caches
 from mmtwin.space.msync import Msync
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
 
 TOP = declare(u64, c.MAX)
 INT = declare(u64, 0xFFFFFFFF)
@@ -122,26 +126,26 @@ class SysvShm(Msync):
 
     def shm_add(self, segment: u64, shmid: u64, file: u64) -> None:
         """Put a new segment, to which nobody is attached, into the list."""
-        self.memory.store(segment + SHM_ID, shmid)
-        self.memory.store(segment + SHM_FILE, file)
-        self.memory.store(segment + SHM_NATTCH, 0)
-        self.memory.store(segment + SHM_DEST, 0)
-        self.memory.store(segment + SHM_NEXT, self.memory.load(self.shmids))
-        self.memory.store(self.shmids, segment)
+        store(self.memory, segment + SHM_ID, shmid)
+        store(self.memory, segment + SHM_FILE, file)
+        store(self.memory, segment + SHM_NATTCH, 0)
+        store(self.memory, segment + SHM_DEST, 0)
+        store(self.memory, segment + SHM_NEXT, load(self.memory, self.shmids))
+        store(self.memory, self.shmids, segment)
 
     def shm_obtain_object(self, shmid: u64) -> u64:
         """The segment ``shmid``; 0 for none."""
-        segment: u64 = self.memory.load(self.shmids)
-        while segment != 0 and self.memory.load(segment + SHM_ID) != shmid:
-            segment = self.memory.load(segment + SHM_NEXT)
+        segment: u64 = load(self.memory, self.shmids)
+        while segment != 0 and load(self.memory, segment + SHM_ID) != shmid:
+            segment = load(self.memory, segment + SHM_NEXT)
         return segment
 
     def shm_of_file(self, file: u64) -> u64:
         """The segment that an attachment's open file belongs to; 0 if it is destroyed."""
         inode: u64 = self.file_inode(file)
-        segment: u64 = self.memory.load(self.shmids)
-        while segment != 0 and self.file_inode(self.memory.load(segment + SHM_FILE)) != inode:
-            segment = self.memory.load(segment + SHM_NEXT)
+        segment: u64 = load(self.memory, self.shmids)
+        while segment != 0 and self.file_inode(load(self.memory, segment + SHM_FILE)) != inode:
+            segment = load(self.memory, segment + SHM_NEXT)
         return segment
 
     def shm_remove(self, shmid: u64) -> i64:
@@ -149,8 +153,8 @@ class SysvShm(Msync):
         segment: u64 = self.shm_obtain_object(shmid)
         if segment == 0:
             return -errno.EINVAL
-        self.memory.store(segment + SHM_DEST, 1)
-        if self.memory.load(segment + SHM_NATTCH) == 0:
+        store(self.memory, segment + SHM_DEST, 1)
+        if load(self.memory, segment + SHM_NATTCH) == 0:
             self.shm_destroy(segment)
         return 0
 
@@ -158,10 +162,10 @@ class SysvShm(Msync):
         """Take a segment out of the list and free it and its memory."""
         memory: Memory = self.memory
         link: u64 = self.shmids
-        while memory.load(link) != segment:
-            link = memory.load(link) + SHM_NEXT
-        memory.store(link, memory.load(segment + SHM_NEXT))
-        self.fput(memory.load(segment + SHM_FILE))
+        while load(memory, link) != segment:
+            link = load(memory, link) + SHM_NEXT
+        store(memory, link, load(memory, segment + SHM_NEXT))
+        self.fput(load(memory, segment + SHM_FILE))
         self.shmid_cache.free(segment)
 
     def shm_nattch(self, shmid: u64) -> i64:
@@ -169,7 +173,7 @@ class SysvShm(Msync):
         segment: u64 = self.shm_obtain_object(shmid)
         if segment == 0:
             return -errno.EINVAL
-        return self.memory.load(segment + SHM_NATTCH)
+        return load(self.memory, segment + SHM_NATTCH)
 
     # What areas tell a segment.
 
@@ -177,14 +181,14 @@ class SysvShm(Msync):
         """One more area is attached."""
         segment: u64 = self.shm_of_file(file)
         at: u64 = segment + SHM_NATTCH
-        self.memory.store(at, self.memory.load(at) + 1)
+        store(self.memory, at, load(self.memory, at) + 1)
 
     def shm_close(self, file: u64) -> None:
         """One area less; the last one frees a segment that was marked for removal."""
         segment: u64 = self.shm_of_file(file)
-        left: u64 = self.memory.load(segment + SHM_NATTCH) - 1
-        self.memory.store(segment + SHM_NATTCH, left)
-        if left == 0 and self.memory.load(segment + SHM_DEST) != 0:
+        left: u64 = load(self.memory, segment + SHM_NATTCH) - 1
+        store(self.memory, segment + SHM_NATTCH, left)
+        if left == 0 and load(self.memory, segment + SHM_DEST) != 0:
             self.shm_destroy(segment)
 
     def is_shm(self, vma: u64) -> bint:
@@ -248,11 +252,11 @@ class SysvShm(Msync):
         segment: u64 = self.shm_obtain_object(shmid & INT)
         if segment == 0:
             return -errno.EINVAL
-        base: u64 = self.memory.load(segment + SHM_FILE)
+        base: u64 = load(self.memory, segment + SHM_FILE)
         file: u64 = self.shm_clone_file(base, mode)
         if file == 0:
             return -errno.ENOMEM
-        size: u64 = self.memory.load(self.file_inode(base) + I_SIZE)
+        size: u64 = load(self.memory, self.file_inode(base) + I_SIZE)
         result: i64 = -errno.EINVAL
         free: bint = addr == 0 or flags & SHM_REMAP != 0
         if not free and size <= TOP - addr:
@@ -266,8 +270,8 @@ class SysvShm(Msync):
         """An open file description of its own for one attachment; 0 without memory."""
         inode: u64 = self.file_inode(base)
         # The reference that the new description takes over.
-        self.iget(self.memory.load(inode + I_SB), self.memory.load(inode + I_INO))
-        path: u64 = self.memory.load(base + self.at_f_path)
+        self.iget(load(self.memory, inode + I_SB), load(self.memory, inode + I_INO))
+        path: u64 = load(self.memory, base + self.at_f_path)
         operations: u64 = self.file_ops[files.FILE_SYSV, self.file_area(base)]
         file: u64 = self.alloc_file(inode, path, operations, mode)
         if file == 0:
@@ -288,7 +292,7 @@ class SysvShm(Msync):
             return -errno.EINVAL
         file: u64 = self.vm_file(vma)
         size: u64 = (
-            self.memory.load(self.file_inode(file) + I_SIZE) + self.page_size - 1
+            load(self.memory, self.file_inode(file) + I_SIZE) + self.page_size - 1
         ) & self.page_mask
         past: u64 = self.vm_end(vma)
         # Only compared below: the description may be gone with its last area.

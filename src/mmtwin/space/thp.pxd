@@ -1,4 +1,6 @@
 from mmtwin.memory.memory cimport Memory
+from mmtwin.pages cimport load, store
+from mmtwin.space cimport load32, store32
 from mmtwin.space.madvise_pages cimport MadvisePages
 
 cdef class Thp(MadvisePages):

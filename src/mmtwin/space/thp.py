@@ -8,6 +8,7 @@ mm/huge_memory.c.
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -20,6 +21,10 @@ from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.fields import Caches
 from mmtwin.space.madvise_pages import MadvisePages
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
+    from mmtwin.space.parts import load32, store32
 
 VM_WRITE = declare(u64, c.VM_WRITE)
 VM_DROPPABLE = declare(u64, c.VM_DROPPABLE_6_18)
@@ -80,12 +85,12 @@ class Thp(MadvisePages):
 
     def compound_mapcount(self, head: u64) -> u64:
         """How many pmd entries map a huge page."""
-        return (self.memory.load32(head + COMPOUND_MAPCOUNT) + 1) & TOP32
+        return (load32(self.memory, head + COMPOUND_MAPCOUNT) + 1) & TOP32
 
     def compound_mapcount_add(self, head: u64, change: i32) -> None:
         """One pmd entry more or less."""
         at: u64 = head + COMPOUND_MAPCOUNT
-        self.memory.store32(at, (self.memory.load32(at) + change) & TOP32)
+        store32(self.memory, at, (load32(self.memory, at) + change) & TOP32)
 
     def mapcount(self, page: u64) -> u64:
         """How many entries map this page, alone or as a part of a huge one."""
@@ -97,28 +102,28 @@ class Thp(MadvisePages):
 
     def is_huge_zero_pmd(self, entry: u64) -> bint:
         """Does the pmd entry map the huge zero page?"""
-        return self.page_of(entry & ~PSE) == self.memory.load(self.huge_zero_at)
+        return self.page_of(entry & ~PSE) == load(self.memory, self.huge_zero_at)
 
     def alloc_huge_page(self) -> u64:
         """A compound page of 2 MiB, mapped by nobody; 0 if there is none to be had."""
         head: u64 = self.pages.alloc_pages(GFP_TRANSHUGE, self.hpage_order, 0)
         if head != 0:
-            self.memory.store32(head + COMPOUND_MAPCOUNT, TOP32)
+            store32(self.memory, head + COMPOUND_MAPCOUNT, TOP32)
         return head
 
     def get_huge_zero_page(self) -> u64:
         """The huge zero page, made at its first use and then kept; 0 without memory."""
-        head: u64 = self.memory.load(self.huge_zero_at)
+        head: u64 = load(self.memory, self.huge_zero_at)
         if head == 0:
             head = self.alloc_huge_page()
-            self.memory.store(self.huge_zero_at, head)
+            store(self.memory, self.huge_zero_at, head)
         return head
 
     # At a fault.
 
     def thp_possible(self, vma: u64) -> bint:
         """Whether the area may have huge pages at all."""
-        enabled: u64 = self.memory.load(self.sysctl + THP_ENABLED)
+        enabled: u64 = load(self.memory, self.sysctl + THP_ENABLED)
         vm_flags: u64 = self.vm_flags(vma)
         if enabled == 0 or vm_flags & (VM_NOHUGEPAGE | VM_NO_KHUGEPAGED) != 0:
             return False

@@ -1,5 +1,7 @@
 from mmtwin.memory.allocator cimport Allocator
 from mmtwin.memory.memory cimport Memory
+from mmtwin.pages cimport load, store
+from mmtwin.space cimport load8, store8
 
 cdef class XArray:
     cdef readonly Memory memory

@@ -8,6 +8,7 @@ first of its slots, and in the others lie siblings, which tell where that is.
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
@@ -15,6 +16,10 @@ from cython import ulonglong as u64
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.memory.allocator import Allocator
 from mmtwin.memory.memory import Memory
+
+if not cython.compiled:
+    from mmtwin.pages.words import load, store
+    from mmtwin.space.parts import load8, store8
 
 NODE_SIZE = 576
 """sizeof(struct xa_node) on 64-bit."""
@@ -50,20 +55,20 @@ class XArray:
     def load(self, head: u64, index: u64) -> u64:
         """The entry at ``index``, 0 for none."""
         memory: Memory = self.memory
-        entry: u64 = memory.load(head)
+        entry: u64 = load(memory, head)
         if not self.is_node(entry):
             return entry if index == 0 else 0
         node: u64 = entry - NODE_BITS
-        shift: i32 = memory.load8(node + SHIFT_AT)
+        shift: i32 = load8(memory, node + SHIFT_AT)
         if shift + 6 < 64 and index >> (shift + 6) != 0:
             return 0
         while True:
-            entry = memory.load(node + SLOTS_AT + 8 * ((index >> shift) & 63))
+            entry = load(memory, node + SLOTS_AT + 8 * ((index >> shift) & 63))
             if shift == 0:
                 return entry
             if not self.is_node(entry):
                 if self.is_sibling(entry):
-                    entry = memory.load(node + SLOTS_AT + 8 * (entry >> 2))
+                    entry = load(memory, node + SLOTS_AT + 8 * (entry >> 2))
                 return entry
             node = entry - NODE_BITS
             shift -= 6
@@ -74,15 +79,15 @@ class XArray:
         What stood there before stood for this one index.
         """
         memory: Memory = self.memory
-        if index == 0 and not self.is_node(memory.load(head)):
-            memory.store(head, entry)
+        if index == 0 and not self.is_node(load(memory, head)):
+            store(memory, head, entry)
             return True
         node: u64 = self._node_for(head, index, index, 0)
         if node == 0:
             return False
         at: u64 = node + SLOTS_AT + 8 * (index & 63)
-        old: u64 = memory.load(at)
-        memory.store(at, entry)
+        old: u64 = load(memory, at)
+        store(memory, at, entry)
         if old == 0:
             self._count(node, 1)
         self._count_values(node, (entry & 1) - (old & 1))
@@ -104,12 +109,12 @@ class XArray:
         nth: u64 = first
         while nth < first + (one << (order % 6)):
             at: u64 = node + SLOTS_AT + 8 * nth
-            old: u64 = memory.load(at)
+            old: u64 = load(memory, at)
             if old == 0:
                 self._count(node, 1)
             elif self.is_node(old):
                 self._free_below(old - NODE_BITS)
-            memory.store(at, entry if nth == first else first << 2 | NODE_BITS)
+            store(memory, at, entry if nth == first else first << 2 | NODE_BITS)
             nth += 1
         return True
 
@@ -140,30 +145,30 @@ class XArray:
             node = fresh[nth - first]
             slot: u64 = 0
             while slot < SLOTS:
-                memory.store(node + SLOTS_AT + 8 * slot, entry)
+                store(memory, node + SLOTS_AT + 8 * slot, entry)
                 entry += step
                 slot += 1
             self._count(node, SLOTS)
-            memory.store(upper + SLOTS_AT + 8 * nth, node + NODE_BITS)
+            store(memory, upper + SLOTS_AT + 8 * nth, node + NODE_BITS)
             nth += 1
         return True
 
     def erase(self, head: u64, index: u64) -> u64:
         """Take the entry at ``index`` away; what it was. Nodes left empty go."""
         memory: Memory = self.memory
-        entry: u64 = memory.load(head)
+        entry: u64 = load(memory, head)
         if not self.is_node(entry):
             if index != 0:
                 return 0
-            memory.store(head, 0)
+            store(memory, head, 0)
             return entry
         node: u64 = entry - NODE_BITS
-        shift: i32 = memory.load8(node + SHIFT_AT)
+        shift: i32 = load8(memory, node + SHIFT_AT)
         if shift + 6 < 64 and index >> (shift + 6) != 0:
             return 0
         at: u64 = node + SLOTS_AT + 8 * ((index >> shift) & 63)
         while shift > 0:
-            entry = memory.load(at)
+            entry = load(memory, at)
             if entry == 0:
                 return 0
             if not self.is_node(entry):
@@ -171,9 +176,9 @@ class XArray:
             node = entry - NODE_BITS
             shift -= 6
             at = node + SLOTS_AT + 8 * ((index >> shift) & 63)
-        entry = memory.load(at)
+        entry = load(memory, at)
         if entry != 0:
-            memory.store(at, 0)
+            store(memory, at, 0)
             self._count(node, -1)
             if entry & 1 != 0:
                 self._count_values(node, -1)
@@ -183,16 +188,16 @@ class XArray:
     def _erase_order(self, head: u64, node: u64, slot: u64) -> u64:
         """Take the entry of ``slot`` away with its siblings; what it was."""
         memory: Memory = self.memory
-        entry: u64 = memory.load(node + SLOTS_AT + 8 * slot)
+        entry: u64 = load(memory, node + SLOTS_AT + 8 * slot)
         if self.is_sibling(entry):
             slot = entry >> 2
-            entry = memory.load(node + SLOTS_AT + 8 * slot)
+            entry = load(memory, node + SLOTS_AT + 8 * slot)
         sibling: u64 = slot << 2 | NODE_BITS
-        memory.store(node + SLOTS_AT + 8 * slot, 0)
+        store(memory, node + SLOTS_AT + 8 * slot, 0)
         self._count(node, -1)
         slot += 1
-        while slot < SLOTS and memory.load(node + SLOTS_AT + 8 * slot) == sibling:
-            memory.store(node + SLOTS_AT + 8 * slot, 0)
+        while slot < SLOTS and load(memory, node + SLOTS_AT + 8 * slot) == sibling:
+            store(memory, node + SLOTS_AT + 8 * slot, 0)
             self._count(node, -1)
             slot += 1
         self._prune(head, node)
@@ -204,18 +209,18 @@ class XArray:
         The last index of all is never found: nothing is stored there.
         """
         memory: Memory = self.memory
-        entry: u64 = memory.load(head)
+        entry: u64 = load(memory, head)
         if not self.is_node(entry):
             return 0 if entry != 0 and index == 0 else TOP
         while index <= most:
             node: u64 = entry - NODE_BITS
-            shift: i32 = memory.load8(node + SHIFT_AT)
+            shift: i32 = load8(memory, node + SHIFT_AT)
             if shift + 6 < 64 and index >> (shift + 6) != 0:
                 return TOP
-            found: u64 = memory.load(node + SLOTS_AT + 8 * ((index >> shift) & 63))
+            found: u64 = load(memory, node + SLOTS_AT + 8 * ((index >> shift) & 63))
             while shift > 0 and self.is_node(found):
                 shift -= 6
-                found = memory.load(found - NODE_BITS + SLOTS_AT + 8 * ((index >> shift) & 63))
+                found = load(memory, found - NODE_BITS + SLOTS_AT + 8 * ((index >> shift) & 63))
             if found != 0:
                 return index
             one: u64 = 1
@@ -230,9 +235,9 @@ class XArray:
         node: u64 = self.nodes.alloc(GFP_KERNEL)
         if node != 0:
             self.memory.zero(node, NODE_BYTES)
-            self.memory.store8(node + SHIFT_AT, shift)
-            self.memory.store8(node + OFFSET_AT, offset)
-            self.memory.store(node + PARENT_AT, parent)
+            store8(self.memory, node + SHIFT_AT, shift)
+            store8(self.memory, node + OFFSET_AT, offset)
+            store(self.memory, node + PARENT_AT, parent)
         return node
 
     def _node_for(self, head: u64, index: u64, last: u64, level: i32) -> u64:
@@ -241,17 +246,17 @@ class XArray:
         memory: Memory = self.memory
         if not self._reach(head, last):
             return 0
-        node: u64 = memory.load(head) - NODE_BITS
-        shift: i32 = memory.load8(node + SHIFT_AT)
+        node: u64 = load(memory, head) - NODE_BITS
+        shift: i32 = load8(memory, node + SHIFT_AT)
         while shift > level:
             at: u64 = node + SLOTS_AT + 8 * ((index >> shift) & 63)
-            found: u64 = memory.load(at)
+            found: u64 = load(memory, at)
             if found == 0:
                 found = self._new_node(shift - 6, (index >> shift) & 63, node)
                 if found == 0:
                     self._prune(head, node)
                     return 0
-                memory.store(at, found + NODE_BITS)
+                store(memory, at, found + NODE_BITS)
                 self._count(node, 1)
                 node = found
             else:
@@ -263,7 +268,7 @@ class XArray:
         """Free a node and those that it leads to."""
         slot: u64 = 0
         while slot < SLOTS:
-            entry: u64 = self.memory.load(node + SLOTS_AT + 8 * slot)
+            entry: u64 = load(self.memory, node + SLOTS_AT + 8 * slot)
             if self.is_node(entry):
                 self._free_below(entry - NODE_BITS)
             slot += 1
@@ -273,10 +278,10 @@ class XArray:
         """Make the tree high enough for ``index``; False without memory."""
         memory: Memory = self.memory
         while True:
-            entry: u64 = memory.load(head)
+            entry: u64 = load(memory, head)
             shift: i32 = -6
             if self.is_node(entry):
-                shift = memory.load8(entry - NODE_BITS + SHIFT_AT)
+                shift = load8(memory, entry - NODE_BITS + SHIFT_AT)
                 if shift + 6 >= 64 or index >> (shift + 6) == 0:
                     return True
             shift += 6
@@ -288,32 +293,32 @@ class XArray:
                     self._shrink(head)
                 return False
             if entry != 0:
-                memory.store(node + SLOTS_AT, entry)
+                store(memory, node + SLOTS_AT, entry)
                 self._count(node, 1)
                 if self.is_node(entry):
-                    memory.store(entry - NODE_BITS + PARENT_AT, node)
+                    store(memory, entry - NODE_BITS + PARENT_AT, node)
                 else:
                     self._count_values(node, entry & 1)
-            memory.store(head, node + NODE_BITS)
+            store(memory, head, node + NODE_BITS)
 
     def _count(self, node: u64, change: i32) -> None:
-        self.memory.store8(node + COUNT_AT, self.memory.load8(node + COUNT_AT) + change)
+        store8(self.memory, node + COUNT_AT, load8(self.memory, node + COUNT_AT) + change)
 
     def _count_values(self, node: u64, change: i32) -> None:
         if change != 0:
-            self.memory.store8(node + VALUES_AT, self.memory.load8(node + VALUES_AT) + change)
+            store8(self.memory, node + VALUES_AT, load8(self.memory, node + VALUES_AT) + change)
 
     def _prune(self, head: u64, node: u64) -> None:
         """Free ``node`` if it is empty, and parents that this empties; then lower the tree."""
         memory: Memory = self.memory
-        while memory.load8(node + COUNT_AT) == 0:
-            parent: u64 = memory.load(node + PARENT_AT)
-            offset: u64 = memory.load8(node + OFFSET_AT)
+        while load8(memory, node + COUNT_AT) == 0:
+            parent: u64 = load(memory, node + PARENT_AT)
+            offset: u64 = load8(memory, node + OFFSET_AT)
             self.nodes.free(node)
             if parent == 0:
-                memory.store(head, 0)
+                store(memory, head, 0)
                 return
-            memory.store(parent + SLOTS_AT + 8 * offset, 0)
+            store(memory, parent + SLOTS_AT + 8 * offset, 0)
             self._count(parent, -1)
             node = parent
         self._shrink(head)
@@ -322,16 +327,16 @@ class XArray:
         """Lower a tree whose head node has nothing but slot 0."""
         memory: Memory = self.memory
         while True:
-            entry: u64 = memory.load(head)
+            entry: u64 = load(memory, head)
             if not self.is_node(entry):
                 return
             node: u64 = entry - NODE_BITS
-            only: u64 = memory.load(node + SLOTS_AT)
-            if memory.load8(node + COUNT_AT) != 1 or only == 0:
+            only: u64 = load(memory, node + SLOTS_AT)
+            if load8(memory, node + COUNT_AT) != 1 or only == 0:
                 return
-            if not self.is_node(only) and memory.load8(node + SHIFT_AT) != 0:
+            if not self.is_node(only) and load8(memory, node + SHIFT_AT) != 0:
                 return
-            memory.store(head, only)
+            store(memory, head, only)
             if self.is_node(only):
-                memory.store(only - NODE_BITS + PARENT_AT, 0)
+                store(memory, only - NODE_BITS + PARENT_AT, 0)
             self.nodes.free(node)

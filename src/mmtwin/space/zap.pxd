@@ -1,5 +1,6 @@
 from mmtwin.maple.state cimport MaState
 from mmtwin.memory.memory cimport Memory
+from mmtwin.pages cimport load
 from mmtwin.space.page_cache cimport PageCache
 
 cdef class Zap(PageCache):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import longlong as i64
@@ -16,6 +17,9 @@ from mmtwin.memory.memory import Memory
 from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 from mmtwin.space.page_cache import PageCache
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
 
 PRESENT = declare(u64, p.PRESENT)
 PROTNONE = declare(u64, p.PROTNONE)
@@ -153,7 +157,7 @@ class Zap(PageCache):
         locked: bint = self.vm_flags(vma) & VM_LOCKED != 0
         anon: i64 = 0
         while start < end:
-            entry: u64 = memory.load(pte)
+            entry: u64 = load(memory, pte)
             if translates:
                 entry = self.ptep_get(pte)
             if entry == 0:

@@ -1,3 +1,4 @@
+from mmtwin.pages cimport load
 from mmtwin.space.move_vma cimport Move
 from mmtwin.space.v6_18.mmap cimport Mmap618
 from mmtwin.space.words cimport err_ptr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+import cython
 from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
@@ -17,6 +18,9 @@ from mmtwin.space.fields import Caches
 from mmtwin.space.move_vma import Move
 from mmtwin.space.v6_18.mmap import Mmap618
 from mmtwin.space.words import err_ptr
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
 
 TOP = declare(u64, c.MAX)
 PAGE_MASK = declare(u64, c.PAGE_MASK)
@@ -120,14 +124,14 @@ class Calls618(Mmap618):
 
     def vma_is_anon_shmem(self, file: u64) -> bint:
         """Whether the file is the nameless object behind MAP_SHARED | MAP_ANONYMOUS memory."""
-        return self.memory.load(file + self.at_f_path) == self.nameless_shmem
+        return load(self.memory, file + self.at_f_path) == self.nameless_shmem
 
     def anon_vma_name(self, vma: u64) -> u64:
         """The number of the area's name; 0 for none and for areas with any other file."""
         file: u64 = self.vm_file(vma)
         if file != 0 and not self.vma_is_anon_shmem(file):
             return 0
-        return self.memory.load(vma + self.at_anon_name)
+        return load(self.memory, vma + self.at_anon_name)
 
     def replace_anon_vma_name(self, vma: u64, name: u64) -> None:
         """Name an area, if it is of a kind that can have a name."""

@@ -13,7 +13,7 @@ from mmtwin.machine.bug import KernelBug
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.maple.state import MaState
 from mmtwin.space.v6_18.fork import Fork618
-from mmtwin.space.v6_18.merge import VmaMerge
+from mmtwin.space.v6_18.merge import VmaMerge, merge_attempt
 
 I_MMAP_RWSEM = declare(u64, held.I_MMAP_RWSEM)
 ANON_VMA_RWSEM = declare(u64, held.ANON_VMA_RWSEM)
@@ -31,7 +31,7 @@ class Exec618(Fork618):
             raise KernelBug("new_start > new_end", "relocate_vma_down")
         if self.find_vma(self.vm_mm(vma), start - shift) != vma:
             return -errno.EFAULT
-        vmg: VmaMerge = VmaMerge(self.vm_mm(vma), start - shift, end, 0, pgoff)
+        vmg: VmaMerge = merge_attempt(self.vm_mm(vma), start - shift, end, 0, pgoff)
         vmg.target = vma
         if self.vmg_expand(vmg) != 0:
             return -errno.ENOMEM

@@ -7,6 +7,9 @@ cdef class VmaMerge:
     cdef public unsigned long long policy, uffd_ctx, anon_name
     cdef public bint just_expand, nomem
     cdef public bint adjust_middle_start, adjust_next_start, remove_middle, remove_next
+    cdef void begin(self, unsigned long long mm, unsigned long long start, unsigned long long end, unsigned long long vm_flags, unsigned long long pgoff) noexcept
+
+cpdef VmaMerge merge_attempt(unsigned long long mm, unsigned long long start, unsigned long long end, unsigned long long vm_flags, unsigned long long pgoff)
 
 cdef class Merge618(Space):
     cpdef bint vma_had_uncowed_parents(self, unsigned long long vma) except -1

@@ -38,7 +38,8 @@ class VmaMerge:
     ``nomem`` tells a failure for want of memory from "nothing to merge".
     """
 
-    def __init__(self, mm: u64, start: u64, end: u64, vm_flags: u64, pgoff: u64) -> None:
+    def begin(self, mm: u64, start: u64, end: u64, vm_flags: u64, pgoff: u64) -> None:
+        """Of the area only this is known."""
         self.mm = mm
         self.start = start
         self.end = end
@@ -60,6 +61,13 @@ class VmaMerge:
         self.adjust_next_start = False
         self.remove_middle = False
         self.remove_next = False
+
+
+def merge_attempt(mm: u64, start: u64, end: u64, vm_flags: u64, pgoff: u64) -> VmaMerge:
+    """An attempt for [start, end) of ``mm``, without neighbours."""
+    vmg: VmaMerge = VmaMerge.__new__(VmaMerge)
+    vmg.begin(mm, start, end, vm_flags, pgoff)
+    return vmg
 
 
 class Merge618(Space):
@@ -315,7 +323,7 @@ class Merge618(Space):
         first: u64 = self.vm_start(vma)
         if start >= first:
             pgoff += (start - first) >> 12
-        vmg: VmaMerge = VmaMerge(self.vm_mm(vma), start, end, self.vm_flags(vma), pgoff)
+        vmg: VmaMerge = merge_attempt(self.vm_mm(vma), start, end, self.vm_flags(vma), pgoff)
         vmg.file = self.vm_file(vma)
         vmg.anon_vma = self.anon_vma(vma)
         vmg.policy = self.vm_policy(vma)

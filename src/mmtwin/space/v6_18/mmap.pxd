@@ -1,4 +1,7 @@
 from mmtwin.maple.state cimport MaState
+from mmtwin.pages cimport load
+from mmtwin.space cimport load32
+from mmtwin.space.v6_18.merge cimport VmaMerge, merge_attempt
 from mmtwin.space.v6_18.munmap cimport Munmap618, VmaMunmap
 from mmtwin.space.words cimport failed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+import cython
 from cython import bint, declare
 from cython import longlong as i64
 from cython import ulonglong as u64
@@ -12,9 +13,13 @@ from mmtwin.machine.gfp import GFP_KERNEL, NOFAIL
 from mmtwin.maple.state import MaState
 from mmtwin.space import files
 from mmtwin.space import flags as c
-from mmtwin.space.v6_18.merge import VmaMerge
+from mmtwin.space.v6_18.merge import VmaMerge, merge_attempt
 from mmtwin.space.v6_18.munmap import Munmap618, VmaMunmap
 from mmtwin.space.words import failed
+
+if not cython.compiled:
+    from mmtwin.pages.words import load
+    from mmtwin.space.parts import load32
 
 TOP = declare(u64, c.MAX)
 PAGE_SIZE = declare(u64, c.PAGE_SIZE)
@@ -73,7 +78,7 @@ class Mmap618(Munmap618):
         """
         if file != 0 and self.huge_page_shift(file) != 0:
             return self.hugetlb_get_unmapped_area(mm, file, addr, length, map_flags)
-        if self.memory.load(self.sysctl + THP) == 0:
+        if load(self.memory, self.sysctl + THP) == 0:
             return self.mm_get_unmapped_area(mm, addr, length, map_flags)
         if file != 0 and self.file_area(file) == AREA_ZERO:
             if map_flags & MAP_SHARED == 0:
@@ -158,7 +163,7 @@ class Mmap618(Munmap618):
     def calc_vm_flags(self, mm: u64, prot: u64, map_flags: u64) -> u64:
         """MAP_STACK asks for small pages (c4608d1bf7c6, 6.7), where huge ones are built in."""
         vm_flags: u64 = Munmap618.calc_vm_flags(self, mm, prot, map_flags)
-        if map_flags & MAP_STACK != 0 and self.memory.load(self.sysctl + THP) != 0:
+        if map_flags & MAP_STACK != 0 and load(self.memory, self.sysctl + THP) != 0:
             vm_flags |= VM_NOHUGEPAGE
         return vm_flags
 
@@ -173,7 +178,7 @@ class Mmap618(Munmap618):
         error: i64 = Munmap618.file_mmap_check(self, file, prot, map_flags, length, pgoff, vm_flags)
         if error != 0 or map_flags & MAP_TYPE == MAP_PRIVATE or prot & PROT_WRITE == 0:
             return error
-        seals: u64 = self.memory.load32(self.file_inode(file) + I_SEALS)
+        seals: u64 = load32(self.memory, self.file_inode(file) + I_SEALS)
         return -errno.EPERM if seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0 else 0
 
     def anonymous_vm_flags(self, map_flags: u64, vm_flags: u64) -> i64:
@@ -195,7 +200,7 @@ class Mmap618(Munmap618):
         leaves a hole.
         """
         if file != 0 and vm_flags & (VM_SHARED | VM_MAYWRITE) == VM_SHARED | VM_MAYWRITE:
-            seals: u64 = self.memory.load32(self.file_inode(file) + I_SEALS)
+            seals: u64 = load32(self.memory, self.file_inode(file) + I_SEALS)
             if seals & F_SEAL_WRITE != 0:
                 return -errno.EPERM
         end: u64 = addr + length
@@ -217,7 +222,7 @@ class Mmap618(Munmap618):
         if self.accountable_mapping(file, vm_flags):
             vm_flags |= VM_ACCOUNT
         self.vms_clean_up_area(vms)
-        vmg: VmaMerge = VmaMerge(mm, addr, end, vm_flags, pgoff)
+        vmg: VmaMerge = merge_attempt(mm, addr, end, vm_flags, pgoff)
         vmg.prev = vms.prev
         vmg.next = vms.next
         vmg.file = file
@@ -267,7 +272,7 @@ class Mmap618(Munmap618):
         merged: u64 = 0
         failed: bint = False
         if vma != 0 and self.vm_end(vma) == addr:
-            vmg: VmaMerge = VmaMerge(mm, addr, addr + length, vm_flags, addr >> 12)
+            vmg: VmaMerge = merge_attempt(mm, addr, addr + length, vm_flags, addr >> 12)
             vmg.prev = vma
             vmg.just_expand = True
             merged = self.vma_merge_new_range(vmg)

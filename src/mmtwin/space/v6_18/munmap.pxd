@@ -1,4 +1,4 @@
-from mmtwin.maple.state cimport MaState
+from mmtwin.maple.state cimport MaState, cursor
 from mmtwin.space.v6_18.merge cimport Merge618
 
 cdef class VmaMunmap:
@@ -7,6 +7,7 @@ cdef class VmaMunmap:
     cdef public unsigned long long exec_vm, stack_vm, data_vm
     cdef public bint clear_ptes, closed
     cdef public MaState mas
+    cdef int begin(self, unsigned long long tree, unsigned long long vma, unsigned long long start, unsigned long long end) except -1
 
 cdef class Munmap618(Merge618):
     cpdef long long do_mas_align_munmap(self, MaState mas, unsigned long long vma, unsigned long long mm, unsigned long long start, unsigned long long end) except? -1000000

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 
 from cython import declare
+from cython import int as i32
 from cython import longlong as i64
 from cython import ulonglong as u64
 
 from mmtwin.machine.bug import KernelWarning
 from mmtwin.machine.gfp import GFP_KERNEL
-from mmtwin.maple.state import MaState
+from mmtwin.maple.state import MaState, cursor
 from mmtwin.space import flags as c
 from mmtwin.space.v6_18.merge import Merge618
 
@@ -29,9 +30,10 @@ class VmaMunmap:
     The counts are of pages.
     """
 
-    def __init__(self, tree: u64, vma: u64, start: u64, end: u64) -> None:
+    def begin(self, tree: u64, vma: u64, start: u64, end: u64) -> i32:
+        """Nothing is gathered yet; returns 0."""
         self.tree = tree
-        self.mas = MaState(tree, 0)
+        self.mas = cursor(tree, 0)
         self.vma = vma
         self.start = start
         self.end = end
@@ -46,6 +48,7 @@ class VmaMunmap:
         self.data_vm = 0
         self.clear_ptes = False
         self.closed = False
+        return 0
 
 
 class Munmap618(Merge618):
@@ -69,7 +72,9 @@ class Munmap618(Merge618):
         """An empty collection with a side tree of its own."""
         tree: u64 = self.stack.alloc(GFP_KERNEL)
         self.maple.mt_init_flags(tree, LOCK_EXTERN)
-        return VmaMunmap(tree, vma, start, end)
+        vms: VmaMunmap = VmaMunmap.__new__(VmaMunmap)
+        vms.begin(tree, vma, start, end)
+        return vms
 
     def vms_gather_munmap_vmas(self, vms: VmaMunmap, mm: u64) -> i64:
         """Split at the borders and put every VMA of the range into the side tree.
