@@ -76,7 +76,7 @@ class Machine:
 
     def found(self) -> tuple[set[str], set[str]]:
         """The ids of what is broken: by the step, and by the whole."""
-        step = {violation.invariant for violation in self.bench.checker._since(self.mark)}
+        step = {violation.invariant for violation in self.bench.checker.since(self.mark)}
         return step, {violation.invariant for violation in self.bench.checker.full()}
 
 

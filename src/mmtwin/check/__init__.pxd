@@ -9,6 +9,9 @@ cdef inline unsigned long long was_word(Overlay overlay, unsigned long long inde
         return overlay.w[index]
     return overlay.images[((place - overlay.tag) << 5) + (index & 31)]
 
+cdef inline bint touched(Overlay overlay, unsigned long long index) noexcept:
+    return overlay.table[index >> 5] >= overlay.tag
+
 cdef inline bint word_changed(Overlay overlay, unsigned long long index) noexcept:
     return was_word(overlay, index) != overlay.w[index]
 
@@ -23,3 +26,6 @@ cdef inline unsigned long long word_then(Words check, unsigned long long address
 
 cdef inline unsigned long long of_page(PageWords check, unsigned long long pfn, unsigned long long offset) noexcept:
     return check.w[(check.memmap + 64 * pfn + offset) >> 3]
+
+cdef inline bint held(Words check, unsigned long long address) noexcept:
+    return address >= check.base + 4096 and address - check.base <= check.size - 256

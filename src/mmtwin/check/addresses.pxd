@@ -1,3 +1,5 @@
+cimport cython
+
 from mmtwin.memory cimport words_of
 
 cdef class AddressSet:
@@ -7,6 +9,7 @@ cdef class AddressSet:
     cdef object held
     cdef unsigned long long *table
     cpdef void clear(self) noexcept
+    @cython.final
     cdef unsigned long long place(self, unsigned long long address) noexcept
     cpdef bint has(self, unsigned long long address) noexcept
     cpdef bint add(self, unsigned long long address) except -1

@@ -176,7 +176,7 @@ class AnonRules(AreaRules):
         """The counts in every anon_vma met are what was counted."""
         nth: u64 = 0
         while nth < self.anons.count:
-            anon_vma: u64 = self.anons.address(nth)
+            anon_vma: u64 = self.anons.members[nth]
             if not self.is_anon_vma(anon_vma):
                 self.anon_fail("VM-22", anon_vma, "address", "elsewhere", "an anon_vma")
             elif word_at(self, anon_vma + FIRST) != 0:

@@ -1,4 +1,6 @@
-from mmtwin.check cimport word_at, word_then
+cimport cython
+
+from mmtwin.check cimport held, touched, word_at, word_then
 from mmtwin.check.lookup cimport Lookup
 from mmtwin.check.tally cimport Tally
 from mmtwin.pages.slab cimport SlabCache
@@ -14,21 +16,29 @@ cdef class AreaRules(Lookup):
     cdef readonly int page_shift
     cdef unsigned long long page_mask
     cdef unsigned long long prot_none, prot_read, prot_write, prot_nx
+    @cython.final
     cdef unsigned long long object_at(self, unsigned long long address, unsigned long long number, unsigned long long stride) noexcept
+    @cython.final
     cdef bint is_vma(self, unsigned long long address) noexcept
     cdef void vma_fail(self, str invariant, unsigned long long vma, str field, str found, str expected) except *
     cdef void leaf(self, unsigned long long node, int end, unsigned long long least, unsigned long long most, bint fresh) except *
+    @cython.final
+    cdef bint _range_kept(self, unsigned long long vma) noexcept
     cdef void entry(self, unsigned long long mm, unsigned long long vma, unsigned long long low, unsigned long long high) except *
     cdef void enter_area(self, unsigned long long vma) except *
     cdef void agrees(self, unsigned long long vma, unsigned long long low, unsigned long long high) except *
     cdef void area(self, unsigned long long mm, unsigned long long vma) except *
     cdef void _clean_offset(self, unsigned long long vma, unsigned long long start, unsigned long long flags) except *
+    @cython.final
     cdef unsigned long long protection(self, unsigned long long flags) noexcept
     cdef void file_links(self, unsigned long long vma) except *
     cdef unsigned long long _list_owner(self, unsigned long long link) noexcept
     cdef void _next_in_list(self, unsigned long long vma, unsigned long long inode) except *
+    @cython.final
     cdef unsigned long long inode_of(self, unsigned long long vma, bint old) noexcept
+    @cython.final
     cdef bint is_inode(self, unsigned long long address) noexcept
+    @cython.final
     cdef bint aligned(self, unsigned long long address) noexcept
     cdef void anon(self, unsigned long long vma, unsigned long long flags) except *
     cdef void account(self, unsigned long long mm, unsigned long long vma, long long sign, bint old) except *

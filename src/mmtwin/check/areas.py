@@ -23,7 +23,7 @@ from mmtwin.space import flags as c
 from mmtwin.space.layouts import Layouts
 
 if not cython.compiled:
-    from mmtwin.check.words import word_at, word_then
+    from mmtwin.check.words import held, touched, word_at, word_then
 
 ACCESS = declare(u64, c.VM_ACCESS_FLAGS)
 WRITE = declare(u64, c.VM_WRITE)
@@ -138,30 +138,47 @@ class AreaRules(Lookup):
         high: u64
         entry: u64
         i: i32 = 0
-        image: i32 = self.overlay.find(first) if self.partial else -1
+        overlay = self.overlay
+        image: i32 = overlay.find(first) if self.partial else -1
         counted: bint = not self.partial or fresh or image >= 0
         one: u64 = 1
         kept: u64 = 0
-        compared: bint = image >= 0 and not fresh and self.overlay.flags[image] & WAS != 0
+        same: bint
+        compared: bint = image >= 0 and not fresh and overlay.flags[image] & WAS != 0
+        old = overlay.images
+        at: u64 = 32 * image if compared else 0
         self.path_node[self.depth] = node
         self.depth += 1
         while i <= end:
             high = w[first + 1 + i] if i < end else most
             entry = w[first + 16 + i]
             if entry != 0:
-                self.path_slot[self.depth - 1] = i
-                self.entry(mm, entry, low, high)
-                if compared and self.overlay.images[32 * image + 16 + i] == entry:
+                same = compared and old[at + 16 + i] == entry
+                if same:
                     kept |= one << (SLOTS_KEPT + i)
-                elif counted and self.partial:
+                if not (
+                    same
+                    and 0 < i < end
+                    and old[at + i] == w[first + i]
+                    and old[at + 1 + i] == w[first + 1 + i]
+                    and self._range_kept(entry)
+                ):
+                    self.path_slot[self.depth - 1] = i
+                    self.entry(mm, entry, low, high)
+                if counted and self.partial and not same:
                     self.enter_area(entry)
             low = high + 1
             i += 1
         self.depth -= 1
         if compared:
-            self.overlay.flags[image] |= kept
+            overlay.flags[image] |= kept
         if counted:
             self.sums.bump(mm, ENTRIES, self.entries)
+
+    def _range_kept(self, vma: u64) -> bint:
+        """Is nothing stored where a VMA's start and end stand? At the mark it was a sound one."""
+        at: u64 = (vma - self.base) >> 3
+        return not touched(self.overlay, at) and not touched(self.overlay, at + 1)
 
     def entry(self, mm: u64, vma: u64, low: u64, high: u64) -> None:
         """A slot of ``mm``'s tree that covers ``low..high`` (inclusive) and holds ``vma``."""
@@ -311,7 +328,7 @@ class AreaRules(Lookup):
 
     def aligned(self, address: u64) -> bint:
         """Is this the address of a word in memory?"""
-        return address & 7 == 0 and self.held(address)
+        return address & 7 == 0 and held(self, address)
 
     def anon(self, vma: u64, flags: u64) -> None:
         """The VMA's anonymous side: a place for its chain."""

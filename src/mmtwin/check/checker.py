@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import cython
+from cython import ulonglong as u64
+
 from mmtwin.check.huge_pool import HugePoolCheck
 from mmtwin.check.machine_entries import TRANSLATIONS
 from mmtwin.check.page_step import PageStepCheck
@@ -20,6 +23,9 @@ from mmtwin.pages.pages import Pages
 from mmtwin.pages.slab import SlabCaches
 from mmtwin.space.layouts import Layouts
 from mmtwin.space.space import Space
+
+if not cython.compiled:
+    from mmtwin.check.words import word_at
 
 
 class Checked(Protocol):
@@ -39,7 +45,6 @@ class Checker:
     """Checks a twin's present state against every invariant that can be judged from it."""
 
     def __init__(self, twin: Checked) -> None:
-        self.twin = twin
         self.memory = twin.memory
         self.threads = twin.pids.head
         era = twin.maple.era
@@ -62,7 +67,9 @@ class Checker:
             unprepared=twin.maple.unprepared,
         )
         self.pool = HugePoolCheck(twin)
+        self.huge_pages, self.promises = self.pool.at_nr, self.pool.at_resv
         self.segments = SegmentCheck(twin)
+        self.shmids = self.segments.head
         self.pages = PageStepCheck(
             twin.pages, reserve=twin.pages.era.name != "3.15", overlay=self.spaces.overlay
         )
@@ -74,26 +81,34 @@ class Checker:
         found = self.spaces.everything() + self.pages.full() + self.pool.full()
         return found + self.segments.full() + slab_violations(self.caches)
 
-    def touched(self, mark: int) -> list[Violation]:
+    def touched(self, mark: u64) -> list[Violation]:
         """Check what the stores since the journal's position ``mark`` can have broken.
 
         All was well at ``mark``. A finding is told in the words of the whole check, with absolute
         counts and all places, so that both name the same.
         """
-        found = self._since(mark)
+        found = self.since(mark)
         if not found:
             return found
         told = self.full()
         told += [violation for violation in found if violation.invariant in STEP_RULES]
         return told or found
 
-    def every(self, mark: int) -> list[Violation]:
+    def every(self, mark: u64) -> list[Violation]:
         """Check everything, and what only shows in how the words changed since ``mark``."""
-        found = self._since(mark)
+        found = self.since(mark)
         rules = [violation for violation in found if violation.invariant in STEP_RULES]
         return self.full() + rules
 
-    def _since(self, mark: int) -> list[Violation]:
+    def since(self, mark: u64) -> list[Violation]:
+        """What the stores since ``mark`` broke, as the step tells it: with differences."""
         self.spaces.take_threads(self.threads)
         found = self.spaces.since_mark(mark)
-        return found + self.pages.touched_now() + self.pool.full() + self.segments.full()
+        pages = self.pages.touched_now()
+        if pages:
+            found = found + pages
+        if word_at(self.spaces, self.huge_pages) != 0 or word_at(self.spaces, self.promises) != 0:
+            found = found + self.pool.full()
+        if word_at(self.spaces, self.shmids) != 0:
+            found = found + self.segments.full()
+        return found

@@ -359,13 +359,13 @@ class EntryRules(SpaceCheck):
         """Counters of address spaces, pages, swap slots and inodes against what was added up."""
         nth: u64 = 0
         while nth < self.residents.count:
-            mm: u64 = self.residents.address(nth)
+            mm: u64 = self.residents.members[nth]
             if self.trees.has(mm + self.at_tree):
                 self.resident_sums(mm, nth)
             nth += 1
         nth = 0
         while nth < self.mapped.count:
-            self.mapped_sum(self.mapped.address(nth), nth)
+            self.mapped_sum(self.mapped.members[nth], nth)
             nth += 1
         nth = 0
         while nth < self.slots.count:
@@ -379,7 +379,7 @@ class EntryRules(SpaceCheck):
             nth += 1
         nth = 0
         while self.partial and nth < self.caches_of.count:
-            inode: u64 = self.caches_of.address(nth)
+            inode: u64 = self.caches_of.members[nth]
             held: i64 = word_at(self, inode + self.at_nrpages) - was_at(
                 self, inode + self.at_nrpages
             )

@@ -1,4 +1,4 @@
-from mmtwin.check cimport word_then
+from mmtwin.check cimport held, word_then
 from mmtwin.check.step cimport StepCheck
 
 cdef class Lookup(StepCheck):

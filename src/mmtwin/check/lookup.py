@@ -10,7 +10,7 @@ from cython import ulonglong as u64
 from mmtwin.check.step import StepCheck
 
 if not cython.compiled:
-    from mmtwin.check.words import word_then
+    from mmtwin.check.words import held, word_then
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 NODE_MASK = declare(u64, 0xFFFFFFFFFFFFFF00)
@@ -42,7 +42,7 @@ class Lookup(StepCheck):
         while level < LEVELS:
             node: u64 = enode & NODE_MASK
             kind: i32 = (enode >> 3) & 15
-            if kind < LEAF or kind > ARANGE or not self.held(node):
+            if kind < LEAF or kind > ARANGE or not held(self, node):
                 return 0
             first: u64 = (node - self.base) >> 3
             source = self.w
@@ -53,15 +53,16 @@ class Lookup(StepCheck):
                     first = 32 * nth
             pivots: i32 = 9 if kind == ARANGE else 15
             slot: i32 = 0
+            pivot: u64 = 0
             while slot < pivots:
-                pivot: u64 = source[first + 1 + slot]
-                if pivot == 0 and slot > 0:
+                pivot = source[first + 1 + slot]
+                if pivot >= index or (pivot == 0 and slot > 0):
                     break
-                if pivot >= index:
-                    self.found_last = pivot
-                    break
-                self.found_first = pivot + 1
                 slot += 1
+            if slot < pivots and pivot >= index:
+                self.found_last = pivot
+            if slot > 0:
+                self.found_first = source[first + slot] + 1
             enode = source[first + (10 if kind == ARANGE else 16) + slot]
             if kind == LEAF:
                 return enode

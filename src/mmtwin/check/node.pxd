@@ -10,7 +10,6 @@ cdef class NodeRules(Words):
     cdef int depth
     cdef int end, pivots, entries
     cdef unsigned long long slot_at, pivot_at, gap
-    cdef bint held(self, unsigned long long address) noexcept
     cdef void fail(self, str invariant, unsigned long long node, str field, str found, str expected) except *
     cdef void report(self, str invariant, str kind, unsigned long long address, str field, str found, str expected) except *
     cdef int data_end(self, int kind, unsigned long long last_pivot, unsigned long long metadata, unsigned long long most) noexcept

@@ -60,10 +60,6 @@ class NodeRules(Words):
         self.path_slot = words_of(self.held_path[1])
         self.depth = 0
 
-    def held(self, address: u64) -> bint:
-        """Do all 256 bytes from ``address`` lie in memory, past the page that is never used?"""
-        return address >= self.base + 4096 and address - self.base <= self.size - 256
-
     def path(self) -> tuple[tuple[int, int], ...]:
         """The nodes above the present one and the slots taken in them, root first."""
         return tuple((self.path_node[i], self.path_slot[i]) for i in range(self.depth))

@@ -11,6 +11,7 @@ cdef class Overlay:
     cdef unsigned long long *blocks
     cdef unsigned long long *flags
     cdef unsigned long long *owners
+    cdef unsigned long long *caches
     cdef unsigned long long *images
     cdef unsigned long long *table
     cdef void _bind(self) except *

@@ -33,6 +33,8 @@ WAS_IN = 1
 """The block held a node of a known tree at the mark."""
 IS_IN = 2
 """The block holds a node of a known tree now, by its parent words."""
+OF_NO_CACHE = 1
+"""In the place of a slab cache's number, which is even: the block is no node or VMA."""
 
 
 def larger(words: array[int]) -> array[int]:
@@ -45,7 +47,9 @@ def larger(words: array[int]) -> array[int]:
 class Overlay:
     """The old images of all blocks touched since a mark.
 
-    ``flags`` and ``owners`` are for the checks: what the block was, and whose.
+    ``flags``, ``owners`` and ``caches`` are for the checks: what the block was, and whose; the
+    number of the slab cache it belongs to now as at the mark (``OF_NO_CACHE``: none of those that
+    matter), 0 where that changed or nobody looked.
 
     ``table`` says of each block of memory, by its number, at which index it stands: the tag of the
     load that touched it last, and the index in the bits below. It is held lazily, as memory is.
@@ -60,7 +64,7 @@ class Overlay:
         self.w = memory.w
         self.count = 0
         self.room = FIRST_BLOCKS
-        self.held = [array("Q", bytes(8 * size * self.room)) for size in (1, 1, 1, 32)]
+        self.held = [array("Q", bytes(8 * size * self.room)) for size in (1, 1, 1, 1, 32)]
         self._bind()
         self.tag = GENERATION
         self.size = memory.size // (8 * WORDS)
@@ -70,7 +74,8 @@ class Overlay:
         self.blocks = words_of(self.held[0])
         self.flags = words_of(self.held[1])
         self.owners = words_of(self.held[2])
-        self.images = words_of(self.held[3])
+        self.caches = words_of(self.held[3])
+        self.images = words_of(self.held[4])
 
     def _new_table(self) -> None:
         """A table in which no block was touched yet."""
@@ -98,20 +103,24 @@ class Overlay:
         table = self.table
         tag: u64 = self.tag
         index: u64
-        block: u64
-        old: u64
+        entry: u64
+        last: u64 = 0
+        if at > held:
+            entry = 2 * (at - held)
+            last = 2 * (mark - held) if mark > held else 0
+            while entry > last:
+                entry -= 2
+                index = words[entry]
+                if table[index >> 5] < tag:
+                    self._touch(index >> 5)
+                self.images[((table[index >> 5] - tag) << 5) + (index & 31)] = words[entry + 1]
+            at = held
         while at > mark:
             at -= 1
-            if at >= held:
-                index = words[2 * (at - held)]
-                old = words[2 * (at - held) + 1]
-            else:
-                index = journal.entry_index(at)
-                old = journal.entry_old(at)
-            block = index >> 5
-            if table[block] < tag:
-                self._touch(block)
-            self.images[((table[block] - tag) << 5) + (index & 31)] = old
+            index = journal.entry_index(at)
+            if table[index >> 5] < tag:
+                self._touch(index >> 5)
+            self.images[((table[index >> 5] - tag) << 5) + (index & 31)] = journal.entry_old(at)
 
     def _touch(self, block: u64) -> i32:
         """Enter a block that is new, with its present content; returns 0."""
@@ -124,6 +133,7 @@ class Overlay:
         self.table[block] = self.tag | nth
         self.blocks[nth] = block
         self.flags[nth] = 0
+        self.caches[nth] = 0
         copy_words(self.images, nth * WORDS, self.w, block * WORDS, WORDS)
         return 0
 

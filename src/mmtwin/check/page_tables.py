@@ -13,6 +13,7 @@ from cython import int as i32
 from cython import longlong as i64
 from cython import ulonglong as u64
 
+from mmtwin.check.overlay import OF_NO_CACHE
 from mmtwin.check.tables import TableRules
 from mmtwin.check.violation import Violation
 from mmtwin.space import flags as c
@@ -31,6 +32,7 @@ IS_THERE = declare(i32, 1)
 LEVEL_MASK = declare(u64, 0x7FF)
 FIRST_MASK = declare(u64, 0xFFFFFFFFFFFFF000)
 NO_TABLE = declare(u64, 0xFFFFFFFFFFFFFFFF)
+NO_CACHE = declare(u64, OF_NO_CACHE)
 PUT_BY = declare(u64, 0x800)
 """Instead of a place: the table is put by for a huge page and maps nothing."""
 
@@ -63,7 +65,7 @@ class PageTableCheck(TableRules):
         self.clear()
         nth: u64 = 0
         while nth < self.live.count:
-            mm: u64 = self.live.address(nth)
+            mm: u64 = self.live.members[nth]
             nth += 1
             if self.residents.has(mm):
                 continue
@@ -119,26 +121,26 @@ class PageTableCheck(TableRules):
             block: u64 = overlay.blocks[nth]
             if first_map <= block < last_map:
                 self.touched_pages(nth, block)
-            elif block < last_block:
+            elif block < last_block and overlay.caches[nth] <= NO_CACHE:
                 self.touched_block(nth, block)
             nth += 1
         nth = 0
         while nth < self.live.count:
-            mm: u64 = self.live.address(nth)
+            mm: u64 = self.live.members[nth]
             if self.resident_changed(mm):
                 self.residents.row(mm)
             nth += 1
         nth = 0
         while nth < self.walked.count:
-            self.remade_table(self.walked.address(nth))
+            self.remade_table(self.walked.members[nth])
             nth += 1
         nth = 0
         while nth < self.areas.count:
-            self.area_kept(nth, self.areas.address(nth))
+            self.area_kept(nth, self.areas.members[nth])
             nth += 1
         nth = 0
         while nth < self.inodes.count:
-            self.caches_of.row(self.inodes.address(nth))
+            self.caches_of.row(self.inodes.members[nth])
             nth += 1
         self.sums_of_tables()
         return self.found
@@ -228,7 +230,7 @@ class PageTableCheck(TableRules):
         """s390: a table that is on top no longer counts in ``pgtables_bytes`` from then on."""
         nth: u64 = 0
         while nth < self.live.count:
-            mm: u64 = self.live.address(nth)
+            mm: u64 = self.live.members[nth]
             if word_changed(self.overlay, (mm + self.at_asce - self.base) >> 3):
                 pgd: u64 = was_at(self, mm + self.at_pgd)
                 if self.old_trees.has(mm + self.at_tree) and self.aligned(pgd):

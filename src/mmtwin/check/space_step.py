@@ -22,7 +22,7 @@ from cython import longlong as i64
 from cython import ulonglong as u64
 
 from mmtwin.check.addresses import AddressSet
-from mmtwin.check.overlay import KEPT_SHIFT
+from mmtwin.check.overlay import KEPT_SHIFT, OF_NO_CACHE
 from mmtwin.check.spaces import SpaceRules
 from mmtwin.check.tally import Tally
 from mmtwin.check.violation import Violation
@@ -39,6 +39,7 @@ ENTRIES = declare(i32, 0)
 WAS_THERE = declare(i32, 0)
 IS_THERE = declare(i32, 1)
 """Columns of a changed VMA's row: was it in its tree at the mark, is it in its tree now?"""
+NO_CACHE = declare(u64, OF_NO_CACHE)
 SLOTS_KEPT = declare(i32, KEPT_SHIFT)
 PAGE_WORDS = declare(u64, 8)
 
@@ -68,7 +69,8 @@ class SpaceCheck(SpaceRules):
             self.inode_cache,
             self.file_cache,
         )
-        self.known = max(cache.number for cache in looked_at)
+        self.node_cache = caches.get("maple_node").number
+        self.known = max(*(cache.number for cache in looked_at), self.node_cache)
         self.held_strides = array("Q", bytes(8 * (self.known + 1)))
         self.strides = words_of(self.held_strides)
         for cache in looked_at:
@@ -92,7 +94,7 @@ class SpaceCheck(SpaceRules):
         mm: u64
         nth: u64 = 0
         while nth < live.count:
-            mm = live.address(nth)
+            mm = live.members[nth]
             self.trees.add(mm + self.at_tree)
             if self.half_at(mm + self.at_users, True) != 0:
                 self.old_trees.add(mm + self.at_tree)
@@ -101,15 +103,15 @@ class SpaceCheck(SpaceRules):
         self.locate()
         nth = 0
         while nth < live.count:
-            tree: u64 = live.address(nth) + self.at_tree
+            tree: u64 = live.members[nth] + self.at_tree
             if self.marked.has(tree) or self._tree_touched(tree):
                 self._part(tree)
             nth += 1
         self._losses()
         nth = 0
         while nth < live.count:
-            if self.old_trees.has(live.address(nth) + self.at_tree):
-                self.old_root(live.address(nth) + self.at_tree)
+            if self.old_trees.has(live.members[nth] + self.at_tree):
+                self.old_root(live.members[nth] + self.at_tree)
             nth += 1
         self._spaces()
         self._leaks()
@@ -117,12 +119,12 @@ class SpaceCheck(SpaceRules):
         self.in_place()
         nth = 0
         while nth < self.entered.count:
-            if not self.stayed.has(self.entered.address(nth)):
-                self.areas.row(self.entered.address(nth))
+            if not self.stayed.has(self.entered.members[nth]):
+                self.areas.row(self.entered.members[nth])
             nth += 1
         nth = 0
         while nth < self.areas.count:
-            self._area_step(nth, self.areas.address(nth))
+            self._area_step(nth, self.areas.members[nth])
             nth += 1
         self.totals()
         return self.found
@@ -131,7 +133,7 @@ class SpaceCheck(SpaceRules):
         """The rules of each mm_struct that was touched, of all if the limit changed."""
         nth: u64 = 0
         while nth < self.sums.count:
-            mm: u64 = self.sums.address(nth)
+            mm: u64 = self.sums.members[nth]
             if self.dead.has(mm):
                 self.old_root(mm + self.at_tree)
             elif self.trees.has(mm + self.at_tree):
@@ -141,7 +143,7 @@ class SpaceCheck(SpaceRules):
         if word_changed(self.overlay, (self.limit_at - self.base) >> 3):
             nth = 0
             while nth < self.live.count:
-                self.space(self.live.address(nth))
+                self.space(self.live.members[nth])
                 nth += 1
 
     def _ceiling(self, mm: u64) -> None:
@@ -160,8 +162,12 @@ class SpaceCheck(SpaceRules):
         nth: u64 = 0
         while nth < self.overlay.count:
             block: u64 = self.overlay.blocks[nth]
-            number: u64 = self.w[self.map_word + (block >> 4) * PAGE_WORDS + 1]
-            if number != 0 and number <= self.known:
+            at: u64 = self.map_word + (block >> 4) * PAGE_WORDS + 1
+            number: u64 = self.w[at]
+            known: bint = number != 0 and number <= self.known
+            if not word_changed(self.overlay, at):
+                self.overlay.caches[nth] = number if known else NO_CACHE
+            if known:
                 stride: u64 = self.strides[number]
                 if stride != 0:
                     self._changed(nth, self.base + (block << 8), number, stride)

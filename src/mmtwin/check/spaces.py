@@ -108,7 +108,7 @@ class SpaceRules(AnonRules):
         self.begin()
         nth: u64 = 0
         while nth < self.live.count:
-            mm: u64 = self.live.address(nth)
+            mm: u64 = self.live.members[nth]
             self.trees.add(mm + self.at_tree)
             self.sums.row(mm)
             self.space(mm)
@@ -167,7 +167,7 @@ class SpaceRules(AnonRules):
         charged: i64 = self.charged
         nth: u64 = 0
         while nth < self.sums.count:
-            mm: u64 = self.sums.address(nth)
+            mm: u64 = self.sums.members[nth]
             entries += self.sums.sum(nth, ENTRIES)
             charged += self.sums.sum(nth, CHARGED)
             if self.trees.has(mm + self.at_tree):
@@ -176,7 +176,7 @@ class SpaceRules(AnonRules):
         self.anon_sums()
         nth = 0
         while nth < self.inodes.count:
-            self._inode(self.inodes.address(nth), nth)
+            self._inode(self.inodes.members[nth], nth)
             nth += 1
         self._out("VM-29", "vm_area_struct", self.vma_cache.control, entries)
         self._out("VM-30", "anon_vma", self.anon_cache.control, self.anon_count)

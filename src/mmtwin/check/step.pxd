@@ -1,10 +1,10 @@
-from mmtwin.check cimport was_at, was_word, word_at, word_changed
+from mmtwin.check cimport held, was_at, was_word, word_at, word_changed
 from mmtwin.check.addresses cimport AddressSet
 from mmtwin.check.tree cimport TreeCheck
 
 cdef class StepCheck(TreeCheck):
     cdef AddressSet marked, trees, old_trees
-    cdef unsigned long long old_tree, step_mark
+    cdef unsigned long long old_tree, step_mark, node_cache
     cpdef list touched(self, unsigned long long mark, trees)
     cdef void begin_step(self, unsigned long long mark) except *
     cdef void step(self, trees) except *

@@ -42,7 +42,7 @@ from mmtwin.memory.journal import Journal
 from mmtwin.memory.memory import Memory
 
 if not cython.compiled:
-    from mmtwin.check.words import was_at, was_word, word_at, word_changed
+    from mmtwin.check.words import held, was_at, was_word, word_at, word_changed
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 NODE_MASK = declare(u64, 0xFFFFFFFFFFFFFF00)
@@ -68,6 +68,7 @@ class StepCheck(TreeCheck):
         self.old_trees = AddressSet()
         self.old_tree = 0
         self.step_mark = 0
+        self.node_cache = 0
 
     def touched(self, mark: u64, trees: Sequence[int]) -> list[Violation]:
         """Check what changed since ``mark`` in the trees at the given addresses.
@@ -116,12 +117,14 @@ class StepCheck(TreeCheck):
     def locate(self) -> None:
         """Find the touched blocks that are or were nodes of the trees; mark their ancestors."""
         nth: u64 = 0
-        while nth < self.overlay.count:
-            node: u64 = self.base + (self.overlay.blocks[nth] << 8)
-            self.overlay.flags[nth] = self._climb_back(node)
-            self.overlay.owners[nth] = self.old_tree
-            if self._climb(node):
-                self.overlay.flags[nth] |= IS
+        overlay = self.overlay
+        while nth < overlay.count:
+            if overlay.caches[nth] == 0 or overlay.caches[nth] == self.node_cache:
+                node: u64 = self.base + (overlay.blocks[nth] << 8)
+                overlay.flags[nth] = self._climb_back(node)
+                overlay.owners[nth] = self.old_tree
+                if self._climb(node):
+                    overlay.flags[nth] |= IS
             nth += 1
 
     def _climb(self, node: u64) -> bint:
@@ -138,7 +141,7 @@ class StepCheck(TreeCheck):
                 self._mark(node, word - 1)
                 return True
             word &= NODE_MASK
-            if word == above or not self.held(word):
+            if word == above or not held(self, word):
                 return False
             above = word
             level += 1
@@ -188,7 +191,7 @@ class StepCheck(TreeCheck):
 
     def _old_slot(self, parent: u64, slot: u64, node: u64) -> u64:
         """What the slot of ``parent`` held at the mark, if that was ``node``; else 0."""
-        if parent == node or not self.held(parent):
+        if parent == node or not held(self, parent):
             return 0
         enode: u64
         if slot < 10:
@@ -280,7 +283,7 @@ class StepCheck(TreeCheck):
         """A node lost its place. With no other, and untouched, it is gone with its subtree."""
         node: u64 = enode & NODE_MASK
         kind: i32 = (enode >> 3) & 15
-        if kind < LEAF or kind > ARANGE or not self.held(node):
+        if kind < LEAF or kind > ARANGE or not held(self, node):
             return
         if self.overlay.find((node - self.base) >> 3) >= 0 or not self.seen.add(node):
             return

@@ -1,3 +1,5 @@
+cimport cython
+
 from mmtwin.check.addresses cimport AddressSet
 from mmtwin.memory cimport integers_of, words_of
 

@@ -21,7 +21,7 @@ from mmtwin.memory.allocator import Arena
 from mmtwin.memory.memory import Memory
 
 if not cython.compiled:
-    from mmtwin.check.words import word_at, word_then
+    from mmtwin.check.words import held, word_at, word_then
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 NODE_MASK = declare(u64, 0xFFFFFFFFFFFFFF00)
@@ -127,7 +127,7 @@ class TreeCheck(NodeRules):
         nodes: u64 = 0
         entries: u64 = 0
         limit: u64 = word_then(self, self.in_use_at, old)
-        while node != 0 and entries < limit and self.held(node):
+        while node != 0 and entries < limit and held(self, node):
             if not old and word_at(self, node) != node:
                 self.fail(
                     "MT-31", node, "parent", f"{word_at(self, node):#x}", "its own address: dead"
@@ -142,7 +142,7 @@ class TreeCheck(NodeRules):
 
     def _buried(self, node: u64, level: i32, old: bint) -> u64:
         """How many nodes a dead subtree has."""
-        if level == HEIGHT_MAX or not self.held(node):
+        if level == HEIGHT_MAX or not held(self, node):
             return 0
         nodes: u64 = 1
         word: u64 = word_then(self, node + 32, old)
@@ -208,11 +208,11 @@ class TreeCheck(NodeRules):
             return 0
         bits: i32 = root & 0xFF
         legal: i32 = 0x0E if self.height <= 1 else (self.inner << 3) | 6
-        if bits != legal or not self.held(root & NODE_MASK):
+        if bits != legal or not held(self, root & NODE_MASK):
             self.report(
                 "MT-01", "maple_tree", tree, "ma_root", f"{root:#x}", f"a node with bits {legal:#x}"
             )
-            if bits not in (0x0E, 0x16, 0x1E) or not self.held(root & NODE_MASK):
+            if bits not in (0x0E, 0x16, 0x1E) or not held(self, root & NODE_MASK):
                 return 0
         return root
 
@@ -304,7 +304,7 @@ class TreeCheck(NodeRules):
     def _legal(self, node: u64, i: i32, child: u64) -> bint:
         """Does slot ``i`` hold a pointer to a node that can be there?"""
         bits: i32 = child & 0xFF
-        if (bits == 0x0C or bits == (self.inner << 3) | 4) and self.held(child & NODE_MASK):
+        if (bits == 0x0C or bits == (self.inner << 3) | 4) and held(self, child & NODE_MASK):
             return True
         self.fail("MT-03", node, f"slot[{i}]", f"{child:#x}", "a leaf or an inner node")
         return False

@@ -13,8 +13,16 @@ from mmtwin.check.overlay import Overlay, Words
 if TYPE_CHECKING:
     from mmtwin.check.page_words import PageWords
 
+PAGE = 4096
+BLOCK = 256
+
 was_word = Overlay.was
 word_changed = Overlay.changed
+
+
+def touched(overlay: Overlay, index: int) -> bool:
+    """Did the step store in the block that holds the word ``index`` of memory?"""
+    return overlay.find(index) >= 0
 
 
 def word_at(check: Words, address: int) -> int:
@@ -30,6 +38,11 @@ def was_at(check: Words, address: int) -> int:
 def word_then(check: Words, address: int, old: bool) -> int:
     """The word at an address of the direct map, now or at the mark."""
     return was_at(check, address) if old else word_at(check, address)
+
+
+def held(check: Words, address: int) -> bool:
+    """Do all 256 bytes from ``address`` lie in memory, past the page that is never used?"""
+    return address >= check.base + PAGE and address - check.base <= check.size - BLOCK
 
 
 def of_page(check: PageWords, pfn: int, offset: int) -> int:

@@ -21,12 +21,11 @@ class Feed:
         self._error: TraceError | None = None
 
     def __iter__(self) -> Iterator[Record]:
-        while True:
-            if not self._held and not self._read():
-                if self._error is not None:
-                    raise self._error
-                return
-            yield self._held.popleft()
+        held = self._held
+        while held or self._read():
+            yield held.popleft()
+        if self._error is not None:
+            raise self._error
 
     def ahead(self, most: int) -> Iterator[Record]:
         """The next ``most`` records, or as many as there are, left in their turn."""
