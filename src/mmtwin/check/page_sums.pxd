@@ -1,4 +1,4 @@
-from mmtwin.check cimport was_word, word_changed
+from mmtwin.check cimport touched, was_word, word_changed
 from mmtwin.check.pages cimport PageCheck
 
 cdef class PageSums(PageCheck):

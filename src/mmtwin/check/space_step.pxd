@@ -23,4 +23,5 @@ cdef class SpaceCheck(SpaceRules):
     cdef void _touched_link(self, unsigned long long avc) except *
     cdef void _touched_anon(self, unsigned long long anon) except *
     cdef void _touched_inode(self, unsigned long long inode) except *
+    cdef bint _counts_as_before(self, unsigned long long vma) noexcept
     cdef void _area_step(self, unsigned long long nth, unsigned long long vma) except *

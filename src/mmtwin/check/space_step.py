@@ -308,10 +308,9 @@ class SpaceCheck(SpaceRules):
         tree: u64 = old_mm + self.at_tree
         start: u64 = was_at(self, vma)
         there: bint = False
+        was_there: bint = False
         if self.old_trees.has(tree):
-            if self.find(tree, start, True) == vma:
-                self.account(old_mm, vma, -1, True)
-                self.areas.sums[8 * nth + WAS_THERE] = 1
+            was_there = self.find(tree, start, True) == vma
             if self.trees.has(tree) and self.find(tree, start, False) == vma:
                 self.agrees(vma, self.found_first, self.found_last)
                 if mm != old_mm:
@@ -323,5 +322,32 @@ class SpaceCheck(SpaceRules):
             there = self.trees.has(tree) and self.find(tree, word_at(self, vma), False) == vma
         if there:
             self.area(mm, vma)
-            self.account(mm, vma, 1, False)
+        if not (there and was_there and mm == old_mm and self._counts_as_before(vma)):
+            if was_there:
+                self.account(old_mm, vma, -1, True)
+            if there:
+                self.account(mm, vma, 1, False)
+        if was_there:
+            self.areas.sums[8 * nth + WAS_THERE] = 1
+        if there:
             self.areas.sums[8 * nth + IS_THERE] = 1
+
+    def _counts_as_before(self, vma: u64) -> bint:
+        """Does a VMA without anonymous pages add to every sum what it added at the mark?"""
+        chain: u64 = vma + self.at_chain
+        file: u64 = word_at(self, vma + self.at_file)
+        return (
+            word_at(self, vma) == was_at(self, vma)
+            and word_at(self, vma + 8) == was_at(self, vma + 8)
+            and word_at(self, vma + self.at_flags) == was_at(self, vma + self.at_flags)
+            and file == was_at(self, vma + self.at_file)
+            and word_at(self, vma + self.at_anon) == was_at(self, vma + self.at_anon) == 0
+            and word_at(self, chain) == was_at(self, chain) == chain
+            and (
+                file == 0
+                or (
+                    file == self.object_at(file, self.file_cache.number, self.file_cache.stride)
+                    and word_at(self, file + self.at_inode) == was_at(self, file + self.at_inode)
+                )
+            )
+        )
