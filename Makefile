@@ -6,10 +6,10 @@ ROOMS  := $(shell find src -name '*.pxd')
 PURE   := MMTWIN_PURE=1
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-# Where it is set, each of the hundred commands that the tests start compiles all modules anew.
+# Where it is set, every command that the tests start compiles all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all demo test test-pure test-deep lint bench oracle guest guest-debug guest-s390x guest-packages nodes foretell campaign-host campaign-qemu campaign-s390x storm clean
+.PHONY: all demo test test-deep lint bench oracle guest guest-debug guest-s390x guest-packages nodes foretell campaign-host campaign-qemu campaign-s390x storm clean
 
 all: $(STAMP)
 

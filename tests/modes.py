@@ -1,9 +1,9 @@
 """The suite runs twice, compiled and uncompiled: what of it is whole only in the first run.
 
 The compiled run is the complete one. The uncompiled run proves that the same files do the same as
-plain Python, tens of times slower: each test of the twin takes part in it, where it draws its cases
-with fewer of them (``COMPILED`` chooses), where it has a long list of them with a sample. A test
-whose outcome does not depend on the mode is marked ``one_mode`` and left out of it.
+plain Python, tens of times slower: every test of the twin takes part in it, with fewer cases where
+it draws them (``COMPILED`` chooses) and with a ``sample`` where it lists many. A test whose outcome
+does not depend on the mode is marked ``one_mode`` and left out of it.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ PATHS = {
 
 
 LONG = ("push", "split to a new root", "spanning", "spanning NULL")
-"""Where readers wait long for the writer; of these only the way to the edge is tried uncompiled."""
+"""Where readers wait long for the writer: uncompiled, the way to the edge stands for them."""
 
 
 class Reader:

@@ -219,36 +219,23 @@ def test_how_long_3_15_goes_on_reclaiming(mask: str, order: int, rounds: int) ->
     assert bool(page) == (rounds == 20)
 
 
-@pytest.mark.parametrize(
-    ("kind", "mask", "order", "efforts"),
-    sample(
-        [
-            # 3.15 begins in passing with everything, goes on in earnest, but not for huge pages.
-            (
-                Logging315,
-                "GFP_KERNEL|__GFP_NORETRY",
-                2,
-                [COMPACT_PRIO_ASYNC, COMPACT_PRIO_SYNC_LIGHT],
-            ),
-            (Logging315, "GFP_HIGHUSER_MOVABLE|__GFP_NORETRY", 2, [2, COMPACT_PRIO_SYNC_LIGHT]),
-            (Logging315, "GFP_TRANSHUGE", 9, [COMPACT_PRIO_ASYNC, COMPACT_PRIO_ASYNC]),
-            (Logging315, "GFP_NOFS|__GFP_NORETRY", 0, []),
-            # Later kernels reclaim first for what is small and movable.
-            (Logging61, "GFP_HIGHUSER_MOVABLE|__GFP_NORETRY", 2, [COMPACT_PRIO_SYNC_LIGHT]),
-            (
-                Logging61,
-                "GFP_KERNEL|__GFP_NORETRY",
-                2,
-                [COMPACT_PRIO_ASYNC, COMPACT_PRIO_SYNC_LIGHT],
-            ),
-            (Logging61, "GFP_TRANSHUGE|__GFP_NORETRY", 9, [COMPACT_PRIO_ASYNC, COMPACT_PRIO_ASYNC]),
-            (Logging61, "GFP_KERNEL|__GFP_NORETRY|__GFP_THISNODE", 9, [COMPACT_PRIO_ASYNC]),
-            (Logging618, "GFP_HIGHUSER_MOVABLE|__GFP_NORETRY", 2, [COMPACT_PRIO_SYNC_LIGHT]),
-            (Logging618, "GFP_KERNEL|__GFP_NORETRY", 9, [COMPACT_PRIO_ASYNC, COMPACT_PRIO_ASYNC]),
-        ],
-        2,
-    ),
-)
+EFFORTS: list[tuple[type[Pages], str, int, list[int]]] = [
+    # 3.15 begins in passing with everything, goes on in earnest, but not for huge pages.
+    (Logging315, "GFP_KERNEL|__GFP_NORETRY", 2, [COMPACT_PRIO_ASYNC, COMPACT_PRIO_SYNC_LIGHT]),
+    (Logging315, "GFP_HIGHUSER_MOVABLE|__GFP_NORETRY", 2, [2, COMPACT_PRIO_SYNC_LIGHT]),
+    (Logging315, "GFP_TRANSHUGE", 9, [COMPACT_PRIO_ASYNC, COMPACT_PRIO_ASYNC]),
+    (Logging315, "GFP_NOFS|__GFP_NORETRY", 0, []),
+    # Later kernels reclaim first for what is small and movable.
+    (Logging61, "GFP_HIGHUSER_MOVABLE|__GFP_NORETRY", 2, [COMPACT_PRIO_SYNC_LIGHT]),
+    (Logging61, "GFP_KERNEL|__GFP_NORETRY", 2, [COMPACT_PRIO_ASYNC, COMPACT_PRIO_SYNC_LIGHT]),
+    (Logging61, "GFP_TRANSHUGE|__GFP_NORETRY", 9, [COMPACT_PRIO_ASYNC, COMPACT_PRIO_ASYNC]),
+    (Logging61, "GFP_KERNEL|__GFP_NORETRY|__GFP_THISNODE", 9, [COMPACT_PRIO_ASYNC]),
+    (Logging618, "GFP_HIGHUSER_MOVABLE|__GFP_NORETRY", 2, [COMPACT_PRIO_SYNC_LIGHT]),
+    (Logging618, "GFP_KERNEL|__GFP_NORETRY", 9, [COMPACT_PRIO_ASYNC, COMPACT_PRIO_ASYNC]),
+]
+
+
+@pytest.mark.parametrize(("kind", "mask", "order", "efforts"), sample(EFFORTS, 2))
 def test_how_hard_compaction_tries_and_when(
     kind: type[Pages], mask: str, order: int, efforts: list[int]
 ) -> None:
