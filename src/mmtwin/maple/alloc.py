@@ -191,17 +191,23 @@ class Alloc(Gaps):
         allocator: Allocator = self.allocator
         x: u64 = index_of(self, head)
         got: i32 = 0
-        while got < count:
-            node: u64 = allocator.alloc(gfp)
-            if node == 0:
-                while got > 0:
-                    got -= 1
-                    allocator.free(word(self, x, head, self.chain_word + at + got))
-                    put(self, x, head, self.chain_word + at + got, 0)
-                return 0
-            put(self, x, head, self.chain_word + at + got, node)
-            got += 1
-        return got
+        node: u64
+        if x != 0:
+            got = allocator.alloc_words(gfp, x + self.chain_word + at, count)
+        else:
+            while got < count:
+                node = allocator.alloc(gfp)
+                if node == 0:
+                    break
+                put(self, x, head, self.chain_word + at + got, node)
+                got += 1
+        if got == count:
+            return got
+        while got > 0:
+            got -= 1
+            allocator.free(word(self, x, head, self.chain_word + at + got))
+            put(self, x, head, self.chain_word + at + got, 0)
+        return 0
 
     def mas_alloc_nodes(self, mas: MaState, gfp: u64) -> i32:
         """Get the nodes asked for. On failure what was had is kept, the rest stays requested and
@@ -292,6 +298,10 @@ class Alloc(Gaps):
             count: i32 = (word(self, x, node, 1) >> self.count_shift) & 255
             first: u64 = word(self, x, node, self.chain_word) if count else 0
             at: i32 = 1
+            if x != 0 and count > 1:
+                allocator.free_words(x + self.chain_word + 1, count - 1)
+                total -= count - 1
+                at = count
             while at < count:
                 allocator.free(word(self, x, node, self.chain_word + at))
                 total -= 1

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import cython
 from cython import bint, declare
+from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.memory.memory import PAGE, Memory
@@ -45,6 +46,26 @@ class Allocator:
     def free(self, address: u64) -> None:
         """Take the object at ``address`` back."""
         raise TypeError(f"{type(self).__name__} does not say how to free")
+
+    def alloc_words(self, gfp: u64, at: u64, count: u64) -> u64:
+        """Store the addresses of ``count`` objects from word number ``at`` of memory on, as
+        ``kmem_cache_alloc_bulk`` does; returns how many could be had."""
+        got: u64 = 0
+        while got < count:
+            address: u64 = self.alloc(gfp)
+            if address == 0:
+                break
+            self.memory.poke(at + got, address)
+            got += 1
+        return got
+
+    def free_words(self, at: u64, count: u64) -> i32:
+        """Take the objects back whose addresses stand from word number ``at`` on; returns 0."""
+        done: u64 = 0
+        while done < count:
+            self.free(self.memory.w[at + done])
+            done += 1
+        return 0
 
     def in_use(self) -> u64:
         """How many objects are out."""
@@ -151,6 +172,41 @@ class Arena(Allocator):
         memory.store(self.control + IN_USE, memory.load(self.control + IN_USE) - 1)
         if memory.watcher is not None:
             memory.watcher.on_free(address, self.object_size)
+
+    def alloc_words(self, gfp: u64, at: u64, count: u64) -> u64:
+        """As everywhere; of what the free list holds its end and the count are told once."""
+        memory: Memory = self.memory
+        got: u64 = 0
+        if self.injector is None and memory.watcher is None:
+            x: u64 = (self.control - memory.base) >> 3
+            address: u64 = memory.w[x]
+            while got < count and memory.base <= address < memory.base + memory.size:
+                memory.poke(at + got, address)
+                address = memory.w[(address - memory.base + self.link) >> 3]
+                got += 1
+            if got != 0:
+                memory.poke(x, address)
+                memory.poke(x + 3, memory.w[x + 3] + got)
+        return got + Allocator.alloc_words(self, gfp, at + got, count - got)
+
+    def free_words(self, at: u64, count: u64) -> i32:
+        """As everywhere; the free list's end and the count are told once. Returns 0."""
+        memory: Memory = self.memory
+        done: u64 = 0
+        if memory.watcher is None:
+            x: u64 = (self.control - memory.base) >> 3
+            first: u64 = memory.w[x]
+            while done < count:
+                address: u64 = memory.w[at + done]
+                offset: u64 = address - memory.base
+                if address < memory.base or offset >= memory.size or offset & 7 != 0:
+                    break
+                memory.poke((offset + self.link) >> 3, first)
+                first = address
+                done += 1
+            memory.poke(x, first)
+            memory.poke(x + 3, memory.w[x + 3] - done)
+        return Allocator.free_words(self, at + done, count - done)
 
     def in_use(self) -> u64:
         """How many objects are out."""

@@ -152,6 +152,33 @@ class SlabCache(Arena):
                 return
         Arena.free(self, address)
 
+    def alloc_words(self, gfp: u64, at: u64, count: u64) -> u64:
+        """As everywhere, and as :meth:`alloc` where the context forbids it."""
+        self.gfp = gfp
+        if self.context is not None:
+            self.context.might_alloc(gfp, "kmem_cache_alloc_bulk")
+        return Arena.alloc_words(self, gfp, at, count)
+
+    def free_words(self, at: u64, count: u64) -> i32:
+        """As everywhere: runs of objects of the cpu's slab at once, others one by one; 0."""
+        memory: Memory = self.memory
+        if self.pages is None:
+            return Arena.free_words(self, at, count)
+        first: u64 = load(memory, self.control + CPU_FIRST)
+        end: u64 = load(memory, self.control + END_NEW)
+        done: u64 = 0
+        while done < count:
+            run: u64 = done
+            while run < count and first <= memory.w[at + run] < end:
+                run += 1
+            if run > done:
+                Arena.free_words(self, at + done, run - done)
+                done = run
+            else:
+                self._free_elsewhere(memory.w[at + done])
+                done += 1
+        return 0
+
     def _free_elsewhere(self, address: u64) -> i32:
         """``__slab_free``: take an object of another slab than the cpu's back; returns 0."""
         memory: Memory = self.memory

@@ -22,10 +22,15 @@ class Feed:
 
     def __iter__(self) -> Iterator[Record]:
         held = self._held
-        while held or self._read():
-            yield held.popleft()
-        if self._error is not None:
-            raise self._error
+        while True:
+            while held:
+                yield held.popleft()
+            if self._error is not None:
+                raise self._error
+            record = next(self._records, None)
+            if record is None:
+                return
+            yield record
 
     def ahead(self, most: int) -> Iterator[Record]:
         """The next ``most`` records, or as many as there are, left in their turn."""
