@@ -20,6 +20,7 @@ from mmtwin.pages.v3_15 import Pages315
 from mmtwin.pages.v6_18 import Pages618
 from mmtwin.pages.zone import s390_zones, x86_64_zones
 from mmtwin.space.arm64 import SpaceArm64
+from mmtwin.space.between_calls import BetweenCalls
 from mmtwin.space.khugepaged import Khugepaged
 from mmtwin.space.layouts import layouts_for
 from mmtwin.space.oom_victims import OomVictims
@@ -127,8 +128,9 @@ class Twin:
         self.pages.on_failure = self.victims.on_failure
         self.keep_journal = keep_journal
         self.memory.journal = Journal(keep_all=keep_journal)
-        self.checked_from = self.memory.mark()
-        """Where the journal stood before the daemons of the last :meth:`begin_step` ran."""
+        self.between = BetweenCalls(
+            self.memory, self.maple, self.caches, self.pages, self.victims, keep_journal
+        )
         for cache in self.caches.caches:
             cache.injector = injector
             if cache.pages is not None:
@@ -156,23 +158,8 @@ class Twin:
         return [r.override(self.profile) for r in self.regressions if r.layer == layer]
 
     def begin_step(self) -> int:
-        """The journal's position before a step; drops what came before unless it is kept.
-
-        No reader outlives a step, so a grace period ends here: nodes that waited for it are free,
-        empty slabs go back to the page allocator.
-        Daemons that were woken have their turn; what they do counts to the step where it is
-        checked (from ``checked_from``), not where the step is taken back.
-        """
-        memory = self.memory
-        self.maple.rcu_barrier()
-        self.caches.give_back()
-        if not self.keep_journal and memory.journal is not None:
-            memory.journal.forget()
-        self.checked_from = memory.mark()
-        self.victims.step_ends()
-        if self.pages.daemons_woken():
-            self.pages.run_daemons()
-        return memory.mark()
+        """The journal's position before a step; see :meth:`BetweenCalls.begin`."""
+        return self.between.begin()
 
     def new_process(self, pid: int) -> tuple[int, int]:
         """A process with an empty address space: its ``task_struct`` and ``mm_struct``."""

@@ -1,4 +1,5 @@
 # How the checks reach words, put into each room's C code; words.py is the same in Python.
+from mmtwin.check.addresses cimport AddressSet
 from mmtwin.check.overlay cimport Overlay
 from mmtwin.check.page_words cimport PageWords
 from mmtwin.check.overlay cimport Words
@@ -29,3 +30,17 @@ cdef inline unsigned long long of_page(PageWords check, unsigned long long pfn, 
 
 cdef inline bint held(Words check, unsigned long long address) noexcept:
     return address >= check.base + 4096 and address - check.base <= check.size - 256
+
+cdef inline bint has(AddressSet members, unsigned long long address) noexcept:
+    cdef unsigned long long *place
+    if members.count == 0:
+        return False
+    place = members.table + 3 * ((address * 0x9E3779B97F4A7C15ULL) >> members.shift)
+    if place[1] != members.generation:
+        return False
+    return place[0] == address or members.has(address)
+
+cdef inline int block_of(Overlay overlay, unsigned long long index) noexcept:
+    if index >> 5 >= overlay.size or overlay.table[index >> 5] < overlay.tag:
+        return -1
+    return overlay.table[index >> 5] - overlay.tag

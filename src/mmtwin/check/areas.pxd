@@ -1,6 +1,6 @@
 cimport cython
 
-from mmtwin.check cimport held, touched, word_at, word_then
+from mmtwin.check cimport block_of, held, touched, word_at, word_then
 from mmtwin.check.lookup cimport Lookup
 from mmtwin.check.tally cimport Tally
 from mmtwin.pages.slab cimport SlabCache

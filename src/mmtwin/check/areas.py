@@ -23,7 +23,7 @@ from mmtwin.space import flags as c
 from mmtwin.space.layouts import Layouts
 
 if not cython.compiled:
-    from mmtwin.check.words import held, touched, word_at, word_then
+    from mmtwin.check.words import block_of, held, touched, word_at, word_then
 
 ACCESS = declare(u64, c.VM_ACCESS_FLAGS)
 WRITE = declare(u64, c.VM_WRITE)
@@ -139,7 +139,7 @@ class AreaRules(Lookup):
         entry: u64
         i: i32 = 0
         overlay = self.overlay
-        image: i32 = overlay.find(first) if self.partial else -1
+        image: i32 = block_of(overlay, first) if self.partial else -1
         counted: bint = not self.partial or fresh or image >= 0
         one: u64 = 1
         kept: u64 = 0

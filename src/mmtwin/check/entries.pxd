@@ -1,4 +1,4 @@
-from mmtwin.check cimport was_at, word_at, word_then
+from mmtwin.check cimport has, was_at, word_at, word_then
 from mmtwin.check.space_step cimport SpaceCheck
 from mmtwin.check.tally cimport Tally
 

@@ -22,7 +22,7 @@ from mmtwin.space import pte_bits as p
 from mmtwin.space.layouts import Layouts
 
 if not cython.compiled:
-    from mmtwin.check.words import was_at, word_at, word_then
+    from mmtwin.check.words import has, was_at, word_at, word_then
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 HALF = declare(u64, 0xFFFFFFFF)
@@ -276,7 +276,7 @@ class EntryRules(SpaceCheck):
             self.near_last = self.found_last
             self.near_mm = mm
         vma: u64 = self.near_vma
-        if not self.trees.has(mm + self.at_tree):
+        if not has(self.trees, mm + self.at_tree):
             vma = 0
         if vma == 0 or not self.is_vma(vma):
             self.entry_fail("VM-37", mm, address, f"{entry:#x}", "no entry outside of the areas")
@@ -360,7 +360,7 @@ class EntryRules(SpaceCheck):
         nth: u64 = 0
         while nth < self.residents.count:
             mm: u64 = self.residents.members[nth]
-            if self.trees.has(mm + self.at_tree):
+            if has(self.trees, mm + self.at_tree):
                 self.resident_sums(mm, nth)
             nth += 1
         nth = 0
@@ -390,7 +390,7 @@ class EntryRules(SpaceCheck):
 
     def resident_sums(self, mm: u64, nth: u64) -> None:
         """``rss_stat`` and ``pgtables_bytes`` of one address space."""
-        was: bint = self.partial and self.old_trees.has(mm + self.at_tree)
+        was: bint = self.partial and has(self.old_trees, mm + self.at_tree)
         member: i32 = 0
         pages: i64
         while member < 4:

@@ -1,4 +1,4 @@
-from mmtwin.check cimport held, word_then
+from mmtwin.check cimport block_of, held, word_then
 from mmtwin.check.step cimport StepCheck
 
 cdef class Lookup(StepCheck):

@@ -10,7 +10,7 @@ from cython import ulonglong as u64
 from mmtwin.check.step import StepCheck
 
 if not cython.compiled:
-    from mmtwin.check.words import held, word_then
+    from mmtwin.check.words import block_of, held, word_then
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 NODE_MASK = declare(u64, 0xFFFFFFFFFFFFFF00)
@@ -47,7 +47,7 @@ class Lookup(StepCheck):
             first: u64 = (node - self.base) >> 3
             source = self.w
             if old:
-                nth: i32 = overlay.find(first)
+                nth: i32 = block_of(overlay, first)
                 if nth >= 0:
                     source = overlay.images  # type: ignore[assignment]
                     first = 32 * nth

@@ -1,4 +1,4 @@
-from mmtwin.check cimport was_at, word_at, word_changed, word_then
+from mmtwin.check cimport has, was_at, word_at, word_changed, word_then
 cimport cython
 
 from mmtwin.check.tables cimport TableRules

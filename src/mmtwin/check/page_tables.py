@@ -20,7 +20,7 @@ from mmtwin.space import flags as c
 from mmtwin.space import pte_bits as p
 
 if not cython.compiled:
-    from mmtwin.check.words import was_at, word_at, word_changed, word_then
+    from mmtwin.check.words import has, was_at, word_at, word_changed, word_then
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 HALF = declare(u64, 0xFFFFFFFF)
@@ -67,7 +67,7 @@ class PageTableCheck(TableRules):
         while nth < self.live.count:
             mm: u64 = self.live.members[nth]
             nth += 1
-            if self.residents.has(mm):
+            if has(self.residents, mm):
                 continue
             self.residents.row(mm)
             pgd: u64 = word_at(self, mm + self.at_pgd)
@@ -150,7 +150,7 @@ class PageTableCheck(TableRules):
         table: u64 = self.table_around(block)
         if table == 0 or self.table_moved(table):
             return
-        if self.at_asce != 0 and self.walked.has(table):
+        if self.at_asce != 0 and has(self.walked, table):
             return
         place: u64 = self.place_of(table, False)
         if place & PUT_BY != 0:
@@ -233,7 +233,7 @@ class PageTableCheck(TableRules):
             mm: u64 = self.live.members[nth]
             if word_changed(self.overlay, (mm + self.at_asce - self.base) >> 3):
                 pgd: u64 = was_at(self, mm + self.at_pgd)
-                if self.old_trees.has(mm + self.at_tree) and self.aligned(pgd):
+                if has(self.old_trees, mm + self.at_tree) and self.aligned(pgd):
                     self.walked.row(pgd)
             nth += 1
 
@@ -284,7 +284,7 @@ class PageTableCheck(TableRules):
         was: bint = self.areas.sum(nth, WAS_THERE) != 0
         same: bint = was and self.areas.sum(nth, IS_THERE) != 0 and mm == old_mm
         covered: bint = same and first <= start and past >= end
-        if was and not covered and self.trees.has(old_mm + self.at_tree):
+        if was and not covered and has(self.trees, old_mm + self.at_tree):
             self.uncovered(old_mm, start, end)
         if self.areas.sum(nth, IS_THERE) == 0 or word_at(self, mm + self.at_tables) == 0:
             return
@@ -297,7 +297,7 @@ class PageTableCheck(TableRules):
     def suits(self, vma: u64, address: u64) -> bint:
         """Does the VMA have what the one that covered ``address`` at the mark had?"""
         mm: u64 = word_at(self, vma + self.at_mm)
-        if not self.old_trees.has(mm + self.at_tree):
+        if not has(self.old_trees, mm + self.at_tree):
             return True
         prior: u64 = self.find(mm + self.at_tree, address, True)
         return prior == 0 or not self.is_vma(prior) or self.replaces(vma, prior)

@@ -1,4 +1,4 @@
-from mmtwin.check cimport was_at, word_at, word_changed, word_then
+from mmtwin.check cimport has, block_of, was_at, word_at, word_changed, word_then
 from mmtwin.check.addresses cimport AddressSet
 from mmtwin.check.spaces cimport SpaceRules
 from mmtwin.check.tally cimport Tally

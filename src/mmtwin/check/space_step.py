@@ -31,7 +31,7 @@ from mmtwin.pages.slab import SlabCaches
 from mmtwin.space.layouts import Layouts
 
 if not cython.compiled:
-    from mmtwin.check.words import was_at, word_at, word_changed, word_then
+    from mmtwin.check.words import block_of, has, was_at, word_at, word_changed, word_then
     from mmtwin.memory.held import words_of
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
@@ -104,13 +104,13 @@ class SpaceCheck(SpaceRules):
         nth = 0
         while nth < live.count:
             tree: u64 = live.members[nth] + self.at_tree
-            if self.marked.has(tree) or self._tree_touched(tree):
+            if has(self.marked, tree) or self._tree_touched(tree):
                 self._part(tree)
             nth += 1
         self._losses()
         nth = 0
         while nth < live.count:
-            if self.old_trees.has(live.members[nth] + self.at_tree):
+            if has(self.old_trees, live.members[nth] + self.at_tree):
                 self.old_root(live.members[nth] + self.at_tree)
             nth += 1
         self._spaces()
@@ -119,7 +119,7 @@ class SpaceCheck(SpaceRules):
         self.in_place()
         nth = 0
         while nth < self.entered.count:
-            if not self.stayed.has(self.entered.members[nth]):
+            if not has(self.stayed, self.entered.members[nth]):
                 self.areas.row(self.entered.members[nth])
             nth += 1
         nth = 0
@@ -134,9 +134,9 @@ class SpaceCheck(SpaceRules):
         nth: u64 = 0
         while nth < self.sums.count:
             mm: u64 = self.sums.members[nth]
-            if self.dead.has(mm):
+            if has(self.dead, mm):
                 self.old_root(mm + self.at_tree)
-            elif self.trees.has(mm + self.at_tree):
+            elif has(self.trees, mm + self.at_tree):
                 self.space(mm)
                 self._ceiling(mm)
             nth += 1
@@ -215,7 +215,7 @@ class SpaceCheck(SpaceRules):
         self.sums.row(mm)
         if (
             self.half_at(mm + self.at_users, True) != 0
-            and not self.trees.has(mm + self.at_tree)
+            and not has(self.trees, mm + self.at_tree)
             and self.dead.add(mm)
         ):
             self.old_trees.add(mm + self.at_tree)
@@ -277,7 +277,7 @@ class SpaceCheck(SpaceRules):
         at: u64 = (node - self.base) >> 3
         source = self.w
         kept: u64 = 0
-        nth: i32 = self.overlay.find(at)
+        nth: i32 = block_of(self.overlay, at)
         if nth >= 0:
             at = 32 * nth
             source = self.overlay.images  # type: ignore[assignment]
@@ -294,7 +294,7 @@ class SpaceCheck(SpaceRules):
                 entries += 1
                 if (kept >> (slot - 16)) & 1 != 0:
                     pass  # it stayed where it was
-                elif self.entered.has(entry):
+                elif has(self.entered, entry):
                     self.stayed.add(entry)
                 elif self.is_vma(entry):
                     self.areas.row(entry)
@@ -309,9 +309,9 @@ class SpaceCheck(SpaceRules):
         start: u64 = was_at(self, vma)
         there: bint = False
         was_there: bint = False
-        if self.old_trees.has(tree):
+        if has(self.old_trees, tree):
             was_there = self.find(tree, start, True) == vma
-            if self.trees.has(tree) and self.find(tree, start, False) == vma:
+            if has(self.trees, tree) and self.find(tree, start, False) == vma:
                 self.agrees(vma, self.found_first, self.found_last)
                 if mm != old_mm:
                     self.area(old_mm, vma)
@@ -319,7 +319,7 @@ class SpaceCheck(SpaceRules):
                     there = start == word_at(self, vma)
         if not there:
             tree = mm + self.at_tree
-            there = self.trees.has(tree) and self.find(tree, word_at(self, vma), False) == vma
+            there = has(self.trees, tree) and self.find(tree, word_at(self, vma), False) == vma
         if there:
             self.area(mm, vma)
         if not (there and was_there and mm == old_mm and self._counts_as_before(vma)):

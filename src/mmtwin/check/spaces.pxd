@@ -1,4 +1,4 @@
-from mmtwin.check cimport word_at
+from mmtwin.check cimport has, word_at
 from mmtwin.check.anon cimport AnonRules
 from mmtwin.check.tally cimport Tally
 from mmtwin.pages.slab cimport SlabCache

@@ -20,7 +20,7 @@ from mmtwin.space import flags as c
 from mmtwin.space.layouts import Layouts
 
 if not cython.compiled:
-    from mmtwin.check.words import word_at
+    from mmtwin.check.words import has, word_at
 
 SHARED_MAYWRITE = declare(u64, c.VM_SHARED | c.VM_MAYWRITE)
 
@@ -170,8 +170,8 @@ class SpaceRules(AnonRules):
             mm: u64 = self.sums.members[nth]
             entries += self.sums.sum(nth, ENTRIES)
             charged += self.sums.sum(nth, CHARGED)
-            if self.trees.has(mm + self.at_tree):
-                self._counters(mm, nth, self.partial and self.old_trees.has(mm + self.at_tree))
+            if has(self.trees, mm + self.at_tree):
+                self._counters(mm, nth, self.partial and has(self.old_trees, mm + self.at_tree))
             nth += 1
         self.anon_sums()
         nth = 0

@@ -1,4 +1,4 @@
-from mmtwin.check cimport held, was_at, was_word, word_at, word_changed
+from mmtwin.check cimport has, block_of, held, was_at, was_word, word_at, word_changed
 from mmtwin.check.addresses cimport AddressSet
 from mmtwin.check.tree cimport TreeCheck
 

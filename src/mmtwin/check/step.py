@@ -42,7 +42,7 @@ from mmtwin.memory.journal import Journal
 from mmtwin.memory.memory import Memory
 
 if not cython.compiled:
-    from mmtwin.check.words import held, was_at, was_word, word_at, word_changed
+    from mmtwin.check.words import block_of, has, held, was_at, was_word, word_at, word_changed
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 NODE_MASK = declare(u64, 0xFFFFFFFFFFFFFF00)
@@ -98,7 +98,7 @@ class StepCheck(TreeCheck):
         self.locate()
         tree: u64
         for tree in trees:
-            if self.marked.has(tree) or self._tree_touched(tree):
+            if has(self.marked, tree) or self._tree_touched(tree):
                 self._part(tree)
         self._losses()
         for tree in trees:
@@ -136,7 +136,7 @@ class StepCheck(TreeCheck):
         while level < LEVELS:
             word = w[(above - self.base) >> 3]
             if word & 1:
-                if not self.trees.has(word - 1):
+                if not has(self.trees, word - 1):
                     return False
                 self._mark(node, word - 1)
                 return True
@@ -170,7 +170,7 @@ class StepCheck(TreeCheck):
             word = was_at(self, above)
             if word & 1:
                 word -= 1
-                if not self.old_trees.has(word):
+                if not has(self.old_trees, word):
                     return 0
                 enode = was_at(self, word + self.root_at)
                 if enode & NODE_MASK != above or enode & 3 != 2:
@@ -229,10 +229,10 @@ class StepCheck(TreeCheck):
             self.report("MT-15", "maple_tree", tree, "entries", "none", "an entry, or no node")
 
     def _step_touched(self, node: u64) -> bint:
-        return self.marked.has(node)
+        return has(self.marked, node)
 
     def _fresh(self, node: u64) -> bint:
-        nth: i32 = self.overlay.find((node - self.base) >> 3)
+        nth: i32 = block_of(self.overlay, (node - self.base) >> 3)
         if nth >= 0:
             fresh: bint = self.overlay.flags[nth] & WAS == 0
         else:
@@ -252,7 +252,7 @@ class StepCheck(TreeCheck):
             if overlay.flags[nth] & WAS:
                 node: u64 = self.base + (overlay.blocks[nth] << 8)
                 kind: i32 = (overlay.flags[nth] >> KIND_SHIFT) & 15
-                gone: bint = not self.seen.has(node)
+                gone: bint = not has(self.seen, node)
                 if gone:
                     self.gained -= 1
                 tree: u64 = overlay.owners[nth]
@@ -285,7 +285,7 @@ class StepCheck(TreeCheck):
         kind: i32 = (enode >> 3) & 15
         if kind < LEAF or kind > ARANGE or not held(self, node):
             return
-        if self.overlay.find((node - self.base) >> 3) >= 0 or not self.seen.add(node):
+        if block_of(self.overlay, (node - self.base) >> 3) >= 0 or not self.seen.add(node):
             return
         self.gained -= 1
         if kind == LEAF:
@@ -329,13 +329,13 @@ class StepCheck(TreeCheck):
         while nth < overlay.count:
             if overlay.flags[nth] & WAS and self._by_readers(overlay.owners[nth]):
                 node: u64 = self.base + (overlay.blocks[nth] << 8)
-                if self.seen.has(node):
+                if has(self.seen, node):
                     self._shape_kept(nth, node, (overlay.flags[nth] >> KIND_SHIFT) & 15)
             nth += 1
 
     def _by_readers(self, tree: u64) -> bint:
         """May readers walk this tree without its lock, now as at the mark?"""
-        if not self.trees.has(tree):
+        if not has(self.trees, tree):
             return False
         word: u64 = was_at(self, (tree + self.flags_at) & ~7)
         upper: bint = ((tree + self.flags_at) & 4 != 0) != self.big_endian

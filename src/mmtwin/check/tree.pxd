@@ -1,4 +1,4 @@
-from mmtwin.check cimport held, word_at, word_then
+from mmtwin.check cimport block_of, held, word_at, word_then
 from mmtwin.check.addresses cimport AddressSet
 from mmtwin.check.node cimport NodeRules
 from mmtwin.memory.allocator cimport Arena

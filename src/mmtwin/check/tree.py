@@ -21,7 +21,7 @@ from mmtwin.memory.allocator import Arena
 from mmtwin.memory.memory import Memory
 
 if not cython.compiled:
-    from mmtwin.check.words import held, word_at, word_then
+    from mmtwin.check.words import block_of, held, word_at, word_then
 
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 NODE_MASK = declare(u64, 0xFFFFFFFFFFFFFF00)
@@ -278,7 +278,7 @@ class TreeCheck(NodeRules):
         w = self.w
         first: u64 = (node - self.base) >> 3
         slot_at: u64 = first + (10 if kind == ARANGE else 16)
-        image: i32 = self.overlay.find(first) if self.partial else -1
+        image: i32 = block_of(self.overlay, first) if self.partial else -1
         depth: i32 = self.depth
         self.path_node[depth] = node
         self.path_slot[depth] = 0

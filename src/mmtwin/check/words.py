@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mmtwin.check.addresses import AddressSet
 from mmtwin.check.overlay import Overlay, Words
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ BLOCK = 256
 
 was_word = Overlay.was
 word_changed = Overlay.changed
+block_of = Overlay.find
+has = AddressSet.has
 
 
 def touched(overlay: Overlay, index: int) -> bool:

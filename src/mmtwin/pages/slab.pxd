@@ -1,4 +1,4 @@
-from mmtwin.pages cimport load, store
+from mmtwin.pages cimport add, load, store
 from mmtwin.machine.context cimport Context
 from mmtwin.memory.allocator cimport Arena
 from mmtwin.memory.memory cimport Memory
@@ -13,6 +13,7 @@ cdef class SlabCache(Arena):
     cdef unsigned long long gfp
     cdef unsigned long long _new_slab(self) except? 0xDEADBEEFDEADBEEF
     cdef unsigned long long _new_run(self) except? 0xDEADBEEFDEADBEEF
+    cdef unsigned long long _free_run_elsewhere(self, unsigned long long at, unsigned long long count) except? 0xDEADBEEFDEADBEEF
     cdef int _free_elsewhere(self, unsigned long long address) except -1
     cpdef unsigned long long head_of(self, unsigned long long address) except? 0xDEADBEEFDEADBEEF
     cdef int _add_partial(self, unsigned long long head) except -1

@@ -29,7 +29,7 @@ from mmtwin.memory.memory import PAGE, Memory
 from mmtwin.pages.page_alloc import PageAlloc
 
 if not cython.compiled:
-    from mmtwin.pages.words import load, store
+    from mmtwin.pages.words import add, load, store
 
 VMEMMAP = 0xFFFFEA0000000000
 STRUCT_PAGE_SIZE = 64
@@ -175,9 +175,36 @@ class SlabCache(Arena):
                 Arena.free_words(self, at + done, run - done)
                 done = run
             else:
-                self._free_elsewhere(memory.w[at + done])
-                done += 1
+                done += self._free_run_elsewhere(at + done, count - done)
         return 0
+
+    def _free_run_elsewhere(self, at: u64, count: u64) -> u64:
+        """Take objects of one other slab than the cpu's back, as many as stand at ``at`` and can
+        go without moving the slab from list to list, else one; how many."""
+        memory: Memory = self.memory
+        address: u64 = memory.w[at]
+        head: u64 = self.head_of(address)
+        prior: u64 = load(memory, head + AT_FREELIST) if head != 0 else 0
+        done: u64 = 0
+        if prior != 0 and memory.watcher is None:
+            counters: u64 = load(memory, head + AT_COUNTERS)
+            most: u64 = (counters & COUNT) - 1
+            if count < most:
+                most = count
+            first: u64 = load(memory, head + AT_FIRST)
+            end: u64 = first + (PAGE_BYTES << (counters >> 32))
+            while done < most and first <= memory.w[at + done] < end:
+                address = memory.w[at + done]
+                store(memory, address + self.link, prior)
+                prior = address
+                done += 1
+            if done != 0:
+                store(memory, head + AT_FREELIST, prior)
+                store(memory, head + AT_COUNTERS, counters - done)
+                add(memory, self.control + IN_USE, -done)
+                return done
+        self._free_elsewhere(address)
+        return 1
 
     def _free_elsewhere(self, address: u64) -> i32:
         """``__slab_free``: take an object of another slab than the cpu's back; returns 0."""

@@ -57,6 +57,8 @@ class Replay:
         self.twin = twin
         self.memory: Memory = twin.memory
         self.feed = Feed(records)
+        self.between = twin.between
+        self.victims = twin.victims
         self.processes = Processes(twin, self.feed)
         self.settler = Settler(self)
         self.check = check
@@ -94,8 +96,8 @@ class Replay:
         self.counts.calls += 1
         mark: u64 = self.memory.mark()
         try:
-            mark = self.twin.begin_step()
-            self.twin.victims.running = record.pid
+            mark = self.between.begin()
+            self.victims.running = record.pid
             self._carry_out(record, mark)
         except (KernelBug, KernelWarning) as bug:
             self.died = True
@@ -111,11 +113,11 @@ class Replay:
         if self.settler.early:
             self.settler.early.pop(record.line, None)
         self.counts.inferred = len(self.processes.inferred)
-        if self.twin.keep_journal:
+        if self.between.keep_journal:
             self.marks.append(self.memory.mark())
         if self.check is not None and not self.died:
             self.counts.checks += 1
-            self.findings += self.check(self, self.twin.checked_from)
+            self.findings += self.check(self, self.between.checked_from)
         if self.on_step is not None:
             self.on_step(self.step)
 
