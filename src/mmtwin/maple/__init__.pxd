@@ -5,27 +5,31 @@ from mmtwin.maple.nodes cimport Nodes
 from mmtwin.maple.state cimport MaState
 from mmtwin.pages cimport change
 
-# One node, looked up once: words by number.
+# One node, looked up once: words by number. x is where its words are held; in Python, which of the
+# memory's words is its first. It is good until the memory grows.
 
 cdef inline unsigned long long index_of(Nodes nodes, unsigned long long node) noexcept:
     cdef unsigned long long offset
     if nodes.wide and node >= nodes.memory.base:
         offset = node - nodes.memory.base
         if offset < nodes.memory.limit and offset & 7 == 0:
-            return offset >> 3
+            return <size_t> (nodes.memory.w + (offset >> 3))
     return 0
+
+cdef inline unsigned long long *held_at(unsigned long long x) noexcept:
+    return <unsigned long long *> <size_t> x
 
 cdef inline unsigned long long word(Nodes nodes, unsigned long long x, unsigned long long node, int k) except? 0xDEADBEEFDEADBEEF:
     if x != 0 and <unsigned int> k < 32:
-        return nodes.memory.w[x + k]
+        return held_at(x)[k]
     return nodes.load_word(node + nodes.W * k)
 
 cdef inline int put(Nodes nodes, unsigned long long x, unsigned long long node, int k, unsigned long long value) except -1:
-    cdef unsigned long long at = x + k
+    cdef unsigned long long *at = held_at(x) + k
     if x != 0 and <unsigned int> k < 32:
-        if nodes.memory.w[at] == value:
+        if at[0] == value:
             return 0
-        return change(nodes.memory, at, value)
+        return change(nodes.memory, at - nodes.memory.w, value)
     return nodes.store_word(node + nodes.W * k, value)
 
 cdef inline bint plain(Nodes nodes, unsigned long long x, int first, int end) noexcept:
@@ -34,7 +38,7 @@ cdef inline bint plain(Nodes nodes, unsigned long long x, int first, int end) no
 cdef inline int read_words(Nodes nodes, unsigned long long x, unsigned long long node, int first, int count, unsigned long long *to, int at) except -1:
     cdef int i
     if x != 0 and first >= 0 and count >= 0 and first + count <= 32:
-        memcpy(to + at, nodes.memory.w + x + first, 8 * count)
+        memcpy(to + at, held_at(x) + first, 8 * count)
         return 0
     for i in range(count):
         to[at + i] = word(nodes, x, node, first + i)
@@ -44,7 +48,7 @@ cdef inline int read_pivots(Nodes nodes, unsigned long long x, unsigned long lon
     cdef unsigned long long *pivots
     cdef unsigned long long pivot
     if x != 0 and end < 32:
-        pivots = nodes.memory.w + x + 1
+        pivots = held_at(x) + 1
         while first < end:
             pivot = pivots[first]
             to[at] = pivot
@@ -65,8 +69,13 @@ cdef inline int read_pivots(Nodes nodes, unsigned long long x, unsigned long lon
 cdef inline int write_words(Nodes nodes, unsigned long long x, unsigned long long node, int first, int count, unsigned long long *source, int at) except -1:
     cdef int i
     if count >= 0 and plain(nodes, x, first, first + count):
-        memcpy(nodes.memory.w + x + first, source + at, 8 * count)
-        nodes.memory.d[x >> 9] = 1
+        memcpy(held_at(x) + first, source + at, 8 * count)
+        nodes.memory.d[(held_at(x) - nodes.memory.w) >> 9] = 1
+        return 0
+    if x != 0 and first >= 0 and first + count <= 32:
+        for i in range(count):
+            if held_at(x)[first + i] != source[at + i]:
+                change(nodes.memory, held_at(x) + first + i - nodes.memory.w, source[at + i])
         return 0
     for i in range(count):
         put(nodes, x, node, first + i, source[at + i])
@@ -75,8 +84,13 @@ cdef inline int write_words(Nodes nodes, unsigned long long x, unsigned long lon
 cdef inline int clear_words(Nodes nodes, unsigned long long x, unsigned long long node, int first, int end) except -1:
     cdef int i
     if first <= end and plain(nodes, x, first, end):
-        memset(nodes.memory.w + x + first, 0, 8 * (end - first))
-        nodes.memory.d[x >> 9] = 1
+        memset(held_at(x) + first, 0, 8 * (end - first))
+        nodes.memory.d[(held_at(x) - nodes.memory.w) >> 9] = 1
+        return 0
+    if x != 0 and first >= 0 and end <= 32:
+        for i in range(first, end):
+            if held_at(x)[i] != 0:
+                change(nodes.memory, held_at(x) + i - nodes.memory.w, 0)
         return 0
     for i in range(first, end):
         put(nodes, x, node, i, 0)
@@ -84,6 +98,10 @@ cdef inline int clear_words(Nodes nodes, unsigned long long x, unsigned long lon
 
 cdef inline bint is_dead(Nodes nodes, unsigned long long x, unsigned long long node) except? -1:
     return word(nodes, x, node, 0) & ~255 == node
+
+cdef inline bint died(Nodes nodes, unsigned long long x, unsigned long long node) except? -1:
+    # Asked again after reads from a live node: what nobody watches has not changed meanwhile.
+    return x == 0 and is_dead(nodes, x, node)
 
 cdef inline int end_of(Nodes nodes, unsigned long long x, unsigned long long node, int type, unsigned long long max) except? -1:
     cdef unsigned long long pivot
@@ -98,7 +116,7 @@ cdef inline int slot_for(Nodes nodes, unsigned long long x, unsigned long long n
     cdef int at = 0
     cdef unsigned long long *pivots
     if x != 0 and end < 32:
-        pivots = nodes.memory.w + x + 1
+        pivots = held_at(x) + 1
         while at < end and pivots[at] < index:
             at += 1
         return at
@@ -110,7 +128,7 @@ cdef inline int next_slot_for(Nodes nodes, unsigned long long x, unsigned long l
     cdef unsigned long long *pivots
     cdef unsigned long long pivot
     if x != 0 and end < 32:
-        pivots = nodes.memory.w + x + 1
+        pivots = held_at(x) + 1
         while at < end:
             pivot = pivots[at]
             if index <= pivot or (pivot == 0 and at > 0):
@@ -128,7 +146,7 @@ cdef inline unsigned long long leaf_gap(Nodes nodes, unsigned long long x, unsig
     cdef unsigned long long *w
     cdef unsigned long long size
     if x != 0 and end < 32 and slots + end <= 32:
-        w = nodes.memory.w + x
+        w = held_at(x)
         while at < end:
             if w[slots + at] == 0:
                 size = w[at + 1] - w[at]
@@ -150,7 +168,7 @@ cdef inline int gap_before(Nodes nodes, unsigned long long x, unsigned long long
     cdef bint ranges = type == 3
     cdef int values = nodes.gap_word if ranges else nodes.slot_word[type]
     cdef bint near = x != 0 and 0 <= offset and values + offset < 32
-    cdef unsigned long long *w = nodes.memory.w + x
+    cdef unsigned long long *w = held_at(x)
     cdef unsigned long long gap
     cdef int steps
     while index <= max:

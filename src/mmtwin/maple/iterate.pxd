@@ -1,4 +1,4 @@
-from mmtwin.maple cimport data_end_of, dead_node, end_at, end_of, index_of, is_dead, pivot_at, root_node, root_of, safe_min, safe_pivot, slot_at, type_of, word
+from mmtwin.maple cimport data_end_of, dead_node, died, end_at, end_of, index_of, is_dead, pivot_at, root_node, root_of, safe_min, safe_pivot, slot_at, type_of, word
 from mmtwin.maple.state cimport MaState
 from mmtwin.maple.walk cimport Walk
 

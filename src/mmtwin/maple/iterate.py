@@ -19,6 +19,7 @@ if not cython.compiled:
     from mmtwin.maple.words import (
         data_end_of,
         dead_node,
+        died,
         end_at,
         end_of,
         index_of,
@@ -177,7 +178,7 @@ class Iterate(Walk):
         mas.index = mas.min
         if offset > 0:
             mas.index = (word(self, x, node, offset) + 1) & self.max_index
-        if is_dead(self, x, node) or mas.index > max or offset > count:
+        if died(self, x, node) or mas.index > max or offset > count:
             return 0
         slots: i32 = self.slot_word[type]
         pivot: u64
@@ -186,7 +187,7 @@ class Iterate(Walk):
             pivot = word(self, x, node, offset + 1)
             entry = word(self, x, node, slots + offset)
             mas.offset = offset
-            if is_dead(self, x, node):
+            if died(self, x, node):
                 return 0
             if entry != 0:
                 mas.last = pivot
@@ -201,7 +202,7 @@ class Iterate(Walk):
             return 0
         pivot = safe_pivot(self, node, type, offset, mas.max)
         entry = word(self, x, node, slots + offset)
-        if is_dead(self, x, node) or pivot == 0 or entry == 0:
+        if died(self, x, node) or pivot == 0 or entry == 0:
             return 0
         mas.last = pivot
         return entry

@@ -1,4 +1,4 @@
-from mmtwin.maple cimport data_end_of, dead_node, end_at, end_of, index_of, inner_type_of, is_dead, parent_at, parent_of, parent_slot_of, root_node, root_of, slot_for, type_of, word
+from mmtwin.maple cimport data_end_of, dead_node, died, end_at, end_of, index_of, inner_type_of, is_dead, parent_at, parent_of, parent_slot_of, root_node, root_of, slot_for, type_of, word
 from mmtwin.maple.nodes cimport Nodes
 from mmtwin.maple.state cimport MaState
 

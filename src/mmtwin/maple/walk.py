@@ -15,6 +15,7 @@ if not cython.compiled:
     from mmtwin.maple.words import (
         data_end_of,
         dead_node,
+        died,
         end_at,
         end_of,
         index_of,
@@ -213,7 +214,7 @@ class Walk(Nodes):
                 if pivot != 0 or offset == 0:
                     max = pivot
             next: u64 = word(self, x, node, self.slot_word[type] + offset)
-            if is_dead(self, x, node):
+            if died(self, x, node):
                 mas.reset()
                 return 0
             if type == LEAF:
@@ -308,7 +309,7 @@ class Walk(Nodes):
                 if offset < end:
                     max = word(self, x, node, offset + 1)
                 enode = word(self, x, node, self.slot_word[type] + offset)
-                if is_dead(self, x, node):
+                if died(self, x, node):
                     break
                 if type == LEAF:
                     return 0 if enode == 0x406 else enode

@@ -48,6 +48,14 @@ def is_dead(nodes: Nodes, x: int, node: int) -> bool:
     return word(nodes, x, node, 0) & ~255 == node
 
 
+def died(nodes: Nodes, x: int, node: int) -> bool:
+    """``ma_dead_node`` once more, after reads from a node that was alive.
+
+    What nobody watches (``x`` is not 0) cannot have changed meanwhile.
+    """
+    return x == 0 and is_dead(nodes, x, node)
+
+
 def end_of(nodes: Nodes, x: int, node: int, type: int, max: int) -> int:
     """``ma_data_end``."""
     last = nodes.pivots_of[type]

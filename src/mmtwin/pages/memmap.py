@@ -200,9 +200,10 @@ class MemMap:
 
     def compound_head(self, page: u64) -> u64:
         """The head of the compound page that ``page`` belongs to; the page itself if none."""
-        if not self.page_tail(page):
-            return page
-        return load(self.memory, page - self.shift + self.o_compound) & ~PAGE_HEAD_BIT
+        head: u64 = load(self.memory, page - self.shift + self.o_compound)
+        if self.flag_tail == 0:
+            return head & ~PAGE_HEAD_BIT if head & PAGE_HEAD_BIT != 0 else page
+        return head & ~PAGE_HEAD_BIT if self.page_tail(page) else page
 
     def compound_order(self, page: u64) -> i32:
         """The order of a compound page by its head, which the first tail page holds."""

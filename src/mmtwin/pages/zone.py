@@ -221,12 +221,13 @@ class Zones(Pageblocks):
 
     def bad_range(self, zone: u64, page: u64) -> bint:
         """Does the page lie outside the zone, by its frame number or by its flags?"""
+        memory = self.memory
         pfn: u64 = (page - VMEMMAP) >> 6
-        start: u64 = load(self.memory, zone + ZONE_START_PFN)
-        if pfn < start or pfn - start >= load(self.memory, zone + ZONE_SPANNED):
+        start: u64 = load(memory, zone + ZONE_START_PFN)
+        if pfn < start or pfn - start >= load(memory, zone + ZONE_SPANNED):
             return True
-        flags: u64 = load(self.memory, page - self.shift)
-        return (flags >> ZONE_SHIFT) != (load(self.memory, zone + ZONE_PAGE_FLAGS) >> ZONE_SHIFT)
+        flags: u64 = load(memory, page - self.shift)
+        return (flags >> ZONE_SHIFT) != (load(memory, zone + ZONE_PAGE_FLAGS) >> ZONE_SHIFT)
 
     def page_reserved(self, page: u64) -> bint:
         """``PageReserved``: kept by boot. A pristine page is, unless boot gave it to the zone."""

@@ -1,7 +1,7 @@
-# How the address space's rooms reach a part of a word, put into each room's C code; parts.py is the
-# same in Python.
+# How the address space's rooms reach parts of words and copy objects, put into each room's C code;
+# parts.py is the same in Python.
 from mmtwin.memory.memory cimport Memory
-from mmtwin.pages cimport store
+from mmtwin.pages cimport load, store
 
 cdef inline int shift_of(Memory memory, unsigned long long offset, int size) noexcept:
     cdef int at = offset & 7
@@ -39,4 +39,11 @@ cdef inline int store8(Memory memory, unsigned long long address, unsigned long 
         value = memory.w[offset >> 3] & ~(mask << shift) | (value & mask) << shift
         return store(memory, address & ~7, value)
     memory.store8(address, value)
+    return 0
+
+cdef inline int copy(Memory memory, unsigned long long target, unsigned long long source, unsigned long long size) except -1:
+    cdef unsigned long long at = 0
+    while at < size:
+        store(memory, target + at, load(memory, source + at))
+        at += 8
     return 0

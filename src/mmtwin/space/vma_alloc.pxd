@@ -1,3 +1,4 @@
+from mmtwin.space cimport copy
 from mmtwin.space.anon_vma cimport AnonVma
 
 cdef class VmaAlloc(AnonVma):

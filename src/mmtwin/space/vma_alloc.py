@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import cython
 from cython import bint, declare
 from cython import ulonglong as u64
 
 from mmtwin.machine.gfp import GFP_KERNEL
 from mmtwin.space import flags as c
 from mmtwin.space.anon_vma import AnonVma
+
+if not cython.compiled:
+    from mmtwin.space.parts import copy
 
 VM_ACCESS_FLAGS = declare(u64, c.VM_ACCESS_FLAGS)
 VM_GROWSDOWN = declare(u64, c.VM_GROWSDOWN)
@@ -29,7 +33,7 @@ class VmaAlloc(AnonVma):
         """A copy with an empty chain, no reference taken for file and policy; 0 = no memory."""
         vma: u64 = self.vma_cache.alloc(GFP_KERNEL)
         if vma != 0:
-            self.memory.copy(vma, orig, self.vma_size)
+            copy(self.memory, vma, orig, self.vma_size)
             self.init_chain(vma)
         return vma
 

@@ -3,12 +3,13 @@ from mmtwin.memory.memory cimport Memory
 from mmtwin.pages cimport load, store
 from mmtwin.space cimport load8, store8
 
+cdef bint is_node(unsigned long long entry) noexcept
+cdef bint is_sibling(unsigned long long entry) noexcept
+
 cdef class XArray:
     cdef readonly Memory memory
     cdef readonly Allocator nodes
-    cpdef bint is_node(self, unsigned long long entry) except -1
     cpdef unsigned long long load(self, unsigned long long head, unsigned long long index) except? 0xDEADBEEFDEADBEEF
-    cpdef bint is_sibling(self, unsigned long long entry) except -1
     cpdef bint store(self, unsigned long long head, unsigned long long index, unsigned long long entry) except -1
     cpdef bint store_order(self, unsigned long long head, unsigned long long index, int order, unsigned long long entry) except -1
     cpdef bint split(self, unsigned long long head, unsigned long long index, int order, unsigned long long entry, unsigned long long step) except -1

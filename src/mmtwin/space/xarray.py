@@ -37,6 +37,16 @@ SLOTS = declare(u64, 64)
 TOP = declare(u64, 0xFFFFFFFFFFFFFFFF)
 
 
+def is_node(entry: u64) -> bint:
+    """Does the entry lead to a node?"""
+    return entry & 3 == NODE_BITS and entry > 4096
+
+
+def is_sibling(entry: u64) -> bint:
+    """Does it tell only where the entry of its slot lies?"""
+    return entry & 3 == NODE_BITS and entry <= SIBLING_MOST
+
+
 class XArray:
     """Loads, stores and walks; ``head`` is the address of the ``xa_head`` word."""
 
@@ -44,19 +54,11 @@ class XArray:
         self.memory = memory
         self.nodes = nodes
 
-    def is_node(self, entry: u64) -> bint:
-        """Does the entry lead to a node?"""
-        return entry & 3 == NODE_BITS and entry > 4096
-
-    def is_sibling(self, entry: u64) -> bint:
-        """Does it tell only where the entry of its slot lies?"""
-        return entry & 3 == NODE_BITS and entry <= SIBLING_MOST
-
     def load(self, head: u64, index: u64) -> u64:
         """The entry at ``index``, 0 for none."""
         memory: Memory = self.memory
         entry: u64 = load(memory, head)
-        if not self.is_node(entry):
+        if not is_node(entry):
             return entry if index == 0 else 0
         node: u64 = entry - NODE_BITS
         shift: i32 = load8(memory, node + SHIFT_AT)
@@ -66,8 +68,8 @@ class XArray:
             entry = load(memory, node + SLOTS_AT + 8 * ((index >> shift) & 63))
             if shift == 0:
                 return entry
-            if not self.is_node(entry):
-                if self.is_sibling(entry):
+            if not is_node(entry):
+                if is_sibling(entry):
                     entry = load(memory, node + SLOTS_AT + 8 * (entry >> 2))
                 return entry
             node = entry - NODE_BITS
@@ -79,7 +81,7 @@ class XArray:
         What stood there before stood for this one index.
         """
         memory: Memory = self.memory
-        if index == 0 and not self.is_node(load(memory, head)):
+        if index == 0 and not is_node(load(memory, head)):
             store(memory, head, entry)
             return True
         node: u64 = self._node_for(head, index, index, 0)
@@ -112,7 +114,7 @@ class XArray:
             old: u64 = load(memory, at)
             if old == 0:
                 self._count(node, 1)
-            elif self.is_node(old):
+            elif is_node(old):
                 self._free_below(old - NODE_BITS)
             store(memory, at, entry if nth == first else first << 2 | NODE_BITS)
             nth += 1
@@ -157,7 +159,7 @@ class XArray:
         """Take the entry at ``index`` away; what it was. Nodes left empty go."""
         memory: Memory = self.memory
         entry: u64 = load(memory, head)
-        if not self.is_node(entry):
+        if not is_node(entry):
             if index != 0:
                 return 0
             store(memory, head, 0)
@@ -171,7 +173,7 @@ class XArray:
             entry = load(memory, at)
             if entry == 0:
                 return 0
-            if not self.is_node(entry):
+            if not is_node(entry):
                 return self._erase_order(head, node, (index >> shift) & 63)
             node = entry - NODE_BITS
             shift -= 6
@@ -189,7 +191,7 @@ class XArray:
         """Take the entry of ``slot`` away with its siblings; what it was."""
         memory: Memory = self.memory
         entry: u64 = load(memory, node + SLOTS_AT + 8 * slot)
-        if self.is_sibling(entry):
+        if is_sibling(entry):
             slot = entry >> 2
             entry = load(memory, node + SLOTS_AT + 8 * slot)
         sibling: u64 = slot << 2 | NODE_BITS
@@ -210,7 +212,7 @@ class XArray:
         """
         memory: Memory = self.memory
         entry: u64 = load(memory, head)
-        if not self.is_node(entry):
+        if not is_node(entry):
             return 0 if entry != 0 and index == 0 else TOP
         while index <= most:
             node: u64 = entry - NODE_BITS
@@ -218,7 +220,7 @@ class XArray:
             if shift + 6 < 64 and index >> (shift + 6) != 0:
                 return TOP
             found: u64 = load(memory, node + SLOTS_AT + 8 * ((index >> shift) & 63))
-            while shift > 0 and self.is_node(found):
+            while shift > 0 and is_node(found):
                 shift -= 6
                 found = load(memory, found - NODE_BITS + SLOTS_AT + 8 * ((index >> shift) & 63))
             if found != 0:
@@ -269,7 +271,7 @@ class XArray:
         slot: u64 = 0
         while slot < SLOTS:
             entry: u64 = load(self.memory, node + SLOTS_AT + 8 * slot)
-            if self.is_node(entry):
+            if is_node(entry):
                 self._free_below(entry - NODE_BITS)
             slot += 1
         self.nodes.free(node)
@@ -280,7 +282,7 @@ class XArray:
         while True:
             entry: u64 = load(memory, head)
             shift: i32 = -6
-            if self.is_node(entry):
+            if is_node(entry):
                 shift = load8(memory, entry - NODE_BITS + SHIFT_AT)
                 if shift + 6 >= 64 or index >> (shift + 6) == 0:
                     return True
@@ -289,13 +291,13 @@ class XArray:
                 shift += 6
             node: u64 = self._new_node(shift, 0, 0)
             if node == 0:
-                if self.is_node(entry):
+                if is_node(entry):
                     self._shrink(head)
                 return False
             if entry != 0:
                 store(memory, node + SLOTS_AT, entry)
                 self._count(node, 1)
-                if self.is_node(entry):
+                if is_node(entry):
                     store(memory, entry - NODE_BITS + PARENT_AT, node)
                 else:
                     self._count_values(node, entry & 1)
@@ -328,15 +330,15 @@ class XArray:
         memory: Memory = self.memory
         while True:
             entry: u64 = load(memory, head)
-            if not self.is_node(entry):
+            if not is_node(entry):
                 return
             node: u64 = entry - NODE_BITS
             only: u64 = load(memory, node + SLOTS_AT)
             if load8(memory, node + COUNT_AT) != 1 or only == 0:
                 return
-            if not self.is_node(only) and load8(memory, node + SHIFT_AT) != 0:
+            if not is_node(only) and load8(memory, node + SHIFT_AT) != 0:
                 return
             store(memory, head, only)
-            if self.is_node(only):
+            if is_node(only):
                 store(memory, only - NODE_BITS + PARENT_AT, 0)
             self.nodes.free(node)
