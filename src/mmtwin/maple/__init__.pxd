@@ -19,6 +19,9 @@ cdef inline unsigned long long index_of(Nodes nodes, unsigned long long node) no
 cdef inline unsigned long long *held_at(unsigned long long x) noexcept:
     return <unsigned long long *> <size_t> x
 
+cdef inline unsigned long long number_of(Nodes nodes, unsigned long long x, int k) noexcept:
+    return held_at(x) + k - nodes.memory.w
+
 cdef inline unsigned long long word(Nodes nodes, unsigned long long x, unsigned long long node, int k) except? 0xDEADBEEFDEADBEEF:
     if x != 0 and <unsigned int> k < 32:
         return held_at(x)[k]

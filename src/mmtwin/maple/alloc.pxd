@@ -1,4 +1,4 @@
-from mmtwin.maple cimport clear_words, in_rcu, index_of, parent_at, put, word
+from mmtwin.maple cimport clear_words, in_rcu, index_of, number_of, parent_at, put, word
 from mmtwin.maple.gaps cimport Gaps
 from mmtwin.maple.state cimport MaState
 

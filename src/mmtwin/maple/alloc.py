@@ -27,7 +27,7 @@ from mmtwin.memory.allocator import Allocator
 from mmtwin.memory.memory import Memory
 
 if not cython.compiled:
-    from mmtwin.maple.words import clear_words, in_rcu, index_of, parent_at, put, word
+    from mmtwin.maple.words import clear_words, in_rcu, index_of, number_of, parent_at, put, word
 
 MA_STATE_BULK = 1
 MA_STATE_REBALANCE = 2
@@ -193,7 +193,7 @@ class Alloc(Gaps):
         got: i32 = 0
         node: u64
         if x != 0:
-            got = allocator.alloc_words(gfp, x + self.chain_word + at, count)
+            got = allocator.alloc_words(gfp, number_of(self, x, self.chain_word + at), count)
         else:
             while got < count:
                 node = allocator.alloc(gfp)
@@ -299,7 +299,7 @@ class Alloc(Gaps):
             first: u64 = word(self, x, node, self.chain_word) if count else 0
             at: i32 = 1
             if x != 0 and count > 1:
-                allocator.free_words(x + self.chain_word + 1, count - 1)
+                allocator.free_words(number_of(self, x, self.chain_word + 1), count - 1)
                 total -= count - 1
                 at = count
             while at < count:

@@ -29,6 +29,11 @@ def index_of(nodes: Nodes, node: int) -> int:
     return 0
 
 
+def number_of(nodes: Nodes, x: int, k: int) -> int:
+    """Which of the memory's words is word ``k`` of the node whose ``index_of``, not 0, is ``x``."""
+    return x + k
+
+
 def word(nodes: Nodes, x: int, node: int, k: int) -> int:
     """Word ``k`` of ``node``, whose ``index_of`` is ``x``."""
     if x and 0 <= k < 32:
