@@ -5,7 +5,7 @@ from mmtwin.memory.memory cimport Memory
 cdef inline unsigned long long load(Memory memory, unsigned long long address) except? 0xDEADBEEFDEADBEEF:
     cdef unsigned long long offset = address - memory.base
     if offset < memory.limit and offset & 7 == 0:
-        return memory.w[offset >> 3]
+        return (<unsigned long long *> (<char *> memory.w + offset))[0]
     return memory.load(address)
 
 cdef inline int change(Memory memory, unsigned long long index, unsigned long long value) except -1:

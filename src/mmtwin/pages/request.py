@@ -38,6 +38,7 @@ ALLOC_HIGHATOMIC = declare(i32, g.ALLOC_HIGHATOMIC)
 ALLOC_KSWAPD = declare(i32, g.ALLOC_KSWAPD)
 WMARK_MASK = declare(i32, 3)
 ZONE_FLAGS = declare(u64, c.ZONE_FLAGS)
+ZONE_NODE = declare(u64, c.ZONE_NODE)
 ZONE_USED = declare(u64, c.ZONE_USED)
 BOOSTED_WATERMARK = declare(u64, c.BOOSTED_WATERMARK)
 ZONE_DMA32 = declare(i32, 1)
@@ -156,7 +157,7 @@ class Request(Oom):
         zone: u64 = load(memory, preferred)
         if zone == 0:
             return 0
-        node: i32 = self.zone_to_nid(zone)
+        node: u64 = load(memory, zone + ZONE_NODE)
         self.preferred_node = node
         page: u64
         while True:
@@ -168,7 +169,7 @@ class Request(Oom):
                 zoneref = preferred
                 zone = load(memory, preferred)
                 continue
-            if self.zone_to_nid(zone) != node:
+            if load(memory, zone + ZONE_NODE) != node:
                 if gfp & self.gfp_thisnode != 0:
                     zone = 0
                     continue
