@@ -8,6 +8,7 @@ from mmtwin.check.checker import Checker
 from mmtwin.check.run import Run
 from mmtwin.machine.profile import profile
 from mmtwin.pages import layouts as c
+from mmtwin.pages.gfp_request import OOM_VICTIM
 from mmtwin.space import flags
 from mmtwin.trace.generate import workload
 from mmtwin.twin import Twin
@@ -89,6 +90,7 @@ def test_what_is_done_between_two_steps_counts_to_the_second(
             twin.pages.mod_node_page_state(0, "isolated_file", 1)
 
     monkeypatch.setattr(twin.victims, "step_ends", step_ends)
+    twin.pages.current |= OOM_VICTIM
     monkeypatch.setattr(run, "twin", lambda **_: twin)
     found = run.run().findings[0]
     assert (found.step, found.invariant) == (10, "PG-22")
