@@ -45,22 +45,11 @@ class VmaMerge:
         self.end = end
         self.vm_flags = vm_flags
         self.pgoff = pgoff
-        self.prev = 0
-        self.middle = 0
-        self.next = 0
-        self.target = 0
-        self.copied_from = 0
-        self.file = 0
-        self.anon_vma = 0
-        self.policy = 0
-        self.uffd_ctx = 0
-        self.anon_name = 0
-        self.just_expand = False
-        self.nomem = False
-        self.adjust_middle_start = False
-        self.adjust_next_start = False
-        self.remove_middle = False
-        self.remove_next = False
+        self.prev = self.middle = self.next = self.target = self.copied_from = 0
+        self.file = self.anon_vma = self.policy = self.uffd_ctx = self.anon_name = 0
+        self.just_expand = self.nomem = False
+        self.adjust_middle_start = self.adjust_next_start = False
+        self.remove_middle = self.remove_next = False
 
 
 def merge_attempt(mm: u64, start: u64, end: u64, vm_flags: u64, pgoff: u64) -> VmaMerge:
