@@ -75,14 +75,14 @@ class AnonRules(AreaRules):
         cache = self.link_cache
         return address != 0 and address == self.object_at(address, cache.number, cache.stride)
 
-    def anon(self, vma: u64, flags: u64) -> None:
+    def anon(self, vma: u64, flags: u64) -> i32:
         """Walk the VMA's chain: a sound list of its own links, one of them to its anon_vma."""
         own: u64 = word_at(self, vma + self.at_anon)
         head: u64 = vma + self.at_chain
         before: u64 = head
         link: u64 = word_at(self, head)
         if own == 0 and link == head:
-            return
+            return 0
         count: i32 = 0
         has_own: bint = False
         root: u64 = 0
@@ -90,14 +90,14 @@ class AnonRules(AreaRules):
             avc: u64 = link - SAME_VMA
             if count == CHAIN_MAX or not self.is_link(avc):
                 self.vma_fail("VM-21", vma, "anon_vma_chain", f"{link:#x}", "a link of this chain")
-                return
+                return 0
             if word_at(self, link + 8) != before or word_at(self, avc + AVC_VMA) != vma:
                 self.link_fail("VM-21", avc, "same_vma", "another's", f"a link of {vma:#x}")
-                return
+                return 0
             anon_vma: u64 = word_at(self, avc + AVC_ANON_VMA)
             if not self.is_anon_vma(anon_vma):
                 self.link_fail("VM-21", avc, "anon_vma", f"{anon_vma:#x}", "an anon_vma")
-                return
+                return 0
             has_own = has_own or anon_vma == own
             if root != 0 and word_at(self, anon_vma + ROOT) != root:
                 self.link_fail("VM-22", avc, "anon_vma->root", "another", "one root in a chain")
@@ -113,6 +113,7 @@ class AnonRules(AreaRules):
             self.vma_fail("VM-20", vma, "anon_vma", what, "its own anon_vma in its chain, or none")
         if flags & MAYSHARE != 0:
             self.vma_fail("VM-28", vma, "anon_vma", f"{own:#x}", "none in shared memory")
+        return 0
 
     def link_fail(self, invariant: str, avc: u64, field: str, found: str, expected: str) -> None:
         """Report that a link breaks an invariant."""
@@ -142,7 +143,7 @@ class AnonRules(AreaRules):
         ):
             self.link_fail("VM-24", avc, "rb", f"{after:#x}", f"a link of {anon_vma:#x}")
 
-    def account_anon(self, vma: u64, sign: i64, old: bint) -> None:
+    def account_anon(self, vma: u64, sign: i64, old: bint) -> i32:
         """Count the VMA's links, and the VMA as a user of its anon_vma."""
         own: u64 = word_then(self, vma + self.at_anon, old)
         head: u64 = vma + self.at_chain
@@ -155,6 +156,7 @@ class AnonRules(AreaRules):
             self.link_count += sign
             link = word_then(self, link, old)
             count += 1
+        return 0
 
     def meet(self, anon_vma: u64, sign: i64) -> None:
         """A link to ``anon_vma``: the whole check counts its parent's child at the first one."""

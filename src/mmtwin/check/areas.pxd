@@ -21,26 +21,26 @@ cdef class AreaRules(Lookup):
     @cython.final
     cdef bint is_vma(self, unsigned long long address) noexcept
     cdef void vma_fail(self, str invariant, unsigned long long vma, str field, str found, str expected) except *
-    cdef void leaf(self, unsigned long long node, int end, unsigned long long least, unsigned long long most, bint fresh) except *
+    cdef int leaf(self, unsigned long long node, int end, unsigned long long least, unsigned long long most, bint fresh) except -1
     @cython.final
     cdef bint _range_kept(self, unsigned long long vma) noexcept
-    cdef void entry(self, unsigned long long mm, unsigned long long vma, unsigned long long low, unsigned long long high) except *
-    cdef void enter_area(self, unsigned long long vma) except *
-    cdef void agrees(self, unsigned long long vma, unsigned long long low, unsigned long long high) except *
-    cdef void area(self, unsigned long long mm, unsigned long long vma) except *
-    cdef void _clean_offset(self, unsigned long long vma, unsigned long long start, unsigned long long flags) except *
+    cdef int entry(self, unsigned long long mm, unsigned long long vma, unsigned long long low, unsigned long long high) except -1
+    cdef int enter_area(self, unsigned long long vma) except -1
+    cdef int agrees(self, unsigned long long vma, unsigned long long low, unsigned long long high) except -1
+    cdef int area(self, unsigned long long mm, unsigned long long vma) except -1
+    cdef int _clean_offset(self, unsigned long long vma, unsigned long long start, unsigned long long flags) except -1
     @cython.final
     cdef unsigned long long protection(self, unsigned long long flags) noexcept
-    cdef void file_links(self, unsigned long long vma) except *
+    cdef int file_links(self, unsigned long long vma) except -1
     cdef unsigned long long _list_owner(self, unsigned long long link) noexcept
-    cdef void _next_in_list(self, unsigned long long vma, unsigned long long inode) except *
+    cdef int _next_in_list(self, unsigned long long vma, unsigned long long inode) except -1
     @cython.final
     cdef unsigned long long inode_of(self, unsigned long long vma, bint old) noexcept
     @cython.final
     cdef bint is_inode(self, unsigned long long address) noexcept
     @cython.final
     cdef bint aligned(self, unsigned long long address) noexcept
-    cdef void anon(self, unsigned long long vma, unsigned long long flags) except *
-    cdef void account(self, unsigned long long mm, unsigned long long vma, long long sign, bint old) except *
-    cdef void account_file(self, unsigned long long vma, unsigned long long flags, long long sign, bint old) except *
-    cdef void account_anon(self, unsigned long long vma, long long sign, bint old) except *
+    cdef int anon(self, unsigned long long vma, unsigned long long flags) except -1
+    cdef int account(self, unsigned long long mm, unsigned long long vma, long long sign, bint old) except -1
+    cdef int account_file(self, unsigned long long vma, unsigned long long flags, long long sign, bint old) except -1
+    cdef int account_anon(self, unsigned long long vma, long long sign, bint old) except -1

@@ -129,7 +129,7 @@ class AreaRules(Lookup):
 
     # The entry and its VMA.
 
-    def leaf(self, node: u64, end: i32, least: u64, most: u64, fresh: bint) -> None:
+    def leaf(self, node: u64, end: i32, least: u64, most: u64, fresh: bint) -> i32:
         """Hold each entry against the range of its slot, and count the entries."""
         w = self.w
         first: u64 = (node - self.base) >> 3
@@ -174,26 +174,29 @@ class AreaRules(Lookup):
             overlay.flags[image] |= kept
         if counted:
             self.sums.bump(mm, ENTRIES, self.entries)
+        return 0
 
     def _range_kept(self, vma: u64) -> bint:
         """Is nothing stored where a VMA's start and end stand? At the mark it was a sound one."""
         at: u64 = (vma - self.base) >> 3
         return not touched(self.overlay, at) and not touched(self.overlay, at + 1)
 
-    def entry(self, mm: u64, vma: u64, low: u64, high: u64) -> None:
+    def entry(self, mm: u64, vma: u64, low: u64, high: u64) -> i32:
         """A slot of ``mm``'s tree that covers ``low..high`` (inclusive) and holds ``vma``."""
         if not self.is_vma(vma):
             self.vma_fail("VM-02", vma, "entry", f"{vma:#x}", "a vm_area_struct")
-            return
+            return 0
         self.agrees(vma, low, high)
         if not self.partial:
             self.area(mm, vma)
             self.account(mm, vma, 1, False)
+        return 0
 
-    def enter_area(self, vma: u64) -> None:
+    def enter_area(self, vma: u64) -> i32:
         """A step check met this entry in a leaf where it was not at the mark."""
+        return 0
 
-    def agrees(self, vma: u64, low: u64, high: u64) -> None:
+    def agrees(self, vma: u64, low: u64, high: u64) -> i32:
         """The VMA's range is its slot's."""
         at: u64 = (vma - self.base) >> 3
         start: u64 = self.w[at]
@@ -202,8 +205,9 @@ class AreaRules(Lookup):
             self.vma_fail("VM-01", vma, "vm_start", f"{start:#x}", f"{low:#x}, as in the tree")
         if end - 1 != high:
             self.vma_fail("VM-01", vma, "vm_end", f"{end:#x}", f"{high:#x} + 1, as in the tree")
+        return 0
 
-    def area(self, mm: u64, vma: u64) -> None:
+    def area(self, mm: u64, vma: u64) -> i32:
         """The fields of a VMA that is in the tree of ``mm``."""
         start: u64 = word_at(self, vma)
         end: u64 = word_at(self, vma + 8)
@@ -242,8 +246,9 @@ class AreaRules(Lookup):
         self._clean_offset(vma, start, flags)
         self.file_links(vma)
         self.anon(vma, flags)
+        return 0
 
-    def _clean_offset(self, vma: u64, start: u64, flags: u64) -> None:
+    def _clean_offset(self, vma: u64, start: u64, flags: u64) -> i32:
         """An anonymous area without pages counts its page offsets from address 0.
 
         One that is wiped at fork keeps its parent's; a stack's stay when exec shifts it.
@@ -258,6 +263,7 @@ class AreaRules(Lookup):
         ):
             pgoff: u64 = word_at(self, vma + self.at_pgoff)
             self.vma_fail("VM-17", vma, "vm_pgoff", f"{pgoff:#x}", f"{start >> self.page_shift:#x}")
+        return 0
 
     def protection(self, flags: u64) -> u64:
         """The page-table bits that the machine derives from ``vm_flags``."""
@@ -270,7 +276,7 @@ class AreaRules(Lookup):
                 bits |= self.prot_nx
         return bits | ((flags & PKEY_BITS) << PKEY_MOVE)
 
-    def file_links(self, vma: u64) -> None:
+    def file_links(self, vma: u64) -> i32:
         """A file VMA is in its inode's list, between others of that inode; no other VMA is in one.
 
         That the neighbours map the same inode makes it the same all along the list.
@@ -282,7 +288,7 @@ class AreaRules(Lookup):
         if file == 0:
             if linked:
                 self.vma_fail("VM-31", vma, "shared", f"{link:#x}", "no link without a file")
-            return
+            return 0
         if inode == 0:
             self.vma_fail("VM-31", vma, "vm_file", f"{file:#x}", "a struct file with an inode")
         elif not linked:
@@ -291,6 +297,7 @@ class AreaRules(Lookup):
             self.vma_fail("VM-31", vma, "shared", f"{link:#x}", f"a link of inode {inode:#x}")
         else:
             self._next_in_list(vma, inode)
+        return 0
 
     def _list_owner(self, link: u64) -> u64:
         """The inode whose list has a link at this address: its head, or one in a VMA."""
@@ -301,16 +308,17 @@ class AreaRules(Lookup):
         owner = self.object_at(link, cache.number, cache.stride)
         return owner if link == owner + I_MMAP else 0
 
-    def _next_in_list(self, vma: u64, inode: u64) -> None:
+    def _next_in_list(self, vma: u64, inode: u64) -> i32:
         after: u64 = word_at(self, vma + self.at_shared)
         if after == 0:
-            return
+            return 0
         if not self.is_vma(after) or (
             word_at(self, after + self.at_shared + 8) != vma + self.at_shared
         ):
             self.vma_fail("VM-31", vma, "shared", f"{after:#x}", "a VMA that links back")
         elif self.inode_of(after, False) != inode:
             self.vma_fail("VM-31", vma, "shared", f"{after:#x}", f"a VMA of inode {inode:#x}")
+        return 0
 
     def inode_of(self, vma: u64, old: bint) -> u64:
         """The inode that the VMA maps, or mapped at the mark; 0 for none."""
@@ -330,12 +338,13 @@ class AreaRules(Lookup):
         """Is this the address of a word in memory?"""
         return address & 7 == 0 and held(self, address)
 
-    def anon(self, vma: u64, flags: u64) -> None:
+    def anon(self, vma: u64, flags: u64) -> i32:
         """The VMA's anonymous side: a place for its chain."""
+        return 0
 
     # Sums.
 
-    def account(self, mm: u64, vma: u64, sign: i64, old: bint) -> None:
+    def account(self, mm: u64, vma: u64, sign: i64, old: bint) -> i32:
         """Add what the VMA adds to the sums of its address space, or with -1 take it away."""
         pages: i64 = (word_then(self, vma + 8, old) - word_then(self, vma, old)) >> self.page_shift
         flags: u64 = word_then(self, vma + self.at_flags, old)
@@ -356,9 +365,12 @@ class AreaRules(Lookup):
             sums[row + CHARGED] += pages
         self.account_file(vma, flags, sign, old)
         self.account_anon(vma, sign, old)
+        return 0
 
-    def account_file(self, vma: u64, flags: u64, sign: i64, old: bint) -> None:
+    def account_file(self, vma: u64, flags: u64, sign: i64, old: bint) -> i32:
         """The VMA's share in the sums over its inode."""
+        return 0
 
-    def account_anon(self, vma: u64, sign: i64, old: bint) -> None:
+    def account_anon(self, vma: u64, sign: i64, old: bint) -> i32:
         """The VMA's share in the sums over its anon_vmas."""
+        return 0

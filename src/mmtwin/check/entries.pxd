@@ -14,7 +14,7 @@ cdef class EntryRules(SpaceCheck):
     cdef void clear(self) except *
     cdef int shift_of(self, int level) noexcept
     cdef unsigned long long entries_of(self, int level) noexcept
-    cdef void area(self, unsigned long long mm, unsigned long long vma) except *
+    cdef int area(self, unsigned long long mm, unsigned long long vma) except -1
     cdef bint leads(self, int level, unsigned long long entry) noexcept
     cdef unsigned long long pfn_of(self, unsigned long long entry) except? 0xDEADBEEFDEADBEEF
     cdef unsigned long long head_of(self, unsigned long long page, bint old) except? 0xDEADBEEFDEADBEEF
@@ -34,6 +34,6 @@ cdef class EntryRules(SpaceCheck):
     cdef void sums_of_tables(self) except *
     cdef void resident_sums(self, unsigned long long mm, unsigned long long nth) except *
     cdef long long maps_of(self, unsigned long long page, bint old) except? -1000000
-    cdef void mapped_sum(self, unsigned long long page, unsigned long long nth) except *
+    cdef int mapped_sum(self, unsigned long long page, unsigned long long nth) except -1
     cdef void huge_sum(self, unsigned long long page, long long huge) except *
     cdef long long huge_maps_of(self, unsigned long long page, bint old) except? -1000000

@@ -146,12 +146,12 @@ class EntryRules(SpaceCheck):
 
     # A VMA.
 
-    def area(self, mm: u64, vma: u64) -> None:
+    def area(self, mm: u64, vma: u64) -> i32:
         """A VMA's fields, and that its file can be as long as it maps it."""
         SpaceCheck.area(self, mm, vma)
         file: u64 = word_at(self, vma + self.at_file)
         if file == 0 or self.inode_of(vma, False) == 0:
-            return
+            return 0
         most: u64 = word_at(self, word_at(self, file + self.at_f_op) + FOPS_MAXBYTES)
         pages: u64 = (word_at(self, vma + 8) - word_at(self, vma)) >> self.page_shift
         past: u64 = (word_at(self, vma + self.at_pgoff) + pages) & TOP
@@ -159,6 +159,7 @@ class EntryRules(SpaceCheck):
         if past > most and word_at(self, vma + self.at_ops) != 0:
             expected = f"at most {most:#x}"
             self.vma_fail("VM-42", vma, "vm_pgoff + pages", f"{past:#x}", expected)
+        return 0
 
     # An entry.
 
@@ -423,7 +424,7 @@ class EntryRules(SpaceCheck):
             return 0  # a struct page that nobody has written yet
         return word + 1 if word < SIGN else 0
 
-    def mapped_sum(self, page: u64, nth: u64) -> None:
+    def mapped_sum(self, page: u64, nth: u64) -> i32:
         """A page's counts of its mappings."""
         maps: i64 = self.maps_of(page, False)
         if self.partial:
@@ -440,6 +441,7 @@ class EntryRules(SpaceCheck):
         if head == page and references < self.maps_of(page, False):
             expected = f"{self.maps_of(page, False)} for its mappings"
             self.report("VM-45", "page", VMEMMAP + 64 * pfn, "_refcount", f"{references}", expected)
+        return 0
 
     def huge_sum(self, page: u64, huge: i64) -> None:
         """A huge page's count of pmd entries."""

@@ -16,10 +16,10 @@ cdef class NodeRules(Words):
     cdef void _shape(self, unsigned long long first, int kind) noexcept
     cdef int _meta(self, unsigned long long word, int nth) noexcept
     cdef unsigned long long _meta_word(self, unsigned long long end, unsigned long long gap) noexcept
-    cdef void rules(self, unsigned long long node, int kind, unsigned long long least, unsigned long long most, bint is_root) except *
+    cdef int rules(self, unsigned long long node, int kind, unsigned long long least, unsigned long long most, bint is_root) except -1
     cdef int _limits(self, unsigned long long node, unsigned long long first, unsigned long long least, unsigned long long most) except -1
     cdef void _order(self, unsigned long long node, int i, unsigned long long pivot, unsigned long long before) except *
-    cdef void _behind(self, unsigned long long node, unsigned long long first, int kind) except *
-    cdef void _leaf(self, unsigned long long node, unsigned long long least, unsigned long long most) except *
-    cdef void _inner(self, unsigned long long node, int kind) except *
-    cdef void parent(self, unsigned long long node, unsigned long long above, int slot) except *
+    cdef int _behind(self, unsigned long long node, unsigned long long first, int kind) except -1
+    cdef int _leaf(self, unsigned long long node, unsigned long long least, unsigned long long most) except -1
+    cdef int _inner(self, unsigned long long node, int kind) except -1
+    cdef int parent(self, unsigned long long node, unsigned long long above, int slot) except -1

@@ -109,7 +109,7 @@ class NodeRules(Words):
 
     # The rules.
 
-    def rules(self, node: u64, kind: i32, least: u64, most: u64, is_root: bint) -> None:
+    def rules(self, node: u64, kind: i32, least: u64, most: u64, is_root: bint) -> i32:
         """Hold the node against the rules; it covers ``least..most`` (inclusive)."""
         w = self.w
         first: u64 = (node - self.base) >> 3
@@ -134,6 +134,7 @@ class NodeRules(Words):
         ):
             fewest = FEWEST_ARANGE if kind == ARANGE else FEWEST_LEAF
             self.fail("MT-11", node, "end", f"{last}", f"at least {fewest}")
+        return 0
 
     def _limits(self, node: u64, first: u64, least: u64, most: u64) -> i32:
         """The slot whose range ends at ``most``, found along the pivots, which are checked."""
@@ -172,7 +173,7 @@ class NodeRules(Words):
         what = f"more than pivot[{i - 1}] {before:#x}" if i > 0 else f"at least the min {before:#x}"
         self.fail("MT-07", node, f"pivot[{i}]", f"{pivot:#x}", what)
 
-    def _behind(self, node: u64, first: u64, kind: i32) -> None:
+    def _behind(self, node: u64, first: u64, kind: i32) -> i32:
         """After the data end there is nothing but the metadata."""
         w = self.w
         end: i32 = self.end
@@ -191,7 +192,7 @@ class NodeRules(Words):
                 self.fail("MT-09", node, "metadata", f"{w[first + 31]:#x}", "nothing but the end")
             elif end == 14 and self._meta(w[first + 31], 0) != 14:
                 self.fail("MT-09", node, "metadata", f"{w[first + 31]:#x}", "end 14")
-            return
+            return 0
         i = end + 1
         while i < 10:
             if w[first + 20 + i] != 0:
@@ -200,8 +201,9 @@ class NodeRules(Words):
         meta: u64 = w[first + 30]
         if meta != self._meta_word(self._meta(meta, 0), self._meta(meta, 1)):
             self.fail("MT-09", node, "metadata", f"{meta:#x}", "nothing but end and gap")
+        return 0
 
-    def _leaf(self, node: u64, least: u64, most: u64) -> None:
+    def _leaf(self, node: u64, least: u64, most: u64) -> i32:
         """Entries, NULLs and the gap of a leaf."""
         w = self.w
         gap: u64 = 0
@@ -237,13 +239,14 @@ class NodeRules(Words):
             )
         self.gap = gap
         self.entries = entries
+        return 0
 
-    def _inner(self, node: u64, kind: i32) -> None:
+    def _inner(self, node: u64, kind: i32) -> i32:
         """The gaps of an inner node; its children are the walk's business."""
         self.entries = 0
         self.gap = 0
         if kind != ARANGE:
-            return
+            return 0
         w = self.w
         first: u64 = (node - self.base) >> 3
         gap: u64 = 0
@@ -255,7 +258,7 @@ class NodeRules(Words):
         self.gap = gap
         at: i32 = self._meta(w[first + 30], 1)
         if at == NO_GAP and gap == 0 and self.old_metadata:
-            return
+            return 0
         if at > self.end:
             self.fail("MT-19", node, "meta.gap", f"{at}", f"at most the end {self.end}")
         elif w[first + 20 + at] != gap:
@@ -266,8 +269,9 @@ class NodeRules(Words):
                 f"{at}, whose gap is {w[first + 20 + at]:#x}",
                 f"a slot with the largest gap {gap:#x}",
             )
+        return 0
 
-    def parent(self, node: u64, above: u64, slot: i32) -> None:
+    def parent(self, node: u64, above: u64, slot: i32) -> i32:
         """The parent word: ``above`` is the parent node and ``slot`` the slot in it.
 
         For the root ``above`` is the tree's address and ``slot`` is -1.
@@ -275,9 +279,10 @@ class NodeRules(Words):
         word: u64 = self.w[(node - self.base) >> 3]
         if word & NODE_MASK == node:
             self.fail("MT-05", node, "parent", f"{word:#x}: dead", "a reachable node is alive")
-            return
+            return 0
         expected: u64 = above | 1
         if slot >= 0:
             expected = above | (slot << 3) | 6
         if word != expected:
             self.fail("MT-04", node, "parent", f"{word:#x}", f"{expected:#x}")
+        return 0

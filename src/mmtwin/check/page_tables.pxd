@@ -10,7 +10,7 @@ cdef class PageTableCheck(TableRules):
     cdef void walk_table(self, unsigned long long mm, unsigned long long table, int level, unsigned long long first) except *
     cpdef list since_mark(self, unsigned long long mark)
     @cython.final
-    cdef void touched_block(self, unsigned long long nth, unsigned long long block) except *
+    cdef int touched_block(self, unsigned long long nth, unsigned long long block) except -1
     @cython.final
     cdef void old_word(self, unsigned long long mm, int level, unsigned long long raw) except *
     @cython.final
@@ -18,10 +18,10 @@ cdef class PageTableCheck(TableRules):
     cdef void tops_changed(self) except *
     cdef void remade_entries(self, unsigned long long table, unsigned long long mm, unsigned long long first, int level, bint old) except *
     @cython.final
-    cdef void touched_pages(self, unsigned long long nth, unsigned long long block) except *
+    cdef int touched_pages(self, unsigned long long nth, unsigned long long block) except -1
     cdef void cached_page(self, unsigned long long page, unsigned long long counts, unsigned long long mapping, bint old) except *
     cdef void remade_table(self, unsigned long long table) except *
-    cdef void area_kept(self, unsigned long long nth, unsigned long long vma) except *
+    cdef int area_kept(self, unsigned long long nth, unsigned long long vma) except -1
     cdef bint suits(self, unsigned long long vma, unsigned long long address) except -1
     cdef bint replaces(self, unsigned long long vma, unsigned long long prior) except -1
     cdef void uncovered(self, unsigned long long mm, unsigned long long start, unsigned long long end) except *

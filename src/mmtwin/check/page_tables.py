@@ -145,16 +145,16 @@ class PageTableCheck(TableRules):
         self.sums_of_tables()
         return self.found
 
-    def touched_block(self, nth: u64, block: u64) -> None:
+    def touched_block(self, nth: u64, block: u64) -> i32:
         """A block of a frame that is a table and was the same one: its changed entries."""
         table: u64 = self.table_around(block)
         if table == 0 or self.table_moved(table):
-            return
+            return 0
         if self.at_asce != 0 and has(self.walked, table):
-            return
+            return 0
         place: u64 = self.place_of(table, False)
         if place & PUT_BY != 0:
-            return
+            return 0
         mm: u64 = word_at(self, self.table_page(table) + PT_MM)
         level: i32 = place & LEVEL_MASK
         empty: u64 = self.empty_of(level)
@@ -172,6 +172,7 @@ class PageTableCheck(TableRules):
                     self.new_word(mm, address, level, new)
             address += size
             word += 1
+        return 0
 
     def old_word(self, mm: u64, level: i32, raw: u64) -> None:
         """Take away from the sums what a word of a table said at the mark."""
@@ -186,7 +187,7 @@ class PageTableCheck(TableRules):
             self.count_entry(mm, level, entry, 1, False)
             self.judge_word(mm, address, level, entry)
 
-    def touched_pages(self, nth: u64, block: u64) -> None:
+    def touched_pages(self, nth: u64, block: u64) -> i32:
         """Four struct pages of which words changed: tables that came or went, and user pages."""
         first: u64 = self.base + (block << 8)
         pfn: u64 = (first - self.page_map) >> 6
@@ -217,6 +218,7 @@ class PageTableCheck(TableRules):
             pfn += 1
             now_at += 8
             was_at += 8
+        return 0
 
     def cached_page(self, page: u64, counts: u64, mapping: u64, old: bint) -> None:
         """A page in a page cache counts in its inode's ``nrpages``."""
@@ -273,7 +275,7 @@ class PageTableCheck(TableRules):
                 self.new_word(mm, first + nth * size, level, raw)
             nth += 1
 
-    def area_kept(self, nth: u64, vma: u64) -> None:
+    def area_kept(self, nth: u64, vma: u64) -> i32:
         """A VMA that changed: no entries stay where it was, and those it has still suit it."""
         old_mm: u64 = was_at(self, vma + self.at_mm)
         mm: u64 = word_at(self, vma + self.at_mm)
@@ -287,12 +289,13 @@ class PageTableCheck(TableRules):
         if was and not covered and has(self.trees, old_mm + self.at_tree):
             self.uncovered(old_mm, start, end)
         if self.areas.sum(nth, IS_THERE) == 0 or word_at(self, mm + self.at_tables) == 0:
-            return
+            return 0
         if same and first >= start and past <= end:
             if not self.replaces(vma, vma):
                 self.rejudge(mm, first, past)
         elif not (self.suits(vma, first) and self.suits(vma, past - 1)):
             self.rejudge(mm, first, past)
+        return 0
 
     def suits(self, vma: u64, address: u64) -> bint:
         """Does the VMA have what the one that covered ``address`` at the mark had?"""

@@ -13,15 +13,15 @@ cdef class SpaceCheck(SpaceRules):
     cdef void _spaces(self) except *
     cdef AddressSet dead, stayed
     cdef void objects(self) except *
-    cdef void _changed(self, unsigned long long nth, unsigned long long first, unsigned long long number, unsigned long long stride) except *
-    cdef void _object(self, unsigned long long address, unsigned long long number) except *
-    cdef void _meet_area(self, unsigned long long vma) except *
-    cdef void _meet_link(self, unsigned long long avc) except *
-    cdef void _touched_mm(self, unsigned long long mm) except *
+    cdef int _changed(self, unsigned long long nth, unsigned long long first, unsigned long long number, unsigned long long stride) except -1
+    cdef int _object(self, unsigned long long address, unsigned long long number) except -1
+    cdef int _meet_area(self, unsigned long long vma) except -1
+    cdef int _meet_link(self, unsigned long long avc) except -1
+    cdef int _touched_mm(self, unsigned long long mm) except -1
     cdef void _touched_file(self, unsigned long long file) except *
     cdef void _ceiling(self, unsigned long long mm) except *
-    cdef void _touched_link(self, unsigned long long avc) except *
-    cdef void _touched_anon(self, unsigned long long anon) except *
-    cdef void _touched_inode(self, unsigned long long inode) except *
+    cdef int _touched_link(self, unsigned long long avc) except -1
+    cdef int _touched_anon(self, unsigned long long anon) except -1
+    cdef int _touched_inode(self, unsigned long long inode) except -1
     cdef bint _counts_as_before(self, unsigned long long vma) noexcept
-    cdef void _area_step(self, unsigned long long nth, unsigned long long vma) except *
+    cdef int _area_step(self, unsigned long long nth, unsigned long long vma) except -1

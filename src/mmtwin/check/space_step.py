@@ -173,7 +173,7 @@ class SpaceCheck(SpaceRules):
                     self._changed(nth, self.base + (block << 8), number, stride)
             nth += 1
 
-    def _changed(self, nth: u64, first: u64, number: u64, stride: u64) -> None:
+    def _changed(self, nth: u64, first: u64, number: u64, stride: u64) -> i32:
         """Look at the objects of one cache in one block that have a changed word in it."""
         w = self.w
         images = self.overlay.images
@@ -188,8 +188,9 @@ class SpaceCheck(SpaceRules):
                     self._object(found, number)
                     done = found
             word += 1
+        return 0
 
-    def _object(self, address: u64, number: u64) -> None:
+    def _object(self, address: u64, number: u64) -> i32:
         """An object that the step changed; it may be met once for each of its blocks."""
         if number == self.vma_cache.number:
             self._meet_area(address)
@@ -205,13 +206,15 @@ class SpaceCheck(SpaceRules):
                 self._touched_inode(address)
             else:
                 self._touched_file(address)
+        return 0
 
-    def _meet_area(self, vma: u64) -> None:
+    def _meet_area(self, vma: u64) -> i32:
         """Look at this VMA, if it is one."""
         if self.is_vma(vma):
             self.areas.row(vma)
+        return 0
 
-    def _touched_mm(self, mm: u64) -> None:
+    def _touched_mm(self, mm: u64) -> i32:
         self.sums.row(mm)
         if (
             self.half_at(mm + self.at_users, True) != 0
@@ -219,8 +222,9 @@ class SpaceCheck(SpaceRules):
             and self.dead.add(mm)
         ):
             self.old_trees.add(mm + self.at_tree)
+        return 0
 
-    def _touched_link(self, avc: u64) -> None:
+    def _touched_link(self, avc: u64) -> i32:
         """The VMAs at both ends and of the next link, and the anon_vmas, now and at the mark."""
         for old in (False, True):
             self._meet_area(word_then(self, avc + AVC_VMA, old))
@@ -228,13 +232,15 @@ class SpaceCheck(SpaceRules):
             anon: u64 = word_then(self, avc + AVC_ANON_VMA, old)
             if self.is_anon_vma(anon):
                 self.anons.row(anon)
+        return 0
 
-    def _meet_link(self, avc: u64) -> None:
+    def _meet_link(self, avc: u64) -> i32:
         """Look at the VMA of this link, if it is one."""
         if self.is_link(avc):
             self._meet_area(word_at(self, avc + AVC_VMA))
+        return 0
 
-    def _touched_anon(self, anon: u64) -> None:
+    def _touched_anon(self, anon: u64) -> i32:
         self.anons.row(anon)
         first: u64 = was_at(self, anon + ANON_FIRST)
         self._meet_link(first)
@@ -244,8 +250,9 @@ class SpaceCheck(SpaceRules):
         self._meet_link(first)
         if first != 0:
             self.family(anon, 1, False)
+        return 0
 
-    def _touched_inode(self, inode: u64) -> None:
+    def _touched_inode(self, inode: u64) -> i32:
         self.inodes.row(inode)
         self._meet_area(was_at(self, inode + I_MMAP))
         self._meet_area(word_at(self, inode + I_MMAP))
@@ -253,6 +260,7 @@ class SpaceCheck(SpaceRules):
             self.charged -= was_at(self, inode + I_CHARGED)
         if self.half_at(inode + I_COUNT, False) != 0:
             self.charged += word_at(self, inode + I_CHARGED)
+        return 0
 
     def _touched_file(self, file: u64) -> None:
         """A file of another inode than at the mark: look at the VMAs that mapped it."""
@@ -267,12 +275,13 @@ class SpaceCheck(SpaceRules):
             vma = was_at(self, vma + self.at_shared)
             count += 1
 
-    def enter_area(self, vma: u64) -> None:
+    def enter_area(self, vma: u64) -> i32:
         """Note an entry that is new in its slot of a touched leaf."""
         if self.is_vma(vma):
             self.entered.row(vma)
+        return 0
 
-    def old_leaf(self, tree: u64, node: u64, gone: bint) -> None:
+    def old_leaf(self, tree: u64, node: u64, gone: bint) -> i32:
         """Take back the entries that a leaf held at the mark, and see which are gone."""
         at: u64 = (node - self.base) >> 3
         source = self.w
@@ -300,8 +309,9 @@ class SpaceCheck(SpaceRules):
                     self.areas.row(entry)
             slot += 1
         self.sums.bump(tree - self.at_tree, ENTRIES, -entries)
+        return 0
 
-    def _area_step(self, nth: u64, vma: u64) -> None:
+    def _area_step(self, nth: u64, vma: u64) -> i32:
         """A VMA that changed: check it where it is, take back what it was, add what it is."""
         old_mm: u64 = was_at(self, vma + self.at_mm)
         mm: u64 = word_at(self, vma + self.at_mm)
@@ -331,6 +341,7 @@ class SpaceCheck(SpaceRules):
             self.areas.sums[8 * nth + WAS_THERE] = 1
         if there:
             self.areas.sums[8 * nth + IS_THERE] = 1
+        return 0
 
     def _counts_as_before(self, vma: u64) -> bint:
         """Does a VMA without anonymous pages add to every sum what it added at the mark?"""

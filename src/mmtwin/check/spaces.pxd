@@ -15,7 +15,7 @@ cdef class SpaceRules(AnonRules):
     cpdef list everything(self)
     cdef void space(self, unsigned long long mm) except *
     cdef void totals(self) except *
-    cdef void _counters(self, unsigned long long mm, unsigned long long nth, bint was) except *
-    cdef void _counter(self, str invariant, unsigned long long mm, str field, unsigned long long at, unsigned long long nth, int column, bint was) except *
+    cdef int _counters(self, unsigned long long mm, unsigned long long nth, bint was) except -1
+    cdef int _counter(self, str invariant, unsigned long long mm, str field, unsigned long long at, unsigned long long nth, int column, bint was) except -1
     cdef void _inode(self, unsigned long long inode, unsigned long long nth) except *
     cdef void _out(self, str invariant, str name, unsigned long long control, long long expected) except *

@@ -147,17 +147,18 @@ class SpaceRules(AnonRules):
         if count > word_at(self, self.limit_at) + 1:
             self.mm_fail("VM-19", mm, "map_count", f"{count}", "at most one above max_map_count")
 
-    def account_file(self, vma: u64, flags: u64, sign: i64, old: bint) -> None:
+    def account_file(self, vma: u64, flags: u64, sign: i64, old: bint) -> i32:
         """Count the VMA among those of its inode."""
         inode: u64 = self.inode_of(vma, old)
         if inode == 0:
-            return
+            return 0
         row: u64 = self.inodes.row(inode)
         if not self.partial and self.inodes.sum(row, MAPPED) == 0:
             self.charged += word_at(self, inode + I_CHARGED)
         self.inodes.bump(inode, MAPPED, sign)
         if flags & SHARED_MAYWRITE == SHARED_MAYWRITE:
             self.inodes.bump(inode, WRITABLE, sign)
+        return 0
 
     # Sums.
 
@@ -192,7 +193,7 @@ class SpaceRules(AnonRules):
                 f"{charged} pages",
             )
 
-    def _counters(self, mm: u64, nth: u64, was: bint) -> None:
+    def _counters(self, mm: u64, nth: u64, was: bint) -> i32:
         count: i64 = self.half_at(mm + self.at_map_count, False)
         if was:
             count -= self.half_at(mm + self.at_map_count, True)
@@ -205,13 +206,15 @@ class SpaceRules(AnonRules):
         self._counter("VM-07", mm, "stack_vm", self.at_stack, nth, STACK, was)
         self._counter("VM-08", mm, "exec_vm", self.at_exec, nth, EXECS, was)
         self._counter("VM-09", mm, "locked_vm", self.at_locked, nth, LOCKS, was)
+        return 0
 
     def _counter(
         self, invariant: str, mm: u64, field: str, at: u64, nth: u64, column: i32, was: bint
-    ) -> None:
+    ) -> i32:
         pages: i64 = self.since(mm + at, was)
         if pages != self.sums.sum(nth, column):
             self.mm_fail(invariant, mm, field, f"{pages}", f"{self.sums.sum(nth, column)} pages")
+        return 0
 
     def _inode(self, inode: u64, nth: u64) -> None:
         if self.partial and self.half_at(inode + I_COUNT, False) == 0:

@@ -11,16 +11,16 @@ cdef class StepCheck(TreeCheck):
     cdef bint _tree_touched(self, unsigned long long tree) noexcept
     cdef void locate(self) except *
     cdef bint _climb(self, unsigned long long node) except -1
-    cdef void _mark(self, unsigned long long node, unsigned long long tree) except *
+    cdef int _mark(self, unsigned long long node, unsigned long long tree) except -1
     cdef unsigned long long _climb_back(self, unsigned long long node) except? 0xDEADBEEFDEADBEEF
     cdef unsigned long long _old_slot(self, unsigned long long parent, unsigned long long slot, unsigned long long node) noexcept
-    cdef void _mark_back(self, unsigned long long node, unsigned long long tree) except *
+    cdef int _mark_back(self, unsigned long long node, unsigned long long tree) except -1
     cdef void _part(self, unsigned long long tree) except *
     cdef void _losses(self) except *
     cdef void old_root(self, unsigned long long tree) except *
     cdef void _old_children(self, unsigned long long tree, unsigned long long node, int kind, bint gone) except *
     cdef void _lost(self, unsigned long long tree, unsigned long long enode) except *
-    cdef void old_leaf(self, unsigned long long tree, unsigned long long node, bint gone) except *
+    cdef int old_leaf(self, unsigned long long tree, unsigned long long node, bint gone) except -1
     cdef void _leaks(self) except *
     cdef long long _waiting_since(self) except? -1
     cdef void in_place(self) except *

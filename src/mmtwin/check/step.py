@@ -147,13 +147,14 @@ class StepCheck(TreeCheck):
             level += 1
         return False
 
-    def _mark(self, node: u64, tree: u64) -> None:
+    def _mark(self, node: u64, tree: u64) -> i32:
         above: u64 = node
         self.marked.add(tree)
         while self.marked.add(above):
             if word_at(self, above) & 1:
-                return
+                return 0
             above = word_at(self, above) & NODE_MASK
+        return 0
 
     def _climb_back(self, node: u64) -> u64:
         """Was ``node`` in a tree at the mark? 0, or WAS_IN with its type in the bits above.
@@ -204,16 +205,17 @@ class StepCheck(TreeCheck):
                 return enode
         return 0
 
-    def _mark_back(self, node: u64, tree: u64) -> None:
+    def _mark_back(self, node: u64, tree: u64) -> i32:
         above: u64 = node
         self.marked.add(tree)
         level: i32 = 0
         while level < LEVELS:
             self.marked.add(above)
             if was_at(self, above) & 1:
-                return
+                return 0
             above = was_at(self, above) & NODE_MASK
             level += 1
+        return 0
 
     def _part(self, tree: u64) -> None:
         """Check the touched part of one tree."""
@@ -293,8 +295,9 @@ class StepCheck(TreeCheck):
         else:
             self._old_children(tree, node, kind, True)
 
-    def old_leaf(self, tree: u64, node: u64, gone: bint) -> None:
+    def old_leaf(self, tree: u64, node: u64, gone: bint) -> i32:
         """A leaf as it was at the mark, now gone or changed: a place to take its entries back."""
+        return 0
 
     def _leaks(self) -> None:
         """What the allocator gave out in this step is what the trees gained, and RCU holds."""

@@ -24,12 +24,12 @@ cdef class TreeCheck(NodeRules):
     cdef bint must_hold(self, int kind) except -1
     cdef unsigned long long enter(self, unsigned long long tree) except? 0xDEADBEEFDEADBEEF
     cdef void direct(self, unsigned long long tree, unsigned long long entry) except *
-    cdef void visit(self, unsigned long long node, int kind, unsigned long long least, unsigned long long most, bint fresh, bint low, bint high) except *
+    cdef int visit(self, unsigned long long node, int kind, unsigned long long least, unsigned long long most, bint fresh, bint low, bint high) except -1
     cdef void _leaf_depth(self, unsigned long long node) except *
-    cdef void _children(self, unsigned long long node, int kind, int end, unsigned long long least, unsigned long long most, bint fresh, bint low, bint high) except *
+    cdef int _children(self, unsigned long long node, int kind, int end, unsigned long long least, unsigned long long most, bint fresh, bint low, bint high) except -1
     cdef bint _legal(self, unsigned long long node, int i, unsigned long long child) except -1
-    cdef void _child(self, unsigned long long node, int kind, int i, unsigned long long child, unsigned long long least, unsigned long long most, bint moved) except *
+    cdef int _child(self, unsigned long long node, int kind, int i, unsigned long long child, unsigned long long least, unsigned long long most, bint moved) except -1
     cdef bint _moved(self, int image, unsigned long long first, int kind, int i) noexcept
     cdef bint _step_touched(self, unsigned long long node) noexcept
     cdef bint _fresh(self, unsigned long long node) except -1
-    cdef void leaf(self, unsigned long long node, int end, unsigned long long least, unsigned long long most, bint fresh) except *
+    cdef int leaf(self, unsigned long long node, int end, unsigned long long least, unsigned long long most, bint fresh) except -1

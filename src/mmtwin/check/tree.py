@@ -222,7 +222,7 @@ class TreeCheck(NodeRules):
 
     def visit(
         self, node: u64, kind: i32, least: u64, most: u64, fresh: bint, low: bint, high: bint
-    ) -> None:
+    ) -> i32:
         """Check a node that covers ``least..most`` (inclusive) and what hangs below it.
 
         In a partial check only those children are entered that the step can have touched:
@@ -231,7 +231,7 @@ class TreeCheck(NodeRules):
         """
         if not self.seen.add(node):
             self.fail("MT-06", node, "node", "reached again", "reached once")
-            return
+            return 0
         self.node_count += 1
         depth: i32 = self.depth
         if depth == 0:
@@ -242,7 +242,7 @@ class TreeCheck(NodeRules):
             self._leaf_depth(node)
         elif depth + 1 >= self.height:
             self.fail("MT-03", node, "type", f"inner at depth {depth}", "a leaf at the bottom")
-            return
+            return 0
         self.rules(node, kind, least, most, depth == 0)
         end: i32 = self.end
         gap: u64 = self.gap
@@ -252,6 +252,7 @@ class TreeCheck(NodeRules):
         else:
             self._children(node, kind, end, least, most, fresh, low, high)
         self.gap = gap
+        return 0
 
     def _leaf_depth(self, node: u64) -> None:
         depth: i32 = self.depth + 1
@@ -274,7 +275,7 @@ class TreeCheck(NodeRules):
         fresh: bint,
         low: bint,
         high: bint,
-    ) -> None:
+    ) -> i32:
         w = self.w
         first: u64 = (node - self.base) >> 3
         slot_at: u64 = first + (10 if kind == ARANGE else 16)
@@ -300,6 +301,7 @@ class TreeCheck(NodeRules):
                     self._child(node, kind, i, child, first_index, last_index, moved)
             first_index = last_index + 1 if last_index != TOP else TOP
             i += 1
+        return 0
 
     def _legal(self, node: u64, i: i32, child: u64) -> bint:
         """Does slot ``i`` hold a pointer to a node that can be there?"""
@@ -311,7 +313,7 @@ class TreeCheck(NodeRules):
 
     def _child(
         self, node: u64, kind: i32, i: i32, child: u64, least: u64, most: u64, moved: bint
-    ) -> None:
+    ) -> i32:
         """Check the child in slot ``i``, then its gap against the one that the slot tells."""
         below: u64 = child & NODE_MASK
         before: i32 = len(self.found)
@@ -320,10 +322,11 @@ class TreeCheck(NodeRules):
         self.visit(below, (child >> 3) & 15, least, most, fresh, moved, moved)
         self.depth -= 1
         if kind != ARANGE or len(self.found) != before:
-            return
+            return 0
         gap: u64 = self.w[((node - self.base) >> 3) + 20 + i]
         if gap != self.gap:
             self.fail("MT-18", node, f"gap[{i}]", f"{gap:#x}", f"{self.gap:#x}, its child's")
+        return 0
 
     def _moved(self, image: i32, first: u64, kind: i32, i: i32) -> bint:
         """Did the step change the slot, the gap, or a border of child ``i``?"""
@@ -348,5 +351,6 @@ class TreeCheck(NodeRules):
         """Is this node of the tree one that was not in a tree before the step?"""
         return False
 
-    def leaf(self, node: u64, end: i32, least: u64, most: u64, fresh: bint) -> None:
+    def leaf(self, node: u64, end: i32, least: u64, most: u64, fresh: bint) -> i32:
         """A leaf whose own rules are checked, with its last used slot: a place for its entries."""
+        return 0

@@ -175,19 +175,26 @@ class Arena(Allocator):
 
     def alloc_words(self, gfp: u64, at: u64, count: u64) -> u64:
         """As everywhere; of what the free list holds its end and the count are told once."""
+        if self.injector is not None or self.memory.watcher is not None:
+            return Allocator.alloc_words(self, gfp, at, count)
         memory: Memory = self.memory
+        x: u64 = (self.control - memory.base) >> 3
         got: u64 = 0
-        if self.injector is None and memory.watcher is None:
-            x: u64 = (self.control - memory.base) >> 3
+        while got < count:
+            before: u64 = got
             address: u64 = memory.w[x]
             while got < count and memory.base <= address < memory.base + memory.size:
                 memory.poke(at + got, address)
                 address = memory.w[(address - memory.base + self.link) >> 3]
                 got += 1
-            if got != 0:
+            if got != before:
                 memory.poke(x, address)
-                memory.poke(x + 3, memory.w[x + 3] + got)
-        return got + Allocator.alloc_words(self, gfp, at + got, count - got)
+                memory.poke(x + 3, memory.w[x + 3] + got - before)
+            elif Allocator.alloc_words(self, gfp, at + got, 1) == 1:
+                got += 1
+            else:
+                break
+        return got
 
     def free_words(self, at: u64, count: u64) -> i32:
         """As everywhere; the free list's end and the count are told once. Returns 0."""

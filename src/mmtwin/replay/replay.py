@@ -77,8 +77,10 @@ class Replay:
 
     def run(self) -> list[Finding]:
         """Carry out all records; the findings."""
-        for _ in self.steps():
-            pass
+        for record in self.feed:
+            self._one(record)
+            if self.died or (self.findings and self.stop_at_finding):
+                break
         return self.findings
 
     def steps(self) -> Iterator[Record]:
@@ -112,7 +114,8 @@ class Replay:
             self.find("bug", f"unable to handle a {access}", {"address": f"{access.address:#x}"})
         if self.settler.early:
             self.settler.early.pop(record.line, None)
-        self.counts.inferred = len(self.processes.inferred)
+        if self.processes.inferred:
+            self.counts.inferred = len(self.processes.inferred)
         if self.between.keep_journal:
             self.marks.append(self.memory.mark())
         if self.check is not None and not self.died:
