@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from mmtwin.check.run import Check, Run
 from mmtwin.data import recorded_compiler
@@ -13,7 +14,9 @@ from mmtwin.replay.kernel import profile_of
 from mmtwin.trace.generate import workload
 from mmtwin.trace.programs import PROGRAMS
 from mmtwin.trace.reader import read_trace
-from mmtwin.trace.records import Record
+from mmtwin.trace.records import Call, Record
+
+Row: TypeAlias = dict[str, Any]
 
 MILLION = 1_000_000
 STEPS_ENOUGH = 20_000
@@ -39,24 +42,43 @@ def measure(records: list[Record], profile: str, check: Check) -> float:
     return min(run.run().cpu_seconds for _ in range(rounds))
 
 
-def rows(
-    found: Iterator[tuple[str, list[Record]]], checks: Sequence[Check]
-) -> Iterator[dict[str, object]]:
-    """For each workload its steps, and the steps a second by way of checking."""
+def rows(found: Iterator[tuple[str, list[Record]]], checks: Sequence[Check]) -> Iterator[Row]:
+    """For each workload its steps, how many of them are calls (others touch memory, execute, fork
+    and end), and the steps a second by way of checking."""
     for name, records in found:
         profile = profile_of(records[0])[0]
         seconds = {check: measure(records, profile, check) for check in checks}
         yield {
             "workload": name,
             "steps": len(records),
+            "calls": sum(isinstance(record, Call) for record in records),
             **{
                 check.value: {
+                    "seconds": seconds[check],
                     "steps_a_second": round(len(records) / seconds[check]),
                     "cost": round(seconds[check] / seconds[Check.OFF], 2),
                 }
                 for check in checks
             },
         }
+
+
+def together(rows: Sequence[Row], checks: Sequence[Check]) -> Row:
+    """The generated workloads as one; ``calls_a_second`` has the other steps as its cost."""
+    made = [row for row in rows if row["workload"] in PROGRAMS]
+    steps, calls = (sum(row[what] for row in made) for what in ("steps", "calls"))
+    seconds = {check: sum(row[check.value]["seconds"] for row in made) for check in checks}
+    return {
+        "steps": steps,
+        "calls": calls,
+        **{
+            check.value: {
+                "steps_a_second": round(steps / seconds[check]),
+                "calls_a_second": round(calls / seconds[check]),
+            }
+            for check in checks
+        },
+    }
 
 
 def million() -> float:

@@ -63,6 +63,7 @@ def replay(
     rows = list(by_replay.rows(by_replay.sources(traces or [], calls), checks))
     forks = list(by_fork.rows())
     peak = by_replay.million() if million else None
+    together = by_replay.together(rows, checks)
     if json:
         write_json(
             document(
@@ -72,6 +73,7 @@ def replay(
                 counts={},
                 findings=[],
                 rows=rows,
+                together=together,
                 forks=forks,
                 machine=platform.machine(),
                 python=platform.python_version(),
@@ -80,11 +82,12 @@ def replay(
             )
         )
         return
-    Console().print(_table(rows, forks, checks, peak))
+    Console().print(_table(rows, together, forks, checks, peak))
 
 
 def _table(
-    rows: list[dict[str, object]],
+    rows: list[by_replay.Row],
+    together: by_replay.Row,
     forks: list[dict[str, object]],
     checks: list[Check],
     peak: float | None,
@@ -96,10 +99,9 @@ def _table(
         table.add_column(f"{check.value}, steps/s", justify="right")
         table.add_column("cost", justify="right")
     for row in rows:
-        cells = [str(row["workload"]), number(int(str(row["steps"])))]
+        cells = [row["workload"], number(row["steps"])]
         for check in checks:
             cell = row[check.value]
-            assert isinstance(cell, dict)
             cells += [number(cell["steps_a_second"]), f"{cell['cost']:.2f}"]
         table.add_row(*cells)
     parts: list[RenderableType] = [
@@ -111,6 +113,14 @@ def _table(
             ]
         ),
         table,
+        Text(
+            f"generated workloads together: {number(together['steps'])} steps, of which "
+            f"{number(together['calls'])} are calls; "
+            + ", ".join(
+                f"{check.value} {number(together[check.value]['calls_a_second'])} calls/s"
+                for check in checks
+            )
+        ),
     ]
     for row in forks:
         parts.append(
