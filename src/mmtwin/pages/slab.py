@@ -126,18 +126,8 @@ class SlabCache(Arena):
         Raises :class:`KernelWarning` where ``gfp`` allows what the ``context`` forbids.
         """
         self.gfp = gfp
-        memory: Memory = self.memory
-        context: Context | None = self.context
-        if context is not None and load(memory, context.word) != 0:
-            context.might_alloc(gfp, "kmem_cache_alloc")
-        if self.injector is None and memory.watcher is None:
-            # The fast path of slab_alloc_node(): the cpu's slab has a free object.
-            control: u64 = self.control
-            address: u64 = load(memory, control + FREE_LIST)
-            if address != 0 and address & 7 == 0:
-                store(memory, control + FREE_LIST, load(memory, address + self.link))
-                store(memory, control + IN_USE, load(memory, control + IN_USE) + 1)
-                return address
+        if self.context is not None:
+            self.context.might_alloc(gfp, "kmem_cache_alloc")
         return Arena.alloc(self, gfp)
 
     def free(self, address: u64) -> None:
@@ -149,12 +139,6 @@ class SlabCache(Arena):
                 memory, control + END_NEW
             ):
                 self._free_elsewhere(address)
-                return
-            if memory.watcher is None and address & 7 == 0:
-                # The fast path of slab_free(): the object is of the cpu's slab.
-                store(memory, address + self.link, load(memory, control + FREE_LIST))
-                store(memory, control + FREE_LIST, address)
-                store(memory, control + IN_USE, load(memory, control + IN_USE) - 1)
                 return
         Arena.free(self, address)
 
