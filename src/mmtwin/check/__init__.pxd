@@ -1,8 +1,7 @@
 # How the checks reach words, put into each room's C code; words.py is the same in Python.
 from mmtwin.check.addresses cimport AddressSet
-from mmtwin.check.overlay cimport Overlay
+from mmtwin.check.overlay cimport Overlay, Words
 from mmtwin.check.page_words cimport PageWords
-from mmtwin.check.overlay cimport Words
 
 cdef inline unsigned long long was_word(Overlay overlay, unsigned long long index) noexcept:
     cdef unsigned long long place = overlay.table[index >> 5]

@@ -2,7 +2,7 @@
 
 The journal is read backwards from the present to the mark, so that the last value applied to a
 word's old image is the one it had at the mark. Blocks are 256 bytes, aligned: a maple node is one
-block; other structures lie in one or a few.
+block; other structures lie in one or a few. :class:`Words`, the base of every check, reads both.
 """
 
 from __future__ import annotations

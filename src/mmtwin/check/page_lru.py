@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
 from mmtwin.check.addresses import AddressSet
-from mmtwin.check.overlay import Overlay
 from mmtwin.check.page_words import PageWords
 from mmtwin.pages import layouts as c
 from mmtwin.pages import node_layouts as n
@@ -45,15 +46,8 @@ class PageLru(PageWords):
     ``lru=False`` leaves out PG-21, for states taken from a kernel without its LRU lists.
     """
 
-    def __init__(
-        self,
-        pages: PageAlloc,
-        *,
-        reserve: bool = True,
-        lru: bool = True,
-        overlay: Overlay | None = None,
-    ) -> None:
-        super().__init__(pages, reserve=reserve, overlay=overlay)
+    def __init__(self, pages: PageAlloc, *, lru: bool = True, **options: Any) -> None:
+        super().__init__(pages, **options)
         self.lru_known = lru
         self.lru_listed = AddressSet()
         self.lru_found: list[int] = []

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 import cython
 from cython import bint, declare
 from cython import int as i32
 from cython import ulonglong as u64
 
-from mmtwin.check.overlay import Overlay
 from mmtwin.check.pages import PageCheck
 from mmtwin.pages import layouts as c
 from mmtwin.pages import node_layouts as n
@@ -51,15 +51,8 @@ class PageSums(PageCheck):
     ``overlay`` is another check's that is loaded already when this one is asked.
     """
 
-    def __init__(
-        self,
-        pages: PageAlloc,
-        *,
-        reserve: bool = True,
-        lru: bool = True,
-        overlay: Overlay | None = None,
-    ) -> None:
-        super().__init__(pages, reserve=reserve, lru=lru, overlay=overlay)
+    def __init__(self, pages: PageAlloc, **options: Any) -> None:
+        super().__init__(pages, **options)
         self.zone_count = pages.nodes * c.ZONES_MAX
         self.deltas = array("q", bytes(8 * 12 * self.zone_count))
         self.touched_zones = array("Q", bytes(8 * self.zone_count))
