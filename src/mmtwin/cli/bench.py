@@ -28,6 +28,7 @@ from mmtwin.bench.targets import Target, targets
 from mmtwin.check.run import Check
 from mmtwin.cli import INTERRUPTED
 from mmtwin.cli.bench_pages import pages
+from mmtwin.cli.options import Json
 from mmtwin.cli.outcome import CLEAN, document, fail, write_json
 from mmtwin.cli.replay import AUTO
 from mmtwin.view.bench import contest_table, ratio_table, spread_of, target_table
@@ -54,9 +55,7 @@ def replay(
     million: Annotated[
         bool, typer.Option("--million", help="Also a million calls, for the memory they need.")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="One JSON document on standard output.")
-    ] = False,
+    json: Json = False,
 ) -> None:
     """Calls a second by way of checking, reading and comparing of maps text left out; forks."""
     checks = [Check.OFF, Check.TOUCHED, Check.BISECT, *([Check.EVERY] if full else [])]
@@ -156,9 +155,7 @@ def maple(
         Path | None,
         typer.Option(help="Keep what is measured in this file, and go on from there."),
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="One JSON document on standard output.")
-    ] = False,
+    json: Json = False,
 ) -> None:
     """The maple tree as a range map, against the kernel's own and against Python's.
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from mmtwin.bench import pages as by_pages
 from mmtwin.bench.fragmentation import over_time
 from mmtwin.bench.machine import compiled
+from mmtwin.cli.options import Json
 from mmtwin.cli.outcome import CLEAN, FOUND, document, fail, write_json
 from mmtwin.view import fragmentation as view
 from mmtwin.view.console import facts, number
@@ -44,9 +45,7 @@ def pages(
     bugs: Annotated[
         bool, typer.Option("--bugs", help="Also when a storm catches each historical bug.")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="One JSON document on standard output.")
-    ] = False,
+    json: Json = False,
 ) -> None:
     """Pairs a second, storms under every invariant, a tebibyte; or fragmentation over time.
 

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from mmtwin.cli.options import Json, Quiet
 from mmtwin.cli.outcome import CLEAN, FOUND, document, fail, write_json
 from mmtwin.regressions import run as catalogue
 from mmtwin.regressions.random_testing import MOST
@@ -22,8 +23,6 @@ bugs = typer.Typer(
     help="The catalogue of historical bugs: what each was, put it back, find it.",
     no_args_is_help=True,
 )
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Only the exit code.")]
 
 
 @bugs.command("list")

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -16,6 +14,28 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mmtwin.cli import INTERRUPTED
 from mmtwin.cli.diff_pages import diff_pages
 from mmtwin.cli.nodes import node_for_node, program_node_for_node
+from mmtwin.cli.options import (
+    Arch,
+    Calls,
+    Collapse,
+    HugePool,
+    Json,
+    Kernel,
+    Most,
+    Nodes,
+    OnArch,
+    OnKernel,
+    Pages,
+    Program,
+    Quiet,
+    Recording,
+    Regressions,
+    Save,
+    Seed,
+    Shrink,
+    StateFile,
+    TracesIn,
+)
 from mmtwin.cli.outcome import CLEAN, FOUND, document, fail, write_json
 from mmtwin.cli.replay import regressions_named
 from mmtwin.kernels.as_trace import AsTrace
@@ -33,89 +53,25 @@ SAVE_EVERY = 250
 """Runs between two writings of the state file."""
 
 
-class Kernel(StrEnum):
-    """Which real kernel answers."""
-
-    HOST = "host"
-    QEMU = "qemu"
-
-
-class Arch(StrEnum):
-    """The guest's processor."""
-
-    X86_64 = "x86_64"
-    X86_64_LA57 = "x86_64-la57"
-    S390X = "s390x"
-
-
 def diff(
-    kernel: Annotated[Kernel, typer.Option(help="host: this machine's; qemu: Debian's 6.1.")] = (
-        Kernel.HOST
-    ),
-    arch: Annotated[Arch, typer.Option(help="With qemu: the guest's processor.")] = Arch.X86_64,
-    calls: Annotated[int, typer.Option(help="Calls to make, at least.", min=1)] = 100_000,
-    seed: Annotated[int, typer.Option(help="The first run's seed; each run takes the next.")] = 1,
-    most: Annotated[int, typer.Option(help="Stop after so many disagreements.", min=1)] = 1,
-    shrink: Annotated[bool, typer.Option(help="Shrink what is found to a few calls.")] = True,
-    huge_pool: Annotated[
-        bool,
-        typer.Option(
-            "--huge-pool",
-            help="With host, as root: set vm.nr_hugepages in some runs; nobody else may use them.",
-        ),
-    ] = False,
-    collapse: Annotated[
-        bool,
-        typer.Option(
-            "--collapse",
-            help="With host: MADV_COLLAPSE of 2 MiB and more too; khugepaged may have "
-            "a part in what is found. (A guest is always asked.)",
-        ),
-    ] = False,
-    nodes: Annotated[
-        bool,
-        typer.Option(
-            "--nodes",
-            help="With qemu: after each run, compare the processes' maple trees too, node for "
-            "node, as they lie in the guest's memory.",
-        ),
-    ] = False,
-    program: Annotated[
-        str | None,
-        typer.Option(
-            help="With --nodes: run this command in the guest instead of random calls, replay "
-            "what it did and compare its tree after every call.",
-            metavar="COMMAND",
-        ),
-    ] = None,
-    pages: Annotated[
-        bool,
-        typer.Option(
-            "--pages",
-            help="With qemu: which frames the guest's page allocator hands out, foretold.",
-        ),
-    ] = False,
-    recording: Annotated[
-        Path | None, typer.Option(help="With --pages: such a recording instead of a guest.")
-    ] = None,
-    save: Annotated[
-        Path | None, typer.Option(help="With --pages: keep what the guest did in a file (.xz).")
-    ] = None,
-    regression: Annotated[
-        list[str] | None,
-        typer.Option(help="Put a historical bug back into the twin; can be repeated."),
-    ] = None,
-    state: Annotated[
-        Path | None,
-        typer.Option(help="Keep how far it has come in this file, and go on from there."),
-    ] = None,
-    traces: Annotated[
-        Path, typer.Option(help="Where the traces of disagreements are written.")
-    ] = Path("out"),
-    json: Annotated[
-        bool, typer.Option("--json", help="One JSON document on standard output.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Only the exit code.")] = False,
+    kernel: OnKernel = (Kernel.HOST),
+    arch: OnArch = Arch.X86_64,
+    calls: Calls = 100_000,
+    seed: Seed = 1,
+    most: Most = 1,
+    shrink: Shrink = True,
+    huge_pool: HugePool = False,
+    collapse: Collapse = False,
+    nodes: Nodes = False,
+    program: Program = None,
+    pages: Pages = False,
+    recording: Recording = None,
+    save: Save = None,
+    regression: Regressions = None,
+    state: StateFile = None,
+    traces: TracesIn = Path("out"),
+    json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make random calls on a real kernel and on the twin, and compare after each.
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mmtwin.cli import INTERRUPTED
+from mmtwin.cli.options import Json
 from mmtwin.cli.outcome import document, fail, write_json
 from mmtwin.trace.errors import RecordError
 from mmtwin.trace.record import record as record_program
@@ -28,9 +29,7 @@ def record(
     fixed: Annotated[
         bool, typer.Option("--fixed-addresses", help="Turn address randomisation off.")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="One JSON document on standard output.")
-    ] = False,
+    json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing.")] = False,
 ) -> None:
     """Run a program and record its memory calls."""

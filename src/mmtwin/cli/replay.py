@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
-from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console, Group, RenderableType
@@ -17,6 +14,23 @@ from rich.text import Text
 from mmtwin.check.run import Check, Result, Run, count_steps
 from mmtwin.cli import INTERRUPTED
 from mmtwin.cli.against import against
+from mmtwin.cli.options import (
+    Against,
+    CheckHow,
+    Failslab,
+    HugePages,
+    Json,
+    Part,
+    Parts,
+    ProfileName,
+    Quiet,
+    Ram,
+    Regressions,
+    Report,
+    Sanitize,
+    Swap,
+    Trace,
+)
 from mmtwin.cli.outcome import CLEAN, FOUND, document, fail
 from mmtwin.cli.report import present
 from mmtwin.machine.failslab import FailSlab
@@ -37,71 +51,21 @@ BAR_FROM = 20_000
 """Steps from which on a bar is shown."""
 
 
-class Parts(StrEnum):
-    """In what two kernels may part."""
-
-    RESULT = "result"
-    MAPS = "maps"
-    TREES = "trees"
-
-
 def replay(
-    trace: Annotated[Path, typer.Argument(help="A trace: .jsonl, plain or as .gz, .xz, .zst.")],
-    profile: Annotated[
-        str, typer.Option(help="The kernel: 6.1 or 6.18; auto asks the trace.", show_default=True)
-    ] = AUTO,
-    regression: Annotated[
-        list[str] | None, typer.Option(help="Put a historical bug back; can be repeated.")
-    ] = None,
-    check: Annotated[
-        Check,
-        typer.Option(
-            help="What is checked: what each step touched, everything after each "
-            "step, the journal afterwards, or nothing."
-        ),
-    ] = Check.TOUCHED,
-    failslab: Annotated[
-        str | None,
-        typer.Option(
-            help="Make slab allocations fail: CACHE,nowait,after=N,times=N.", metavar="SPEC"
-        ),
-    ] = None,
-    sanitize: Annotated[
-        bool, typer.Option("--sanitize", help="Watch for use after free (slow).")
-    ] = False,
-    ram: Annotated[
-        str | None,
-        typer.Option(
-            help="The twin's physical memory, such as 64M or 2G; 4G if not given.", metavar="SIZE"
-        ),
-    ] = None,
-    swap: Annotated[
-        str | None,
-        typer.Option(
-            help="A swap area of that size, such as 64M; none if not given.", metavar="SIZE"
-        ),
-    ] = None,
-    hugepages: Annotated[
-        int, typer.Option(help="vm.nr_hugepages: 2 MiB pages for MAP_HUGETLB.", min=0)
-    ] = 0,
-    other: Annotated[
-        str | None,
-        typer.Option(
-            "--against",
-            help="Carry it out under this profile too, side by side, and stop where they part. "
-            "Nothing is checked then; bugs put back are in the first one only.",
-            metavar="PROFILE",
-        ),
-    ] = None,
-    part: Annotated[
-        list[Parts] | None,
-        typer.Option(help="With --against: part in this only; can be repeated."),
-    ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="One JSON document on standard output.")
-    ] = False,
-    report: Annotated[Path | None, typer.Option(help="Write one self-contained page.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Only the exit code.")] = False,
+    trace: Trace,
+    profile: ProfileName = AUTO,
+    regression: Regressions = None,
+    check: CheckHow = Check.TOUCHED,
+    failslab: Failslab = None,
+    sanitize: Sanitize = False,
+    ram: Ram = None,
+    swap: Swap = None,
+    hugepages: HugePages = 0,
+    other: Against = None,
+    part: Part = None,
+    json: Json = False,
+    report: Report = None,
+    quiet: Quiet = False,
 ) -> None:
     """Carry out a recorded trace, compare each result and map, name the first bad step."""
     if part and other is None:
