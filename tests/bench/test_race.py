@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmtwin.bench import life, race
+from mmtwin.bench import life, plots, race
 from mmtwin.bench.document import contest_document, target_document
 from mmtwin.bench.life import Reading, lives, paced
 from mmtwin.bench.peer import Loop, Took, highest_gap, lowest_gap
@@ -224,7 +224,6 @@ def test_targets_and_documents(tmp_path: Path) -> None:
     text = page([contest], targets([contest]), {"machine": "this"}, "mmtwin bench maple", 0.1)
     assert "| MapleTree | 90 |" in text
     assert "**missed**" in text
-    plots = pytest.importorskip("mmtwin.bench.plots")
     files = plots.draw([contest, contest, contest], tmp_path)
     assert {file.name for file in files} == {"rivals-1000.png", "growth.png"}
     assert [plots.told(value) for value in (85, 1300, 44_000, 4.2e6)] == [
